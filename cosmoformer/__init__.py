@@ -1,0 +1,1 @@
+"""CosmoFormer: galaxy morphology as a serverless, event-driven system."""

@@ -1,0 +1,152 @@
+"""The artifact: one TorchScript file with everything that turns pixels into class probabilities. This module loads it.
+
+The file takes a batch of square uint8 RGB images of any side and gives class probabilities; crop, resize, scaling,
+normalisation, temperature and softmax are inside. Beside the code it carries :data:`METADATA` and a self-check: images and the
+probabilities that the exporting machine got for them. ``training.export`` writes it.
+
+``torch.jit`` is deprecated in favour of ``torch.export``; nothing outside these two modules knows the format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cosmoformer.errors import ModelRefused
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+METADATA = "cosmoformer.json"
+SELF_CHECK = "self_check.json"
+SELF_CHECK_TOLERANCE = 1e-3  # of a probability; instruction sets differ by about 1e-6
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels with the weights.
+
+    Attributes:
+        task: which question the model answers.
+        classes: class names in the order of the outputs.
+        input_size: side in pixels that images are resized to, inside.
+        crop: central fraction of an image's side that is looked at.
+        temperature: what logits are divided by before the softmax (Guo et al. 2017).
+        run: training run.
+        data_version: digest of the training data.
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    input_size: int
+    crop: float
+    temperature: float
+    run: str
+    data_version: str
+
+
+class Artifact:
+    """A loaded artifact."""
+
+    def __init__(
+        self, module: torch.jit.ScriptModule, metadata: Metadata, self_check: dict[str, Any], sha256: str
+    ) -> None:
+        self.module, self.metadata, self.sha256 = module, metadata, sha256
+        self._self_check = self_check
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        """Class probabilities, float32 (N, classes), of uint8 images (N, 3, S, S)."""
+        import torch
+
+        # The profiling executor would recompile at the first two calls, a second each.
+        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            probabilities: torch.Tensor = self.module(images)
+        return probabilities
+
+    def verify(self) -> float:
+        """Run the self-check; it also warms the model up.
+
+        Returns:
+            Seconds it took.
+
+        Raises:
+            ModelRefused: the probabilities differ from those of the exporting machine.
+        """
+        import torch
+
+        started = time.perf_counter()
+        shape = self._self_check["shape"]
+        images = torch.frombuffer(bytearray.fromhex(self._self_check["pixels"]), dtype=torch.uint8).view(shape)
+        expected = torch.tensor(self._self_check["probabilities"])
+        got = self.predict(images)
+        wanted = (len(images), len(self.metadata.classes))
+        if not tuple(got.shape) == tuple(expected.shape) == wanted:
+            raise ModelRefused(
+                f"self-check: expected probabilities of shape {wanted} ({', '.join(self.metadata.classes)}), "
+                f"got {tuple(got.shape)}; recorded are {tuple(expected.shape)}"
+            )
+        difference = float((got - expected).abs().max())
+        if not difference <= SELF_CHECK_TOLERANCE:  # also refuses NaN
+            raise ModelRefused(
+                f"self-check: probabilities differ by {difference:.3g} from those at export (allowed: {SELF_CHECK_TOLERANCE})",
+                "Export and register the model again",
+            )
+        return time.perf_counter() - started
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 of an artifact file, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def load(content: bytes) -> Artifact:
+    """Load an artifact onto the CPU and run its self-check.
+
+    Raises:
+        ModelRefused: the file is no artifact of this format, or fails its self-check.
+    """
+    import torch
+
+    extra: dict[str, Any] = {METADATA: "", SELF_CHECK: ""}
+    try:
+        module = torch.jit.load(io.BytesIO(content), map_location="cpu", _extra_files=extra)
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises many kinds for what is no TorchScript file, and all mean the same
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ModelRefused(
+            f"{len(content):,} bytes are no TorchScript file: {reason}", "Export the model again"
+        ) from None
+    metadata = _metadata(extra[METADATA])
+    try:
+        self_check = json.loads(extra[SELF_CHECK])
+    except ValueError:
+        raise ModelRefused(f"the artifact carries no {SELF_CHECK}", "Export it with training.export") from None
+    loaded = Artifact(module.eval(), metadata, self_check, digest(content))
+    try:
+        loaded.verify()
+    except (ModelRefused, MemoryError):
+        raise
+    except Exception as error:  # a model is code: it may raise anything
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1][:200]
+        raise ModelRefused(f"self-check: the model cannot run: {reason}") from None
+    return loaded
+
+
+def _metadata(text: str | bytes) -> Metadata:
+    try:
+        members = json.loads(text)
+        if members.pop("format") != FORMAT:
+            raise ModelRefused(
+                f"the artifact has another format than {FORMAT}", "Export it with this version of CosmoFormer"
+            )
+        return Metadata(**members | {"classes": tuple(members["classes"])})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelRefused(
+            f"the artifact's {METADATA} is missing or malformed: {error}", "Export it with training.export"
+        ) from None

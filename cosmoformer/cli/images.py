@@ -1,0 +1,121 @@
+"""Image files on this machine: which ones a path names, what type they are, and which object keys they get."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from glob import has_magic
+from itertools import takewhile
+from pathlib import Path
+
+import click
+
+FITS = "image/fits"  # RFC 4047
+
+# Suffix -> media type: the files that are taken from a folder.
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+    ".webp": "image/webp",
+    ".jp2": "image/jp2",
+    ".fits": FITS,
+    ".fit": FITS,
+    ".fts": FITS,
+    ".fits.gz": FITS,
+    ".fit.gz": FITS,
+    ".fts.gz": FITS,
+}
+
+_SUFFIXES = ", ".join(suffix[1:] for suffix in MEDIA_TYPES)
+
+# First bytes -> media type, for files whose name says nothing.
+_MAGIC = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\0", "image/tiff"),
+    (b"MM\0*", "image/tiff"),
+    (b"SIMPLE  =", FITS),
+)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A file and the object key it gets.
+
+    Attributes:
+        path: the file.
+        key: object key.
+    """
+
+    path: Path
+    key: str
+
+
+def media_type(name: str, content: bytes, default: str = "application/octet-stream") -> str:
+    """Media type of an image file by its name, else by its first bytes, else the default."""
+    lowered = name.lower()
+    by_name = (kind for suffix, kind in MEDIA_TYPES.items() if lowered.endswith(suffix))
+    by_content = (kind for magic, kind in _MAGIC if content.startswith(magic))
+    return next(by_name, None) or next(by_content, default)
+
+
+def find_images(words: Iterable[str], prefix: str) -> list[ImageFile]:
+    """The files that words of a command line name, each once, in the order of the words.
+
+    A file is taken whatever it is called. Of a folder every file with one of the suffixes of :data:`MEDIA_TYPES` is taken, at
+    any depth, hidden ones excepted; its key is ``prefix`` and the path relative to the folder. Of what matches a pattern
+    (``*``, ``?``, ``[…]``, ``**``) the same is taken, with keys relative to what stands before the first wildcard.
+
+    Raises:
+        click.UsageError: a word names no image file.
+    """
+    found: dict[Path, ImageFile] = {}
+    for word in words:
+        files = list(_expand(word))
+        if not files:
+            raise click.UsageError(f"{word!r} is no file, and no folder or pattern with image files ({_SUFFIXES}).")
+        for path, relative in files:
+            found.setdefault(path.absolute(), ImageFile(path, prefix + relative))
+    return list(found.values())
+
+
+def _expand(word: str) -> Iterator[tuple[Path, str]]:
+    """Files, and the ends of their keys."""
+    path = Path(word).expanduser()
+    if path.is_dir():
+        yield from _walk(path, path)
+    elif path.is_file():
+        yield path, path.name
+    elif has_magic(word):
+        root = Path(*takewhile(lambda part: not has_magic(part), path.parts))
+        for match in sorted(root.glob(str(path.relative_to(root)))):
+            if _is_hidden(match.relative_to(root)):
+                continue
+            if match.is_dir():
+                yield from _walk(match, root)
+            elif _is_image(match.name):
+                yield match, match.relative_to(root).as_posix()
+
+
+def _walk(folder: Path, root: Path) -> Iterator[tuple[Path, str]]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for path in (Path(parent, name) for name in sorted(names)):
+            if not _is_hidden(path.relative_to(folder)) and _is_image(path.name):
+                yield path, path.relative_to(root).as_posix()
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(tuple(MEDIA_TYPES))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -1,0 +1,83 @@
+"""Seeing results come: the results bucket is listed again and again, and what is new in it is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
+
+from cosmoformer.results import Result, as_result, result_key
+from cosmoformer.store import ObjectInfo, Store
+
+PARALLEL = 8  # requests to the store at once
+_PAUSE_S = 0.5
+_FEW = 100
+
+
+def look_up(store: Store, bucket: str, keys: Collection[str]) -> dict[str, ObjectInfo]:
+    """What the store holds under some keys: one request for each of a few keys, one listing for many."""
+    if len(keys) <= _FEW:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            # The first object of a listing is the one whose whole key is the prefix, if there is one.
+            found = pool.map(lambda key: next(store.list(bucket, prefix=key), None), keys)
+            return {info.key: info for info in found if info is not None and info.key in keys}
+    wanted = frozenset(keys)
+    return {
+        info.key: info for info in store.list(bucket, prefix=_common_start(min(keys), max(keys))) if info.key in wanted
+    }
+
+
+def _common_start(first: str, last: str) -> str:
+    """What all texts between two begin with."""
+    equal = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(letter for letter, _ in equal)
+
+
+def watch(store: Store, prefix: str) -> Iterator[list[Result]]:
+    """Results as they come, for ever: first those that are there, then those that are new or were replaced.
+
+    Yields:
+        The news of each look into the store, possibly none.
+    """
+    settings, seen = store.settings, dict[str, str]()
+    while True:
+        listed = list(store.list(settings.results_bucket, settings.results_prefix + prefix))
+        news = [info for info in listed if seen.get(info.key) != info.etag]
+        yield list(_read(store, [info.key for info in news]).values())
+        seen.update((info.key, info.etag) for info in news)
+        time.sleep(_PAUSE_S)
+
+
+def wait_for(store: Store, images: Mapping[str, str]) -> Iterator[list[Result]]:
+    """Results of certain images as they come, until all are there.
+
+    Args:
+        store: the object store.
+        images: eTag by object key; a result of an earlier image under the same key does not count.
+
+    Yields:
+        What each look into the store found, possibly none.
+    """
+    pending = {result_key(store.settings, key): etag for key, etag in images.items()}
+    stale: dict[str, str] = {}  # result objects that were of an earlier image
+    while pending:
+        listed = look_up(store, store.settings.results_bucket, pending).values()
+        news = [info for info in listed if stale.get(info.key) != info.etag]
+        results = _read(store, [info.key for info in news])
+        stale.update((info.key, info.etag) for info in news)
+        done = [key for key, result in results.items() if result["image"]["etag"] == pending[key]]
+        for key in done:
+            del pending[key]
+        yield [results[key] for key in done]
+        if pending:
+            time.sleep(_PAUSE_S)
+
+
+def _read(store: Store, keys: list[str]) -> dict[str, Result]:
+    """Results by their own object keys; those deleted meanwhile are left out."""
+    bucket = store.settings.results_bucket
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        found = pool.map(lambda key: store.read_json(bucket, key), keys)
+        documents = {key: as_result(document[0]) for key, document in zip(keys, found, strict=True) if document}
+        return {key: result for key, result in documents.items() if result is not None}

@@ -1,0 +1,126 @@
+"""What a person sees of a running system: its addresses, its state and the latest results, as they come.
+
+The console subscribes to the broker like anybody else: results reach it as reply events of the classify function.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from datetime import datetime
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cosmoformer.events import parse
+from cosmoformer.local.http_server import Handler, LocalServer
+from cosmoformer.results import Result
+from cosmoformer.text import printable
+
+SHOWN = 15
+
+
+class ResultsConsole:
+    """A live table of results on a terminal, or one line a result where there is none.
+
+    Args:
+        console: where to print.
+        port: port of loopback that takes the events.
+    """
+
+    def __init__(self, console: Console, port: int) -> None:
+        self._console = console
+        self._latest: deque[Result] = deque(maxlen=SHOWN)
+        self._counts: Counter[str] = Counter()
+        self._seen: deque[str] = deque(maxlen=10_000)
+        self._state, self._note = "", ""
+        self._live: Live | None = None
+        self._lock = threading.Lock()
+        handler = type("ConsoleHandler", (_Handler,), {"owner": self})
+        self._server = LocalServer(("127.0.0.1", port), handler)
+        self.url = f"http://127.0.0.1:{port}"
+        threading.Thread(target=self._server.serve_forever, name="console", daemon=True).start()
+
+    def start(self) -> None:
+        """Begin to draw."""
+        if self._console.is_terminal:
+            self._live = Live(get_renderable=self._draw, console=self._console, refresh_per_second=4, transient=False)
+            self._live.start()
+
+    def stop(self) -> None:
+        """End drawing and listening."""
+        if self._live:
+            self._live.stop()
+        self._server.stop(1.0)
+
+    def show_state(self, state: str) -> None:
+        """Show what the system is doing now."""
+        self._state = state
+
+    def note(self, text: str) -> None:
+        """Tell of something that happened to a part of the system."""
+        self._note = text
+        if not self._live:
+            self._console.print(text, style="yellow")
+
+    def add(self, event_id: str, result: Result) -> None:
+        """Take a result; one that came before, by its event's id, changes nothing."""
+        with self._lock:
+            if event_id in self._seen:
+                return
+            self._seen.append(event_id)
+            self._latest.appendleft(result)
+            self._counts[_class_of(result)] += 1
+        if not self._live:
+            self._console.print(_line(result), highlight=False, soft_wrap=True)
+
+    def _draw(self) -> Group:
+        with self._lock:
+            rows, counts = list(self._latest), dict(self._counts.most_common())
+        table = Table(title=None, expand=True, show_edge=False, header_style="bold")
+        table.add_column("image", ratio=4, no_wrap=True, overflow="ellipsis")
+        table.add_column("class", ratio=2, no_wrap=True)
+        table.add_column("probability", min_width=22, no_wrap=True)
+        table.add_column("model", justify="right", width=6)
+        table.add_column("s", justify="right", width=6)
+        table.add_column("at", width=8)
+        for result in rows:
+            table.add_row(*_cells(result))
+        tally = "   ".join(f"{name} {count}" for name, count in counts.items()) or "no results yet: drop an image"
+        lines = [Text(tally, style="bold cyan"), Text(self._state, style="dim"), Text(self._note, style="yellow")]
+        return Group(table, *(line for line in lines if line.plain))
+
+
+class _Handler(Handler):
+    owner: ResultsConsole
+
+    def answer(self, body: bytes) -> None:
+        if self.command == "POST":
+            event = parse(dict(self.headers.items()), body)
+            self.owner.add(event.id, event.json())
+        self.send(202)
+
+
+def _class_of(result: Result) -> str:
+    return str(result["prediction"]["class"]) if result["prediction"] else "rejected"
+
+
+def _cells(result: Result) -> tuple[Text, ...]:
+    name = Text(printable(result["image"]["key"] or "(sent by itself)"))
+    at = datetime.fromisoformat(result["finished"]).astimezone().strftime("%H:%M:%S")
+    if result["prediction"] is None:
+        reason = Text(printable(result["rejection"]["reason"]), style="red", overflow="ellipsis")
+        return name, Text("rejected", style="red"), reason, Text(""), Text(f"{result['seconds']:.2f}"), Text(at)
+    prediction = result["prediction"]
+    bar = "█" * round(10 * prediction["confidence"])
+    likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if prediction["unsure"] else "green")
+    if prediction["unsure"]:
+        likely.append(" unsure")
+    version = Text(f"v{result['model']['version']}")
+    return name, Text(prediction["class"]), likely, version, Text(f"{result['seconds']:.2f}"), Text(at)
+
+
+def _line(result: Result) -> Text:
+    return Text("  ").join(_cells(result))

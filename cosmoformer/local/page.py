@@ -1,0 +1,147 @@
+"""The upload page on one machine: the files of ``web/``, and a ``config.json`` that names this machine's servers.
+
+python -m cosmoformer.local.page --port 8080 --api http://127.0.0.1:8081 --store http://127.0.0.1:7480
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from cosmoformer import logs
+from cosmoformer.errors import SettingsError
+from cosmoformer.local.http_server import Handler, LocalServer, MethodNotAllowed, NoSuchPath, serve_until_signalled
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# In an installed package, and in a checkout.
+_FOLDERS = (_PACKAGE / "web", _PACKAGE.parent / "web")
+# The system's own table of types is not asked: it may say text/plain for a module, which browsers then refuse to run.
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+_DRAIN_S = 1.0
+
+
+def web_folder() -> Path:
+    """The folder of the page's files.
+
+    Raises:
+        SettingsError: neither the package nor the checkout holds it.
+    """
+    for folder in _FOLDERS:
+        if (folder / "index.html").is_file():
+            return folder
+    places = " and ".join(str(folder) for folder in _FOLDERS)
+    raise SettingsError(f"the upload page was looked for in {places} and is in neither", "Install cosmoformer anew")
+
+
+def configuration(folder: Path, api: str, max_bytes: int | None = None) -> bytes:
+    """The page's ``config.json``: the one in the folder, with what this machine knows better."""
+    sample = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    known = {"api": api.rstrip("/"), "max_bytes": max_bytes}
+    return json.dumps(sample | {name: value for name, value in known.items() if value is not None}).encode()
+
+
+def security_headers(api: str, store: str) -> dict[str, str]:
+    """Headers of every answer: the page runs its own code only and talks to two servers only.
+
+    Args:
+        api: URL of the ingest function.
+        store: URL of the object store, as browsers reach it.
+
+    Raises:
+        SettingsError: one of them is no http or https URL.
+    """
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' blob: data:",
+        "connect-src": f"'self' {_origin(api)} {_origin(store)}",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        # Markup cannot be made from text, such as a file's name, even by mistake.
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    # Anything else in it could add directives to the policy.
+    if parts.scheme not in ("http", "https") or not parts.netloc or set(parts.netloc) & set(" ;,'\"@"):
+        raise SettingsError(f"expected a URL such as http://127.0.0.1:8081, got {url!r}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class PageServer(LocalServer):
+    """Serves the page on 127.0.0.1.
+
+    Args:
+        port: TCP port; 0 takes a free one.
+        folder: the page's files; what is added to it later is not served.
+        config: content of ``/config.json``.
+        headers: added to every answer.
+    """
+
+    def __init__(self, port: int, folder: Path, config: bytes, headers: Mapping[str, str]) -> None:
+        files = (path for path in folder.rglob("*") if path.suffix in _TYPES and path.is_file())
+        # Only these paths exist, so no request can name another file.
+        self.files = {f"/{path.relative_to(folder).as_posix()}": path for path in files}
+        self.files["/"] = folder / "index.html"
+        self.config, self.headers = config, headers
+        super().__init__(("127.0.0.1", port), _PageHandler)
+
+
+class _PageHandler(Handler):
+    server: PageServer
+
+    def answer(self, body: bytes) -> None:
+        """Answer with a file of the page."""
+        if self.command not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"the page is only read, {self.command} was asked for")
+        path = urlsplit(self.path).path
+        if path not in self.server.files:
+            raise NoSuchPath(f"the page has no file {path!r}")
+        file = self.server.files[path]
+        content = self.server.config if path == "/config.json" else file.read_bytes()
+        self.send(200, content, [("Content-Type", _TYPES[file.suffix])])
+
+    def end_headers(self) -> None:
+        """Add the security headers, to errors too."""
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+
+@click.command()
+@click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
+@click.option("--api", required=True, help="URL of the ingest function.")
+@click.option("--store", required=True, help="URL of the object store, as browsers reach it.")
+@click.option("--max-bytes", type=int, help="Largest image file; MAX_IMAGE_BYTES.")
+def main(port: int, api: str, store: str, max_bytes: int | None) -> None:
+    """Serve the upload page until a signal comes."""
+    logs.configure()
+    folder = web_folder()
+    server = PageServer(port, folder, configuration(folder, api, max_bytes), security_headers(api, store))
+    serve_until_signalled(server)
+    server.stop(_DRAIN_S)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The server processes of one machine, as data: what is started, with which arguments and settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cosmoformer import events
+from cosmoformer.cpus import cpu_limit
+from cosmoformer.local.activator import ActivatorConfig
+from cosmoformer.local.broker import BrokerConfig
+from cosmoformer.local.identity import Identity
+from cosmoformer.local.replica import FunctionSpec
+from cosmoformer.local.supervisor import Part
+from cosmoformer.local.triggers import DeliverySpec, Trigger
+from cosmoformer.settings import SETTINGS, Settings, load
+
+CONCURRENCY = 2  # requests one classify process gets at a time: one predicts while the other fetches its image
+STARTUP_DEADLINE_S = 120.0
+DATABASE = "mlflow.db"
+_MOST_REPLICAS = 8  # each holds a model of its own in memory; MAX_REPLICAS can ask for more
+_LOOPBACK = ("127.0.0.1", "localhost")
+_FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
+
+
+def local_settings(environment: dict[str, str], folder: Path, identity: Identity, own_store: bool) -> Settings:
+    """The settings of all parts: what the environment says, and for the rest what belongs together on loopback."""
+    given = load(environment)
+    origins = [f"http://127.0.0.1:{given.page_port}", f"http://localhost:{given.page_port}"]
+    if "PAGE_ORIGINS" in environment:
+        origins += given.page_origins
+    local = {
+        "data_dir": folder,
+        "mlflow_tracking_uri": f"http://127.0.0.1:{given.mlflow_port}",
+        "k_sink": f"http://127.0.0.1:{given.broker_port}",
+        "ingest_url": f"http://127.0.0.1:{given.ingest_port}",
+        "classify_url": f"http://127.0.0.1:{given.classify_port}",
+        "page_origins": list(dict.fromkeys(origins)),
+        "mlflow_webhook_secret": identity.webhook_secret,
+    }
+    if own_store:
+        local |= {
+            "s3_endpoint_url": f"http://127.0.0.1:{given.store_port}",
+            "aws_access_key_id": identity.access_key,
+            "aws_secret_access_key": identity.secret_key,
+            "aws_region": "us-east-1",  # the only one it knows
+        }
+    if "MODEL_CACHE_DIR" not in environment:
+        local["model_cache_dir"] = folder / "models"
+    return load(environment, **local)
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Our environment with every setting written out, so that each part reads the very same values."""
+    own = {setting.name: _text(getattr(settings, setting.name.lower())) for setting in SETTINGS}
+    return local_environment(os.environ) | own
+
+
+def local_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables without those that would send a part past the store of the settings, or through a proxy to this machine.
+
+    A shell's profile, session token or endpoint for AWS belongs to another account than the keys in the settings; only the
+    certificates it trusts are kept.
+    """
+    kept = {name: value for name, value in variables.items() if name == "AWS_CA_BUNDLE" or not name.startswith("AWS_")}
+    direct = (variables.get("no_proxy") or variables.get("NO_PROXY") or "").strip()
+    if direct != "*":  # which means everything, but only by itself
+        hosts = [host.strip() for host in direct.split(",") if host.strip()]
+        direct = ",".join(dict.fromkeys([*hosts, *_LOOPBACK]))
+    return kept | {"no_proxy": direct, "NO_PROXY": direct}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def mlflow(settings: Settings, identity: Identity) -> Part:
+    """The MLflow server: SQLite for runs and models, artifacts in the object store and served by it."""
+    env = environment(settings) | {
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "AWS_DEFAULT_REGION": settings.aws_region,
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",  # older gateways know no optional checksums
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or seven idle job consumers are started
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": identity.webhook_encryption_key,
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",  # ingest is on loopback
+        "MLFLOW_WEBHOOK_CACHE_TTL": "0",  # a webhook made just now is called
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "DO_NOT_TRACK": "true",
+    }
+    env.pop("MLFLOW_TRACKING_URI")  # the server is not its own client
+    argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(settings.mlflow_port)]
+    argv += ["--backend-store-uri", f"sqlite:///{settings.data_dir / 'mlflow' / DATABASE}", "--workers", "1"]
+    argv += ["--serve-artifacts", "--artifacts-destination", f"s3://{settings.models_bucket}/"]
+    return Part("mlflow", argv, settings.mlflow_port, "MLFLOW_PORT", "/health", env, start_timeout_s=180)
+
+
+def ingest(settings: Settings) -> Part:
+    """The ingest function; it is asked inside every upload, so it always runs here."""
+    return _gunicorn("ingest", settings.ingest_port, "INGEST_PORT", settings)
+
+
+def _gunicorn(name: str, port: int, port_setting: str, settings: Settings) -> Part:
+    env = environment(settings) | {"PORT": str(port)}
+    return Part(name, _gunicorn_argv(name), port, port_setting, "/health/readiness", env)
+
+
+def _gunicorn_argv(function: str) -> list[str]:
+    configuration = _FUNCTIONS / function / "gunicorn.conf.py"
+    return [sys.executable, "-m", "gunicorn", "-c", str(configuration), f"functions.{function}.wsgi:app"]
+
+
+def page(settings: Settings) -> Part:
+    """The server of the static page."""
+    argv = [sys.executable, "-m", "cosmoformer.local.page", "--port", str(settings.page_port)]
+    argv += ["--api", settings.ingest_url, "--store", settings.store_public_url]
+    argv += ["--max-bytes", str(settings.max_image_bytes)]
+    return Part("page", argv, settings.page_port, "PAGE_PORT", "/", environment(settings))
+
+
+def classify(settings: Settings) -> Part:
+    """The activator, which starts classify processes when requests come and ends them when none do."""
+    replicas = max_replicas(settings)
+    threads = settings.torch_threads or max(1, cpu_limit() // replicas)
+    function = FunctionSpec(
+        name="classify",
+        argv=tuple(_gunicorn_argv("classify")),
+        folder=settings.data_dir / "classify",
+        # The cores are shared out among the replicas; more threads would cost each prediction ten times the CPU.
+        env={"TORCH_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)},
+        container_concurrency=CONCURRENCY,
+        max_replicas=replicas,
+        idle_s=settings.idle_seconds,
+        startup_deadline_s=STARTUP_DEADLINE_S,
+    )
+    return _configured(
+        "activator", "classify", ActivatorConfig(settings.classify_port, function), settings, "/health/liveness"
+    )
+
+
+def broker(settings: Settings, console_url: str) -> Part:
+    """The broker, with a trigger for each event that somebody acts on."""
+    config = BrokerConfig(settings.broker_port, settings.data_dir / "broker", triggers(settings, console_url))
+    return _configured("broker", "broker", config, settings, "/health")
+
+
+def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
+    """Which events go where; the cluster's Triggers say the same."""
+    delivery = DeliverySpec(
+        retry=settings.delivery_retries,
+        backoff_delay_s=settings.delivery_backoff_seconds,
+        timeout_s=settings.delivery_timeout_seconds,
+        dead_letter_url=f"{settings.ingest_url}/dead-letters",
+    )
+    briefly = DeliverySpec(retry=2)  # the console only shows; what it misses is in the bucket
+    parallelism = CONCURRENCY * max_replicas(settings)
+    created = ({"prefix": {"type": "com.amazonaws."}},)  # s3.ObjectCreated:*, and what newer Ceph itself sends
+    classify_url = settings.classify_url
+    return (
+        Trigger("classify-objects", classify_url, filters=created, delivery=delivery, parallelism=parallelism),
+        Trigger("classify-pictures", classify_url, {"type": events.IMAGE}, delivery=delivery),
+        Trigger("classify-alias", classify_url, {"type": events.ALIAS_MOVED}, delivery=delivery, parallelism=1),
+        Trigger("console-classified", console_url, {"type": events.CLASSIFIED}, delivery=briefly),
+        Trigger("console-rejected", console_url, {"type": events.REJECTED}, delivery=briefly),
+    )
+
+
+def max_replicas(settings: Settings) -> int:
+    """Most classify processes at once."""
+    return int(settings.max_replicas) or min(cpu_limit(), _MOST_REPLICAS)
+
+
+def _configured(module: str, name: str, config: Any, settings: Settings, health: str) -> Part:
+    """A part that reads its configuration, kept beside its data, at start."""
+    path = settings.data_dir / "run" / f"{module}-config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(config), default=str, indent=1))
+    argv = [sys.executable, "-m", f"cosmoformer.local.{module}", "--config", str(path)]
+    setting = f"{name.upper()}_PORT"
+    return Part(name, argv, config.port, setting, health, environment(settings), stop_grace_s=25)

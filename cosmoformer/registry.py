@@ -1,0 +1,194 @@
+"""The model registry: an MLflow server over its REST API.
+
+The ``mlflow`` package takes two seconds to import and serving needs two requests of it, so they are made directly.
+Stages are deprecated in MLflow 3: an alias says which version is served.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+
+from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
+from cosmoformer.settings import Settings
+
+DIGEST_TAG = "sha256"  # tag of a model version that holds its artifact's digest
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a registered model.
+
+    Attributes:
+        name: registered model.
+        version: number within it.
+        run_id: training run that made it; empty when it was not trained under this registry.
+        source: where its artifact is.
+        sha256: digest of the artifact; empty when the tag is missing.
+        aliases: aliases that point to it, where the request tells.
+        tags: all tags.
+    """
+
+    name: str
+    version: int
+    run_id: str
+    source: str
+    sha256: str
+    aliases: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict, hash=False)
+
+
+class Registry:
+    """An MLflow server's registered models.
+
+    Every method raises :class:`~cosmoformer.errors.RegistryUnavailable` when the server does not answer or answers with an
+    error that may pass.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        timeout = urllib3.Timeout(connect=5, read=settings.registry_timeout_seconds)
+        self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(1, backoff_factor=0.2), maxsize=4)
+
+    def resolve(self, alias: str) -> ModelVersion:
+        """The version that an alias of the configured model points to.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer, or there is no such model or alias yet.
+        """
+        answer = self.get("registered-models/alias", name=self.settings.model_name, alias=alias)
+        return _version(answer["model_version"])
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version of the configured model, newest first; empty when the model is not registered yet."""
+        return sorted(self._search(), key=lambda version: -version.version)
+
+    def _search(self) -> Iterator[ModelVersion]:
+        token = ""
+        while True:
+            name = self.settings.model_name.replace("'", "\\'")
+            answer = self.get("model-versions/search", filter=f"name='{name}'", max_results=200, page_token=token)
+            yield from (_version(entry) for entry in answer.get("model_versions", []))
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
+    def aliases(self) -> dict[str, int]:
+        """Version number by alias of the configured model; empty when it is not registered yet."""
+        try:
+            model = self.get("registered-models/get", name=self.settings.model_name)["registered_model"]
+        except RegistryUnavailable as error:
+            if isinstance(error.__cause__, _NotFound):
+                return {}
+            raise
+        return {entry["alias"]: int(entry["version"]) for entry in model.get("aliases", [])}
+
+    def download(self, version: ModelVersion) -> bytes:
+        """The artifact of a version.
+
+        Raises:
+            ModelRefused: the version's source is nothing that this registry serves.
+        """
+        url = f"{self._base}/api/2.0/mlflow-artifacts/artifacts/{quote(served_path(version.source))}"
+        return self._request("GET", url)
+
+    def set_alias(self, alias: str, version: int) -> None:
+        """Point an alias of the configured model to a version."""
+        self.post("registered-models/alias", name=self.settings.model_name, alias=alias, version=str(version))
+
+    def post(self, path: str, **body: Any) -> dict[str, Any]:
+        """POST to an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
+        url = f"{self._base}/api/2.0/mlflow/{path}"
+        return self._json(self._request("POST", url, json=body), url)
+
+    def upload(self, path: str, content: bytes) -> None:
+        """Store an artifact file under a path of the server's artifact root."""
+        self._request("PUT", f"{self._base}/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", body=content)
+
+    @property
+    def _base(self) -> str:
+        return str(self.settings.mlflow_tracking_uri).rstrip("/")
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """GET an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
+        url = f"{self._base}/api/2.0/mlflow/{path}"
+        return self._json(self._request("GET", url, fields=query), url)
+
+    def _json(self, content: bytes, url: str) -> dict[str, Any]:
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise RegistryUnavailable(
+                f"{url} answered something else than a JSON object: {content[:80]!r}",
+                "Is MLFLOW_TRACKING_URI an MLflow server?",
+            )
+        return answer
+
+    def _request(self, method: str, url: str, **options: Any) -> bytes:
+        try:
+            answer = self._http.request(method, url, **options)
+        except urllib3.exceptions.HTTPError as error:
+            raise RegistryUnavailable(
+                f"{self._base} does not answer: {getattr(error, 'reason', error)}",
+                "Is MLFLOW_TRACKING_URI right and MLflow running?",
+            ) from error
+        if answer.status == 200:
+            return answer.data
+        detail = f"MLflow answered {answer.status} to {method} {url.removeprefix(self._base)}: {_message(answer.data)}"
+        if answer.status == 404:
+            mend = f"Register the model {self.settings.model_name!r} and give a version the alias {self.settings.model_alias!r}"
+            raise RegistryUnavailable(detail, mend) from _NotFound()
+        if answer.status == 400:
+            if "not found" in _message(answer.data):  # how MLflow reports a missing alias
+                raise RegistryUnavailable(
+                    detail, f"Give a version the alias {self.settings.model_alias!r}"
+                ) from _NotFound()
+            raise InvalidRequest(detail)
+        raise RegistryUnavailable(detail)
+
+
+class _NotFound(Exception):
+    """The server answered, and has no such thing."""
+
+
+def _version(entry: dict[str, Any]) -> ModelVersion:
+    tags = {tag["key"]: tag["value"] for tag in entry.get("tags", [])}
+    return ModelVersion(
+        name=entry["name"],
+        version=int(entry["version"]),
+        run_id=entry.get("run_id", ""),
+        source=entry.get("source", ""),
+        sha256=tags.get(DIGEST_TAG, ""),
+        aliases=tuple(entry.get("aliases", ())),
+        tags=tags,
+    )
+
+
+def served_path(source: str) -> str:
+    """The path below the server's artifact root of an artifact that the server itself stores and serves.
+
+    Raises:
+        ModelRefused: the source is anything but ``mlflow-artifacts:[//host]/path``.
+    """
+    match = re.fullmatch(r"mlflow-artifacts:(?://[^/]*)?/+(?P<path>.+)", source)
+    if not match:
+        raise ModelRefused(
+            f"the artifact is at {source!r}; expected mlflow-artifacts:/…",
+            "Start MLflow with --serve-artifacts, and register the artifact through it",
+        )
+    return match["path"]
+
+
+def _message(body: bytes) -> str:
+    try:
+        return str(json.loads(body).get("message", ""))[:300]
+    except (ValueError, AttributeError):
+        return body[:300].decode(errors="replace")

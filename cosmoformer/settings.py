@@ -1,0 +1,190 @@
+"""Every setting of every part, in one table: name, default, unit and help.
+
+A setting is an environment variable of the same name. It is read once, at start, by :func:`load`; nothing else in
+CosmoFormer reads the environment. ``docs/settings.md`` is this table, and a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from cosmoformer.errors import SettingsError
+
+Kind = Literal["text", "integer", "number", "flag", "path", "list"]
+Part = Literal["store", "registry", "events", "classify", "ingest", "command line", "one machine"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table.
+
+    Attributes:
+        name: the environment variable.
+        default: its value, as text, when it is not set.
+        kind: how the text is read.
+        unit: what a number counts; empty for text.
+        part: which part of the system it belongs to.
+        help: what it does, in one sentence.
+        secret: whether its value must never be printed.
+    """
+
+    name: str
+    default: str
+    kind: Kind
+    unit: str
+    part: Part
+    help: str
+    secret: bool = False
+
+
+# fmt: off
+# ruff: noqa: E501 (one row a line is what makes it a table)
+SETTINGS: tuple[Setting, ...] = (
+    Setting("S3_ENDPOINT_URL", "http://127.0.0.1:7480", "text", "", "store", "Object store that the functions use. Set it for `cosmoformer up` to use that store instead of starting Ceph."),
+    Setting("S3_PUBLIC_ENDPOINT_URL", "", "text", "", "store", "Address of the same store for browsers, put into presigned URLs; S3_ENDPOINT_URL when empty."),
+    Setting("AWS_ACCESS_KEY_ID", "cosmoformer", "text", "", "store", "Access key of the store."),
+    Setting("AWS_SECRET_ACCESS_KEY", "", "text", "", "store", "Secret key of the store.", secret=True),
+    Setting("AWS_REGION", "us-east-1", "text", "", "store", "Region that requests are signed for; most S3-compatible stores take any. The store of `cosmoformer up` has us-east-1."),
+    Setting("IMAGES_BUCKET", "galaxy-images", "text", "", "store", "Bucket that images are dropped into."),
+    Setting("IMAGES_PREFIX", "", "text", "", "store", "Only object keys that start with this are classified."),
+    Setting("RESULTS_BUCKET", "galaxy-results", "text", "", "store", "Bucket that results and dead letters are written to."),
+    Setting("RESULTS_PREFIX", "results/", "text", "", "store", "Start of every result's object key."),
+    Setting("DEAD_LETTERS_PREFIX", "dead-letters/", "text", "", "store", "Start of every dead letter's object key."),
+    Setting("STORE_TIMEOUT_SECONDS", "20", "number", "seconds", "store", "How long one request to the store may take."),
+    Setting("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000", "text", "", "registry", "MLflow server that the model comes from; `cosmoformer up` sets it from MLFLOW_PORT."),
+    Setting("MODEL_NAME", "cosmoformer", "text", "", "registry", "Registered model that is served."),
+    Setting("MODEL_ALIAS", "champion", "text", "", "registry", "Alias of the version that is served."),
+    Setting("MODEL_FALLBACK_ALIAS", "previous", "text", "", "registry", "Alias of the version that a fresh process serves when the champion is refused; `cosmoformer promote` moves it."),
+    Setting("MODEL_CACHE_DIR", "~/.cache/cosmoformer/models", "path", "", "registry", "Folder where downloaded artifacts are kept, by digest."),
+    Setting("MODEL_RECHECK_SECONDS", "15", "number", "seconds", "registry", "How often a running process asks where the alias points."),
+    Setting("REGISTRY_TIMEOUT_SECONDS", "20", "number", "seconds", "registry", "How long one request to MLflow may take."),
+    Setting("K_SINK", "http://127.0.0.1:8082", "text", "", "events", "Broker that events are sent to; Knative's SinkBinding sets it, `cosmoformer up` from BROKER_PORT."),
+    Setting("BROKER_TIMEOUT_SECONDS", "10", "number", "seconds", "events", "How long the broker may take to accept one event."),
+    Setting("MAX_IMAGE_BYTES", "33554432", "integer", "bytes", "classify", "Largest image file; larger ones are rejected without being read."),
+    Setting("MAX_IMAGE_PIXELS", "33554432", "integer", "pixels", "classify", "Largest image, width times height; larger ones are rejected before they are decoded."),
+    Setting("UNSURE_BELOW", "0.7", "number", "probability", "classify", "A result whose highest probability is below this is marked unsure."),
+    Setting("TORCH_THREADS", "0", "integer", "threads", "classify", "Threads of one prediction; 0 means the CPU limit of the container, or the number of cores."),
+    Setting("PREDICTION_QUEUE", "8", "integer", "requests", "classify", "Requests that may wait for the model in one process before more are refused with 503."),
+    Setting("MAX_UPLOADS", "100", "integer", "files", "ingest", "Most files in one request for upload addresses."),
+    Setting("UPLOAD_EXPIRY_SECONDS", "3600", "integer", "seconds", "ingest", "How long a presigned upload address is valid."),
+    Setting("RESULT_EXPIRY_SECONDS", "86400", "integer", "seconds", "ingest", "How long a presigned result address is valid."),
+    Setting("PAGE_ORIGINS", "http://127.0.0.1:8080", "list", "", "ingest", "Origins, separated by commas, of pages that may ask for upload addresses; `cosmoformer up` adds those of its own page."),
+    Setting("MLFLOW_WEBHOOK_SECRET", "", "text", "", "ingest", "Secret that MLflow signs its webhooks with; without it every webhook is refused. `cosmoformer up` makes its own.", secret=True),
+    Setting("SWEEP_MIN_AGE_SECONDS", "300", "number", "seconds", "ingest", "A periodic sweep leaves images younger than this to their notifications."),
+    Setting("LOG_LEVEL", "INFO", "text", "", "events", "Least severe level that is logged."),
+    Setting("INGEST_URL", "http://127.0.0.1:8081", "text", "", "command line", "Where the ingest function answers; `cosmoformer up` sets it from INGEST_PORT."),
+    Setting("CLASSIFY_URL", "http://127.0.0.1:8083", "text", "", "command line", "Where the classify function answers; `cosmoformer up` sets it from CLASSIFY_PORT."),
+    Setting("DATA_DIR", "~/.local/share/cosmoformer", "path", "", "one machine", "Folder of everything that `cosmoformer up` keeps: store, registry, queue, logs."),
+    Setting("MODELS_BUCKET", "galaxy-models", "text", "", "one machine", "Bucket that the MLflow server keeps artifacts in."),
+    Setting("PAGE_PORT", "8080", "integer", "port", "one machine", "Port of the upload page."),
+    Setting("INGEST_PORT", "8081", "integer", "port", "one machine", "Port of the ingest function."),
+    Setting("BROKER_PORT", "8082", "integer", "port", "one machine", "Port of the local broker."),
+    Setting("CLASSIFY_PORT", "8083", "integer", "port", "one machine", "Port of the classify function's activator."),
+    Setting("MLFLOW_PORT", "5000", "integer", "port", "one machine", "Port of the MLflow server."),
+    Setting("STORE_PORT", "7480", "integer", "port", "one machine", "Port of the Ceph object gateway."),
+    Setting("NOTIFICATIONS", "on", "flag", "", "one machine", "Whether the images bucket announces new objects; without, only sweeps find them."),
+    Setting("MAX_REPLICAS", "0", "integer", "processes", "one machine", "Most classify processes at once; 0 means one for each CPU that may be used, 8 at most."),
+    Setting("IDLE_SECONDS", "30", "number", "seconds", "one machine", "A classify process without requests for this long is ended."),
+    Setting("DELIVERY_RETRIES", "10", "integer", "retries", "one machine", "How often the broker tries again before an event becomes a dead letter."),
+    Setting("DELIVERY_BACKOFF_SECONDS", "0.5", "number", "seconds", "one machine", "Wait before the first retry; it doubles each time."),
+    Setting("DELIVERY_TIMEOUT_SECONDS", "180", "number", "seconds", "one machine", "How long one delivery may take; longer than a cold start and a prediction."),
+    Setting("SWEEP_EVERY_SECONDS", "60", "number", "seconds", "one machine", "How often images without a result are looked for; 0 means never."),
+)
+
+
+# fmt: on
+
+
+class Settings(SimpleNamespace):
+    """Values by lower-case name, such as ``settings.images_bucket``."""
+
+    def __repr__(self) -> str:
+        secret = {setting.name.lower() for setting in SETTINGS if setting.secret}
+        shown = (f"{name}={'***' if name in secret and value else repr(value)}" for name, value in vars(self).items())
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def store_public_url(self) -> str:
+        """Address of the store for browsers."""
+        return str(self.s3_public_endpoint_url or self.s3_endpoint_url)
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read every setting from the environment.
+
+    Args:
+        environment: variables to read instead of the process's own.
+        overrides: values, by lower-case name, that win over the environment.
+
+    Raises:
+        SettingsError: a value cannot be read as its kind, or an override is unknown.
+    """
+    source = os.environ if environment is None else environment
+    unknown = set(overrides) - {setting.name.lower() for setting in SETTINGS}
+    if unknown:
+        raise SettingsError(f"unknown settings {sorted(unknown)}", "See docs/settings.md")
+    values = {setting.name.lower(): _read(setting, source.get(setting.name)) for setting in SETTINGS}
+    return Settings(**(values | overrides))
+
+
+def _read(setting: Setting, text: str | None) -> Any:
+    value = setting.default if text is None else text.strip()
+    try:
+        return _PARSERS[setting.kind](value)
+    except ValueError:
+        raise SettingsError(
+            f"{setting.name} must be {_EXPECTED[setting.kind]}, got {value!r}", f"It is: {setting.help}"
+        ) from None
+
+
+def _flag(value: str) -> bool:
+    known = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+    if value.lower() not in known:
+        raise ValueError(value)
+    return known[value.lower()]
+
+
+_PARSERS: dict[Kind, Any] = {
+    "text": str,
+    "integer": int,
+    "number": float,
+    "flag": _flag,
+    "path": lambda value: Path(value).expanduser(),
+    "list": lambda value: [part.strip() for part in value.split(",") if part.strip()],
+}
+_EXPECTED: dict[Kind, str] = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "flag": "on or off",
+    "path": "a path",
+    "list": "a list separated by commas",
+}
+
+
+def as_markdown() -> str:
+    """The table as docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable. This page is generated from `cosmoformer/settings.py` by"
+        " `cosmoformer settings --markdown`; a test keeps the two equal.",
+    ]
+    for part in dict.fromkeys(setting.part for setting in SETTINGS):
+        lines += [
+            "",
+            f"## {part[0].upper()}{part[1:]}",
+            "",
+            "| name | default | unit | what it does |",
+            "| --- | --- | --- | --- |",
+        ]
+        for setting in SETTINGS:
+            if setting.part == part:
+                default = "(secret)" if setting.secret else f"`{setting.default}`" if setting.default else ""
+                lines.append(f"| `{setting.name}` | {default} | {setting.unit} | {setting.help} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,167 @@
+"""The classify function over HTTP: a CloudEvent or an image in, a reply event or a result out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException
+
+from cosmoformer import events, logs
+from cosmoformer.errors import CosmoFormerError, InvalidEvent, ModelNotReady, TooLarge, problem
+from cosmoformer.events import Event
+from cosmoformer.registry import Registry
+from cosmoformer.results import Origin, Result, ResultsBucket
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from functions.classify import metrics
+from functions.classify.handler import Handler, is_picture
+from functions.classify.serving import ModelServing
+
+log = logging.getLogger(__name__)
+#: A structured event carries its picture in base64, a third longer, beside its attributes.
+_ENVELOPE = 4 / 3
+_ATTRIBUTES_BYTES = 65536
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application; its model loads in a thread of its own meanwhile."""
+    registry = Registry(settings)
+    serving = ModelServing(settings, registry)
+    serving.start()
+    store = Store(settings)
+    results = ResultsBucket(store, champion=lambda: _champion(registry, settings))
+    return build_app(settings, Handler(settings, store, results, serving), serving)
+
+
+def build_app(settings: Settings, handler: Handler, serving: ModelServing) -> Flask:
+    """The WSGI application around a handler."""
+    app = Flask(__name__, static_folder=None)
+
+    @app.post("/")
+    def _classify() -> Response:
+        return _answer(settings, handler)
+
+    @app.route("/", methods=["OPTIONS"])
+    def _options() -> Response:
+        return Response(status=204, headers={"Allow": "POST, OPTIONS"})
+
+    @app.get("/health/liveness")
+    def _liveness() -> Response:
+        handler.check_alive()
+        return Response("alive\n", mimetype="text/plain")
+
+    @app.get("/health/readiness")
+    def _readiness() -> Response:
+        served = serving.current()
+        return Response(f"ready with model version {served.version.version}\n", mimetype="text/plain")
+
+    @app.get("/metrics")
+    def _metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+    @app.before_request
+    def _bind() -> None:
+        g.bound = ExitStack()
+        g.bound.enter_context(logs.bound(event_id=request.headers.get("ce-id")))
+
+    @app.teardown_request
+    def _unbind(_: BaseException | None) -> None:
+        if bound := g.pop("bound", None):
+            bound.close()
+
+    @app.errorhandler(CosmoFormerError)
+    def _problem(error: CosmoFormerError) -> Response:
+        if not isinstance(error, ModelNotReady) or request.method == "POST":
+            metrics.FAILURES.labels(type(error).__name__).inc()
+            log.warning("not handled", extra={"problem": str(error), "status": error.status})
+        body, status, headers = problem(error, event_id=logs.bound_value("event_id"))
+        return Response(body, status, headers)
+
+    @app.errorhandler(HTTPException)
+    def _http(error: HTTPException) -> Response:  # unknown path, wrong method
+        body, _, headers = problem(
+            CosmoFormerError(error.description or error.name), title=error.name, status=error.code
+        )
+        return Response(body, error.code, headers)
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        log.exception("unexpected error")
+        metrics.FAILURES.labels("unexpected").inc()
+        body, status, headers = problem(CosmoFormerError(f"unexpected {type(error).__name__}: {error}"))
+        return Response(body, status, headers)
+
+    return app
+
+
+def _answer(settings: Settings, handler: Handler) -> Response:
+    origin = Origin(None, None, None, datetime.now(UTC))
+    # Without it a chunked body, which does not tell its length, would be read whole.
+    request.max_content_length = _most_bytes(settings)
+    size = request.content_length or 0
+    if not events.is_event(headers := dict(request.headers)):
+        _check_bare_type()
+        if size > settings.max_image_bytes:
+            return _bare(handler.reject_unread(size, origin))
+        return _bare(handler.judge_bytes(_body(settings), origin))
+    reply = _answer_event(settings, handler, headers, size)
+    if reply is None:
+        return Response(status=202)
+    reply_headers, body = events.to_binary(reply)
+    return Response(body, 200, reply_headers)
+
+
+def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str], size: int) -> Event | None:
+    if size > settings.max_image_bytes and is_picture(request.content_type):
+        return handler.reject_event_unread(events.parse(headers, b""), size)
+    if size > _most_bytes(settings):
+        raise _too_large(f"{size:,}", settings)
+    event = events.parse(headers, _body(settings))
+    logs.bind(event_id=event.id, key=event.subject)
+    return handler.handle(event)
+
+
+def _body(settings: Settings) -> bytes:
+    body = request.get_data()
+    if len(body) >= _most_bytes(settings):  # a chunked body, of which no more than this was read
+        raise _too_large(f"{len(body):,} or more", settings)
+    return body
+
+
+def _too_large(size: str, settings: Settings) -> TooLarge:
+    return TooLarge(f"the body has {size} bytes; pictures of at most {settings.max_image_bytes:,} bytes are classified")
+
+
+def _most_bytes(settings: Settings) -> int:
+    return int(settings.max_image_bytes * _ENVELOPE) + _ATTRIBUTES_BYTES
+
+
+def _check_bare_type() -> None:
+    content_type = (request.content_type or "").lower()
+    if is_picture(content_type) or content_type.startswith(
+        ("application/octet-stream", "application/x-www-form-urlencoded")
+    ):
+        return  # the last is what curl --data-binary says of anything
+    if not content_type and request.content_length:
+        return
+    raise InvalidEvent(
+        "expected a CloudEvent (ce-* headers, or content type application/cloudevents+json) or an image, "
+        f"got {content_type or 'nothing'}",
+        "Send a picture with its content type, such as image/jpeg",
+    )
+
+
+def _bare(result: Result) -> Response:
+    return Response(json.dumps(result, ensure_ascii=False), 200, mimetype="application/json")
+
+
+def _champion(registry: Registry, settings: Settings) -> int | None:
+    try:
+        return registry.resolve(settings.model_alias).version
+    except CosmoFormerError:
+        return None

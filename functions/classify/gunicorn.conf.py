@@ -1,0 +1,19 @@
+"""How the classify function is served: one process, which predicts one image at a time on all its CPUs."""
+
+import os
+from pathlib import Path
+
+from cosmoformer import settings
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
+workers = 1  # a second worker would hold a second model; replicas are Knative's business
+worker_class = "functions.gunicorn_worker.PromptThreadWorker"
+# Each request that waits for the model holds a thread; the others fetch, record, and answer health and metrics.
+threads = settings.load().prediction_queue + 6
+timeout = 120  # s without a sign of life from the worker's main loop; a stuck image is noticed by the liveness probe
+graceful_timeout = 20  # s to finish what was accepted after SIGTERM
+keepalive = 75  # s; longer than the activator keeps idle connections
+# A slow disk must not look like a hung worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+accesslog = None
+loglevel = "warning"

@@ -1,0 +1,248 @@
+"""What happens to one event: the image is fetched, judged, and its result recorded and announced.
+
+Delivery, in one table:
+
+    | outcome                                          | answer | a broker then         |
+    | ------------------------------------------------ | ------ | --------------------- |
+    | classified, or rejected for what the file is     | 200 + reply event | is done    |
+    | nothing to do (several records, a hint)          | 202    | is done               |
+    | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
+    | object gone                                      | 410    | keeps a dead letter   |
+    | store, registry or model away, line full         | 503    | tries again           |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from cosmoformer import events, logs
+from cosmoformer.errors import (
+    CosmoFormerError,
+    ImageRejected,
+    NotAllowed,
+    Overloaded,
+    TransientError,
+    UnsupportedEvent,
+)
+from cosmoformer.events import Event
+from cosmoformer.notifications import ObjectCreated, read_event
+from cosmoformer.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from cosmoformer.timestamps import rfc3339
+from functions.classify import metrics, predictor
+from functions.classify.images import too_large
+from functions.classify.serving import ModelServing, Served
+
+log = logging.getLogger(__name__)
+SOURCE = "urn:cosmoformer:classify"
+STUCK_S = 120.0  # decoding and predicting the largest image takes a few seconds
+#: Media types of events and requests whose data is a picture itself.
+PICTURES = ("image/", "application/fits")
+
+
+class Handler:
+    """Judges images: by reference to the images bucket, or inside an event."""
+
+    def __init__(self, settings: Settings, store: Store, results: ResultsBucket, serving: ModelServing) -> None:
+        self._settings, self._store, self._results, self._serving = settings, store, results, serving
+        self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
+        self._line = _Line(settings.prediction_queue)
+
+    def handle(self, event: Event) -> Event | None:
+        """Act on an event.
+
+        Returns:
+            The reply event, or None when there is nothing to say.
+
+        Raises:
+            CosmoFormerError: see the table above.
+        """
+        if event.type.startswith((events.OBJECT_CREATED, events.OBJECT_CREATED_CEPH)):
+            return self._judge_objects(read_event(event), event)
+        if is_picture(event.content_type):
+            return _reply(self.judge_bytes(event.data, _origin(event)))
+        if event.type == events.ALIAS_MOVED:
+            self._serving.recheck()
+            return None
+        raise UnsupportedEvent(
+            f"events of type {event.type!r} with data of type {event.content_type!r} are not classified",
+            f"Send {events.OBJECT_CREATED}* with a bucket and key, or any type with data of type image/*",
+        )
+
+    def check_alive(self) -> None:
+        """Whether this process still gets through its images.
+
+        Raises:
+            Overloaded: one image has taken far longer than any does; the process should be started again.
+        """
+        if self._line.turn_s() > STUCK_S:
+            raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
+
+    def judge_bytes(self, content: bytes, origin: Origin) -> Result:
+        """The result of an image that came by itself; it is not recorded anywhere."""
+        image = predictor.describe(content, ImageFacts(None, None, None, len(content), None))
+        result = self._judge(content, image, origin, self._serving.current())
+        _count(result)
+        return result
+
+    def reject_unread(self, size: int, origin: Origin) -> Result:
+        """The result of an image that came by itself and is over the limit, without reading it."""
+        error = too_large(size, self._settings.max_image_bytes)
+        return predictor.rejection(ImageFacts(None, None, None, size, None), error, origin)
+
+    def reject_event_unread(self, event: Event, size: int) -> Event:
+        """The reply to an event whose image is over the limit."""
+        return _reply(self.reject_unread(size, _origin(event)))
+
+    def _judge_objects(self, found: list[ObjectCreated], event: Event) -> Event | None:
+        """Judge every object of a notification, also those behind one that fails."""
+        replies, failures = [], []
+        for created in found:
+            try:
+                replies.append(self._judge_object(created, event))
+            except CosmoFormerError as error:
+                failures.append(error)
+        if failures:  # one that may pass comes first: the whole event is delivered again then
+            raise next((error for error in failures if isinstance(error, TransientError)), failures[0])
+        return replies[0] if len(replies) == 1 else None
+
+    def _judge_object(self, created: ObjectCreated, event: Event) -> Event:
+        self._check_allowed(created)
+        with logs.bound(event_id=event.id, key=created.key):
+            served = self._serving.current()
+            logs.bind(model_version=served.version.version)
+            with _timed("fetch"):
+                info, content = self._store.read_image(created.key)
+            standing = self._results.standing(created.key)
+            if standing.result and same_judgement(standing.result, info.etag, served.version):
+                metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
+                return _reply(standing.result)
+            image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
+            result = self._judge(content, image, _origin(event), served)
+            with _timed("record"):
+                kept = self._results.write(result, standing)
+            _count(result)
+            log.info(
+                "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
+            )
+            return _reply(kept)
+
+    def _check_allowed(self, created: ObjectCreated) -> None:
+        if created.bucket != self._settings.images_bucket:
+            raise NotAllowed(
+                f"the event names the bucket {created.bucket!r}; only {self._settings.images_bucket!r} is classified"
+            )
+        if not created.key.startswith(self._settings.images_prefix):
+            raise NotAllowed(f"the key {created.key!r} does not start with {self._settings.images_prefix!r}")
+
+    def _judge(self, content: bytes | None, image: ImageFacts, origin: Origin, served: Served) -> Result:
+        if content is None:
+            return predictor.rejection(image, too_large(image.size_bytes, self._limits.image_bytes), origin)
+        image = predictor.describe(content, image)
+        with self._line.place():
+            try:
+                with _timed("decode"):
+                    picture = predictor.decode(content, self._limits)
+            except ImageRejected as error:
+                return predictor.rejection(image, error, origin)
+            with _timed("predict"):
+                probabilities = predictor.predict(served.artifact, predictor.preprocess(picture.pixels))
+        return predictor.classification(
+            predictor.describe(content, image, picture),
+            probabilities,
+            served.artifact,
+            served.version,
+            origin,
+            self._settings.unsure_below,
+        )
+
+
+class _Line:
+    """One request at a time decodes and predicts, on all threads of torch; a bounded number waits."""
+
+    def __init__(self, length: int) -> None:
+        self._length, self._waiting = length, 0
+        self._count, self._turn = threading.Lock(), threading.Lock()
+        self._turn_began: float | None = None
+
+    def turn_s(self) -> float:
+        """Seconds that the present turn has lasted; 0 when there is none."""
+        began = self._turn_began
+        return time.monotonic() - began if began is not None else 0.0
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Wait for one's turn.
+
+        Raises:
+            Overloaded: too many wait already.
+        """
+        self._join()
+        try:
+            with self._turn:
+                self._turn_began = time.monotonic()
+                try:
+                    yield
+                finally:
+                    self._turn_began = None
+        finally:
+            self._leave()
+
+    def _join(self) -> None:
+        with self._count:
+            if self._waiting > self._length:
+                raise Overloaded(f"{self._waiting} requests wait for the model already (PREDICTION_QUEUE)")
+            self._waiting += 1
+            metrics.WAITING.set(self._waiting)
+
+    def _leave(self) -> None:
+        with self._count:
+            self._waiting -= 1
+            metrics.WAITING.set(self._waiting)
+
+
+def is_picture(content_type: str | None) -> bool:
+    """Whether data of this media type is a picture itself."""
+    return (content_type or "").lower().startswith(PICTURES)
+
+
+def _reply(result: Result) -> Event:
+    """The event that announces a result; its id is the same each time the same judgement is announced."""
+    image, model = result["image"], result["model"] or {}
+    identity = [
+        image["bucket"],
+        image["key"],
+        image["etag"],
+        image["sha256"],
+        model.get("sha256"),
+        result["event"]["id"],
+    ]
+    return events.new(
+        type=events.CLASSIFIED if result["status"] == "classified" else events.REJECTED,
+        source=SOURCE,
+        id=hashlib.sha256("\n".join(map(str, identity)).encode()).hexdigest()[:32],
+        subject=image["key"],
+        data=result,
+    )
+
+
+def _origin(event: Event) -> Origin:
+    return Origin(event.id, event.source, event.attributes.get("time"), datetime.now(UTC))
+
+
+def _count(result: Result) -> None:
+    model, prediction = result["model"] or {}, result["prediction"] or {}
+    metrics.IMAGES.labels(result["status"], prediction.get("class", ""), str(model.get("version", ""))).inc()
+
+
+@contextmanager
+def _timed(phase: str) -> Iterator[None]:
+    with metrics.PHASE_SECONDS.labels(phase).time():
+        yield

@@ -1,0 +1,44 @@
+"""What the classify function counts, for Prometheus."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from cosmoformer.registry import ModelVersion
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+IMAGES = Counter(
+    "cosmoformer_images", "Images judged", ["status", "class_name", "model_version"]
+)  # status: classified, rejected, repeated
+PHASE_SECONDS = Histogram("cosmoformer_phase_seconds", "Time of each phase of one image", ["phase"], buckets=_SECONDS)
+FAILURES = Counter("cosmoformer_failures", "Requests answered with an error", ["problem"])
+WAITING = Gauge("cosmoformer_waiting_requests", "Requests that wait for the model")
+MODEL_INFO = Gauge(
+    "cosmoformer_model_info", "1 for the model version that is served", ["model_version", "sha256", "alias"]
+)
+MODEL_REFUSED = Counter(
+    "cosmoformer_model_refused", "Model versions that failed to load or to pass a check", ["model_version"]
+)
+MODEL_LOAD_SECONDS = Histogram(
+    "cosmoformer_model_load_seconds", "Time to fetch and load a model", ["phase"], buckets=_SECONDS
+)
+READY_SECONDS = Gauge("cosmoformer_ready_seconds", "Time from the start of the process to readiness")
+
+
+def serving(version: ModelVersion, alias: str, before: ModelVersion | None) -> None:
+    """Show which version is served."""
+    if before is None:
+        READY_SECONDS.set(_process_age_s())
+    MODEL_INFO.clear()
+    MODEL_INFO.labels(model_version=str(version.version), sha256=version.sha256, alias=alias).set(1)
+
+
+def _process_age_s() -> float:
+    """Seconds since the kernel started this process (field 22 of proc(5) stat, in ticks since boot)."""
+    fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,58 @@
+"""The predictor: decode, preprocess, predict, result. Four plain functions that know nothing of HTTP, S3 or MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cosmoformer import results
+from cosmoformer.artifact import Artifact
+from cosmoformer.errors import ImageRejected
+from cosmoformer.registry import ModelVersion
+from cosmoformer.results import ImageFacts, Origin, Result
+from functions.classify.images import Limits, Picture, decode
+
+__all__ = ["Limits", "Picture", "classification", "decode", "describe", "predict", "preprocess", "rejection"]
+
+
+def describe(content: bytes, image: ImageFacts, picture: Picture | None = None) -> ImageFacts:
+    """Add to an image's facts what its bytes, and once decoded its picture, tell."""
+    facts = replace(image, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    if picture is None:
+        return facts
+    return replace(
+        facts, width=picture.width, height=picture.height, format=picture.format, conversions=picture.conversions
+    )
+
+
+def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """A uint8 batch (1, 3, S, S) of a picture's pixels (S, S, 3). All else happens inside the artifact."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+
+
+def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
+    """Probability by class name of the first image of a uint8 batch (N, 3, S, S)."""
+    probabilities = artifact.predict(batch)[0].double().tolist()
+    return dict(zip(artifact.metadata.classes, probabilities, strict=True))
+
+
+def classification(
+    image: ImageFacts,
+    probabilities: Mapping[str, float],
+    artifact: Artifact,
+    version: ModelVersion,
+    origin: Origin,
+    unsure_below: float,
+) -> Result:
+    """The result of a classified image."""
+    return results.classified(image, probabilities, artifact.metadata.task, version, origin, unsure_below)
+
+
+def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:
+    """The result of a file that cannot be classified."""
+    return results.rejected(image, error.code, error.detail, None, origin)

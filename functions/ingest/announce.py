@@ -1,0 +1,63 @@
+"""Announcements: which objects are images, and the broker that is told of them."""
+
+from __future__ import annotations
+
+import urllib3
+from urllib3.util import Retry, Timeout
+
+from cosmoformer import events
+from cosmoformer.errors import BrokerUnavailable
+from cosmoformer.events import Event
+from cosmoformer.settings import Settings
+from functions.ingest import metrics
+
+_CONNECTIONS = 16
+_SHOWN_BYTES = 200
+
+
+class Broker:
+    """The broker at ``K_SINK``, over connections that stay open. Safe for threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url: str = settings.k_sink
+        # One retry for a connection that the broker closed while it was idle. An event that arrives twice does no harm.
+        self._http = urllib3.PoolManager(
+            maxsize=_CONNECTIONS,
+            timeout=Timeout(settings.broker_timeout_seconds),
+            retries=Retry(total=1, allowed_methods=None, respect_retry_after_header=False),
+        )
+
+    def send(self, event: Event) -> None:
+        """Hand an event over, in binary mode.
+
+        Raises:
+            BrokerUnavailable: the broker does not answer, or with anything but a 2xx.
+        """
+        headers, body = events.to_binary(event)
+        try:
+            answer = self._http.request("POST", self._url, body=body, headers=headers, redirect=False)
+        except urllib3.exceptions.HTTPError as error:
+            metrics.BROKER_FAILURES.inc()
+            raise BrokerUnavailable(f"{self._url} does not answer: {error}", "Is K_SINK right?") from error
+        if not 200 <= answer.status < 300:
+            metrics.BROKER_FAILURES.inc()
+            said = answer.data[:_SHOWN_BYTES].decode(errors="replace")
+            raise BrokerUnavailable(f"{self._url} answered {answer.status}: {said}")
+        metrics.EVENTS_SENT.labels(event.type).inc()
+
+
+def is_image(settings: Settings, bucket: str, key: str) -> bool:
+    """Whether an object is one that gets classified.
+
+    Objects outside ``IMAGES_BUCKET`` and ``IMAGES_PREFIX`` are not; neither are folder markers, nor what CosmoFormer itself
+    wrote where images and results share a bucket.
+    """
+    own = (settings.results_prefix, settings.dead_letters_prefix)
+    if bucket != settings.images_bucket or not key.startswith(settings.images_prefix) or key.endswith("/"):
+        return False
+    return bool(key) and not (bucket == settings.results_bucket and key.startswith(own)) and _is_unicode(key)
+
+
+def _is_unicode(key: str) -> bool:
+    """Object keys are UTF-8; JSON can also spell lone surrogates, which no store can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in key)

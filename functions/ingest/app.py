@@ -1,0 +1,278 @@
+"""The ingest function over HTTP.
+
+| request | what it does | answer |
+| --- | --- | --- |
+| ``POST /`` | a store's notification: announces each new image to the broker | 202 once the broker has them all |
+| ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
+| ``POST /uploads`` | addresses for uploads of the page | 200, JSON |
+| ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
+| ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
+| ``GET /dead-letters`` | kept events (``after``, ``limit``) | 200, JSON |
+| ``POST /dead-letters/replay`` | sends kept events again | 200, JSON |
+| ``POST /hooks/mlflow`` | MLflow's webhook | 202 |
+| ``GET /health/liveness``, ``/health/readiness``, ``/metrics`` | probes, Prometheus | 200 |
+
+A new object never makes ingest ask the store or any address that the notification names: it may be running inside the
+uploader's PUT. What it does not announce (other buckets, other prefixes, deletions, test messages) it answers with 202 all the
+same, since a store would only send it again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import ExitStack
+from typing import Any
+
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.exceptions import HTTPException
+
+from cosmoformer import events, logs, notifications
+from cosmoformer.dead_letters import DeadLetter, DeadLetters
+from cosmoformer.errors import (
+    CosmoFormerError,
+    InvalidRequest,
+    NotAllowed,
+    Overloaded,
+    SettingsError,
+    TransientError,
+    UnsupportedEvent,
+    problem,
+)
+from cosmoformer.registry import Registry
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from functions.ingest import hooks, metrics
+from functions.ingest.announce import Broker, is_image
+from functions.ingest.sweep import Sweeper, SweepOptions, read_options
+from functions.ingest.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+_REQUEST_BYTES = 4 * 2**20  # of a notification, which may carry a thousand records
+_NEEDED = ("s3_endpoint_url", "aws_secret_access_key", "images_bucket", "results_bucket", "k_sink")
+_MOST_LETTERS = 1000
+_PREFLIGHT_S = 600
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application; neither store nor broker has to answer yet."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES
+    ingest = _Ingest(settings)
+    rules = {
+        "/": ("POST", ingest.take_notification),
+        "/uploads": ("POST", ingest.prepare_uploads),
+        "/sweep": ("POST", ingest.sweep),
+        "/dead-letters": ("POST", ingest.keep_dead_letter),
+        "/dead-letters/replay": ("POST", ingest.replay_dead_letters),
+        "/hooks/mlflow": ("POST", ingest.take_webhook),
+        "/health/readiness": ("GET", ingest.tell_readiness),
+        "/health/liveness": ("GET", lambda: Response("alive\n", mimetype="text/plain")),
+        "/metrics": ("GET", lambda: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)),
+    }
+    for path, (method, view) in rules.items():
+        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
+    app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
+    _bind_logs(app)
+    _guard_origins(app, settings)
+    _shape_errors(app)
+    return app
+
+
+class _Ingest:
+    """What each route does."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        store = Store(settings)
+        self._broker = Broker(settings)
+        self._uploads = Uploads(settings, store)
+        self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
+        self._letters = DeadLetters(store)
+
+    def take_notification(self) -> Response:
+        if not events.is_event(_headers()):
+            return self._announce(notifications.read(_json_body()))
+        event = _event()
+        if event.type == events.SWEEP_PING:
+            return self._sweep_by_ping()
+        return self._announce(notifications.read_event(event))
+
+    def _announce(self, found: list[notifications.ObjectCreated]) -> Response:
+        for created in found:
+            logs.bind(key=created.key, event_id=created.id)
+            store = created.store if created.store in notifications.DIALECTS else "other"
+            if is_image(self._settings, created.bucket, created.key):
+                self._broker.send(created.event())
+                metrics.NOTIFICATIONS.labels(store, "announced").inc()
+            else:
+                metrics.NOTIFICATIONS.labels(store, "foreign").inc()
+                log.info("not an image of this system", extra={"bucket": created.bucket})
+        return Response(status=202)
+
+    def prepare_uploads(self) -> Response:
+        return _json(self._uploads.prepare(_json_body()))
+
+    def sweep(self) -> Response:
+        if not events.is_event(_headers()):
+            return _json(self._sweeper.sweep(read_options(self._settings, _json_body(empty={}))))
+        event = _event()
+        if event.type != events.SWEEP_PING:
+            raise UnsupportedEvent(
+                f"events of type {event.type!r} start no sweep", f"Send {events.SWEEP_PING}, or JSON"
+            )
+        return self._sweep_by_ping()
+
+    def _sweep_by_ping(self) -> Response:
+        options = SweepOptions(
+            prefix=self._settings.images_prefix, min_age_s=self._settings.sweep_min_age_seconds, periodic=True
+        )
+        try:
+            self._sweeper.sweep(options)
+        except Overloaded:
+            log.info("a sweep is running already; this ping asks for nothing more")
+        return Response(status=202)
+
+    def keep_dead_letter(self) -> Response:
+        # The event may carry a picture, and that in base64.
+        request.max_content_length = self._settings.max_image_bytes * 4 // 3 + _REQUEST_BYTES
+        event = _event()
+        key = self._letters.keep(event)
+        metrics.DEAD_LETTERS.labels("kept").inc()
+        log.warning("dead letter kept", extra={"dead_letter": key, "type": event.type})
+        return Response(status=202)
+
+    def list_dead_letters(self) -> Response:
+        limit = request.args.get("limit", "100")
+        if not (limit.isascii() and limit.isdecimal() and 1 <= len(limit) <= 4 and 1 <= int(limit) <= _MOST_LETTERS):
+            raise InvalidRequest(f"limit must be a whole number from 1 to {_MOST_LETTERS}, got {limit[:20]!r}")
+        letters, following = self._letters.page(request.args.get("after", ""), int(limit))
+        return _json({"dead_letters": [_summary(letter) for letter in letters], "next": following})
+
+    def replay_dead_letters(self) -> Response:
+        body = _json_body()
+        keys = body.get("keys") if isinstance(body, dict) else None
+        everything = isinstance(body, dict) and body.get("all") is True
+        listed = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        if everything == listed:
+            raise InvalidRequest("expected which dead letters to replay", 'Send {"keys": ["…"]} or {"all": true}')
+        outcome = self._letters.replay(self._broker.send, None if everything else keys)
+        metrics.DEAD_LETTERS.labels("replayed").inc(outcome.replayed)
+        return _json({"replayed": outcome.replayed, "missing": outcome.missing})
+
+    def take_webhook(self) -> Response:
+        body = request.get_data()
+        hooks.verify(self._settings.mlflow_webhook_secret, _headers(), body, time.time())
+        event = hooks.alias_event(self._settings, request.headers[hooks.DELIVERY_ID], body)
+        metrics.WEBHOOKS.labels("announced" if event else "ignored").inc()
+        if event:
+            logs.bind(event_id=event.id, subject=event.subject)
+            self._broker.send(event)
+            log.info("alias moved")
+        return Response(status=202)
+
+    def tell_readiness(self) -> Response:
+        missing = [name.upper() for name in _NEEDED if not getattr(self._settings, name)]
+        if missing:
+            raise SettingsError(f"settings are missing: {', '.join(missing)}", "Set them and start again")
+        return Response("ready\n", mimetype="text/plain")
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    """A letter without its event's data."""
+    return {
+        "key": letter.key,
+        "event": dict(letter.event.attributes),
+        "error": {"dest": letter.dest, "code": letter.code, "data": letter.answer},
+        "received": letter.received,
+    }
+
+
+def _headers() -> dict[str, str]:
+    return dict(request.headers.items())
+
+
+def _event() -> events.Event:
+    """The CloudEvent in the request, from here on named in the logs."""
+    event = events.parse(_headers(), request.get_data())
+    logs.bind(event_id=event.id, key=event.subject)
+    return event
+
+
+def _json_body(empty: Any = None) -> Any:
+    """The request's JSON, whatever its content type says: stores and curl are careless there."""
+    body = request.get_data()
+    if not body and empty is not None:
+        return empty
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"expected JSON, got {len(body)} bytes that are none: {error}") from None
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(json.dumps(document), mimetype="application/json")
+
+
+def _bind_logs(app: Flask) -> None:
+    @app.before_request
+    def _begin() -> None:
+        g.bound = ExitStack()
+        g.bound.enter_context(logs.bound(path=request.path))
+
+    @app.teardown_request
+    def _end(_: BaseException | None) -> None:
+        g.bound.close()
+
+
+def _guard_origins(app: Flask, settings: Settings) -> None:
+    """Answers browsers: only pages of ``PAGE_ORIGINS`` may ask, and only for upload addresses.
+
+    Whatever else comes from a page comes from a stranger's page: nobody but browsers sends ``Origin``.
+    """
+
+    @app.before_request
+    def _refuse_strangers() -> None:
+        origin = request.headers.get("Origin")
+        if origin and (origin not in settings.page_origins or request.path != "/uploads"):
+            raise NotAllowed(f"pages of {origin[:100]} may not ask for {request.path}", "PAGE_ORIGINS lists who may")
+
+    @app.after_request
+    def _allow(response: Response) -> Response:
+        if request.path == "/uploads":
+            response.headers["Vary"] = "Origin"
+            if request.headers.get("Origin") in settings.page_origins:
+                response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+                response.headers["Access-Control-Allow-Methods"] = "POST"
+                response.headers["Access-Control-Allow-Headers"] = "Content-Type"
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+                response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_S)
+        return response
+
+
+def _shape_errors(app: Flask) -> None:
+    @app.errorhandler(CosmoFormerError)
+    def _expected(error: CosmoFormerError) -> Response:
+        metrics.FAILURES.labels(type(error).__name__).inc()
+        level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
+        log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
+        return Response(*problem(error))
+
+    @app.errorhandler(HTTPException)
+    def _by_flask(error: HTTPException) -> Response:  # unknown path, wrong method, too large
+        code = error.code or 500
+        log.warning("refused: %s", error.name, extra={"method": request.method, "status": code})
+        stated = CosmoFormerError(f"{request.method} {request.path}: {error.description}")
+        body, _, headers = problem(stated, title=error.name, status=code)
+        allow = {name: value for name, value in error.get_headers() if name == "Allow"}
+        return Response(body, code, headers | allow)
+
+    @app.errorhandler(Exception)
+    def _unexpected(error: Exception) -> Response:
+        metrics.FAILURES.labels("unexpected").inc()
+        log.exception("unexpected error")
+        return Response(*problem(CosmoFormerError(f"unexpected {type(error).__name__}", "The log tells more")))

@@ -1,0 +1,260 @@
+"""The sweep: announces again every image that has no result, or one that does not hold any more.
+
+Two listings, of images and of results, are merged in one pass over both; neither is held in memory. An image whose dead
+letter is kept is left alone, since it has failed as often as the broker tries: replay the letter instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from cosmoformer import results
+from cosmoformer.dead_letters import DeadLetters, subject_digest
+from cosmoformer.errors import InvalidRequest, Overloaded
+from cosmoformer.notifications import ObjectCreated
+from cosmoformer.parallel import map_stream
+from cosmoformer.registry import Registry
+from cosmoformer.settings import Settings
+from cosmoformer.store import ObjectInfo, Store
+from functions.ingest import metrics
+from functions.ingest.announce import Broker, is_image
+
+log = logging.getLogger(__name__)
+
+SOURCE = "cosmoformer.sweep"
+#: A periodic sweep does not announce an image twice within this time: a long queue would grow with every sweep.
+PATIENCE_S = 3600.0
+
+Again = Literal["rejected", "stale", "all"]
+Outcome = Literal["with_result", "announced", "dead_lettered", "too_young", "waiting"]
+OUTCOMES: tuple[Outcome, ...] = ("with_result", "announced", "dead_lettered", "too_young", "waiting")
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """What a sweep looks at and announces.
+
+    Attributes:
+        prefix: only images whose key starts with this; starts with ``IMAGES_PREFIX`` itself.
+        min_age_s: images younger than this are left to their notifications.
+        deep: also reads every result, and announces images whose eTag differs from the one in it.
+        again: announces images with a result too: those ``rejected``, those judged by another version than the alias names
+            now (``stale``), or ``all``.
+        dry_run: announces nothing, only counts.
+        periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`.
+    """
+
+    prefix: str
+    min_age_s: float = 0.0
+    deep: bool = False
+    again: Again | None = None
+    dry_run: bool = False
+    periodic: bool = False
+
+
+def read_options(settings: Settings, request: Any) -> SweepOptions:
+    """The options in the JSON body of a request; an empty object means a plain sweep.
+
+    Raises:
+        InvalidRequest: a member is unknown or malformed.
+    """
+    if not isinstance(request, dict):
+        raise InvalidRequest(f"expected a JSON object, got a JSON {type(request).__name__}")
+    unknown = sorted(set(request) - set(_EXPECTED))
+    if unknown:
+        raise InvalidRequest(f"unknown members {unknown[:5]}", f"Known are {', '.join(_EXPECTED)}")
+    given = {name: value for name, value in request.items() if value is not None}
+    for name, value in given.items():
+        accepts, expected = _EXPECTED[name]
+        if not accepts(value):
+            raise InvalidRequest(f"{name} must be {expected}, got {str(value)[:80]!r}")
+    prefix = given.pop("prefix", settings.images_prefix)
+    if not prefix.startswith(settings.images_prefix):
+        raise InvalidRequest(f"prefix must start with {settings.images_prefix!r} (IMAGES_PREFIX), got {prefix[:80]!r}")
+    return SweepOptions(prefix=prefix, **given)
+
+
+_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "prefix": (lambda value: isinstance(value, str), "text"),
+    "min_age_s": (lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds, 0 or more"),
+    "deep": (lambda value: isinstance(value, bool), "true or false"),
+    "again": (lambda value: value in ("rejected", "stale", "all"), "'rejected', 'stale' or 'all'"),
+    "dry_run": (lambda value: isinstance(value, bool), "true or false"),
+}
+
+
+class Sweeper:
+    """Sweeps, one at a time."""
+
+    def __init__(self, settings: Settings, store: Store, registry: Registry, broker: Broker) -> None:
+        self._settings, self._store, self._registry, self._broker = settings, store, registry, broker
+        self._running = threading.Lock()
+        self._announced: dict[str, float] = {}  # event id of periodic sweeps -> time.monotonic()
+
+    def sweep(self, options: SweepOptions) -> dict[str, int]:
+        """Go through all images once.
+
+        Returns:
+            How many ``images`` there are, and how many of them are ``with_result``, ``announced``, ``dead_lettered`` (left
+            alone), ``too_young`` (left alone) and ``waiting`` (announced by an earlier periodic sweep).
+
+        Raises:
+            Overloaded: another sweep is running.
+            StoreUnavailable: the store does not answer.
+            BrokerUnavailable: the broker did not take an event; what was announced before stays announced.
+            RegistryUnavailable: stale results are asked for and MLflow does not answer.
+        """
+        if not self._running.acquire(blocking=False):
+            raise Overloaded("another sweep is running", "Wait for its end")
+        outcome = "failed"
+        try:
+            counts = self._sweep(options)
+            outcome = "completed"
+            return counts
+        finally:
+            metrics.SWEEPS.labels(outcome).inc()
+            self._running.release()
+
+    def _sweep(self, options: SweepOptions) -> dict[str, int]:
+        begun = time.monotonic()
+        self._announced = {event: at for event, at in self._announced.items() if at > begun - PATIENCE_S}
+        judge = _Judge(options, self._settings, self._store, self._registry)
+        counts: Counter[Outcome] = Counter()
+
+        def doubtful() -> Iterator[tuple[ObjectInfo, bool]]:
+            for image, result in self._images_with_results(options.prefix):
+                outcome = judge.by_listing(image, result)
+                if outcome is None or outcome == "announced":
+                    yield image, outcome == "announced"
+                else:
+                    counts[outcome] += 1
+
+        def settle(pair: tuple[ObjectInfo, bool]) -> Outcome:
+            image, certain = pair
+            return self._announce(image, options, judge) if certain or judge.by_reading(image) else "with_result"
+
+        counts.update(map_stream(settle, doubtful()))
+        for name in OUTCOMES:
+            metrics.SWEPT_IMAGES.labels(name).inc(counts[name])
+        report: dict[str, int] = {"images": counts.total()}
+        report |= {name: counts[name] for name in OUTCOMES}
+        log.info("sweep ended", extra={**report, "dry_run": options.dry_run, "seconds": time.monotonic() - begun})
+        return report
+
+    def _images_with_results(self, prefix: str) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
+        settings = self._settings
+        images = (
+            image
+            for image in self._store.list(settings.images_bucket, prefix)
+            if is_image(settings, settings.images_bucket, image.key)
+        )
+        found = self._store.list(settings.results_bucket, settings.results_prefix + prefix)
+        return join(images, found, lambda key: _place(settings, key))
+
+    def _announce(self, image: ObjectInfo, options: SweepOptions, judge: _Judge) -> Outcome:
+        if judge.is_dead_lettered(image):
+            return "dead_lettered"
+        created = self._created(image)
+        if options.periodic and created.id in self._announced:
+            return "waiting"
+        if not options.dry_run:
+            self._broker.send(created.event())
+            if options.periodic:
+                self._announced[created.id] = time.monotonic()
+        return "announced"
+
+    def _created(self, image: ObjectInfo) -> ObjectCreated:
+        bucket = self._settings.images_bucket
+        identity = hashlib.sha256(f"{bucket}\0{image.key}\0{image.etag}".encode()).hexdigest()[:32]
+        return ObjectCreated(bucket, image.key, "ObjectCreated:Put", SOURCE, "", image.last_modified, identity)
+
+
+class _Judge:
+    """Decides which images want to be announced, within one sweep."""
+
+    def __init__(self, options: SweepOptions, settings: Settings, store: Store, registry: Registry) -> None:
+        self._options, self._settings = options, settings
+        self._results = results.ResultsBucket(store)
+        self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
+        self._dead_letters = DeadLetters(store).latest_by_subject()
+        self._champion = registry.resolve(settings.model_alias).version if options.again == "stale" else None
+
+    def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> Outcome | None:
+        """What the two listings tell; None when the result has to be read."""
+        standing = result is not None and result.last_modified >= image.last_modified
+        if standing and not (self._options.deep or self._options.again):
+            return "with_result"
+        if image.last_modified > self._young_after:
+            return "with_result" if standing else "too_young"
+        if self._options.again == "all":
+            return "announced"
+        # A result older than its image may still be about these very bytes: the same file dropped again.
+        return None if result is not None or not _place(self._settings, image.key) else "announced"
+
+    def by_reading(self, image: ObjectInfo) -> bool:
+        """Whether an image wants to be announced, after its result."""
+        result = self._results.read(image.key)
+        if result is None or result["image"]["etag"] != image.etag:
+            return True
+        if self._options.again == "rejected":
+            return bool(result["status"] == "rejected")
+        return bool(self._champion and result["model"] and result["model"]["version"] != self._champion)
+
+    def is_dead_lettered(self, image: ObjectInfo) -> bool:
+        """Whether the delivery of this very image was given up: a newer one under the same key gets its own chance."""
+        letter = self._dead_letters.get(subject_digest(image.key))
+        return letter is not None and letter >= image.last_modified
+
+
+def join(
+    images: Iterable[ObjectInfo], found: Iterable[ObjectInfo], place: Callable[[str], str]
+) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
+    """Every image with its result, or None; both listings are in key order and gone through once.
+
+    Result keys end in ``.json``, so they are in another order than their images where one image key starts with another
+    (``m51`` and ``m51-core``). The images are therefore put into the order of their result keys first.
+
+    Args:
+        images: the listing of images.
+        found: the listing of results.
+        place: see :func:`_place`.
+    """
+    stream = iter(found)
+    result = next(stream, None)
+    for key, image in _in_result_order(images, place):
+        while result is not None and result.key < key:
+            result = next(stream, None)
+        yield image, result if result is not None and result.key == key else None
+
+
+def _in_result_order(images: Iterable[ObjectInfo], place: Callable[[str], str]) -> Iterator[tuple[str, ObjectInfo]]:
+    """Images with their result keys, in the order of the latter.
+
+    Only images whose keys start the next one's are held back, so they are never more than a key has characters.
+    """
+    held: list[tuple[str, ObjectInfo]] = []
+    for image in images:
+        key = place(image.key)
+        if not key:
+            yield key, image
+            continue
+        while held and held[0][0] <= key.removesuffix(results.SUFFIX):  # nothing that sorts before is still to come
+            yield heapq.heappop(held)
+        heapq.heappush(held, (key, image))
+    while held:
+        yield heapq.heappop(held)
+
+
+def _place(settings: Settings, image_key: str) -> str:
+    """Result key of an image, or nothing where it was cut: it then stands elsewhere in the order of keys."""
+    key = results.result_key(settings, image_key)
+    return key if key.endswith(image_key + results.SUFFIX) else ""

@@ -1,0 +1,187 @@
+"""Upload addresses: presigned PUTs, each for one file of one type and one size, and where its result will stand.
+
+Nothing here asks the store: presigning is arithmetic with the secret key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cosmoformer.errors import InvalidRequest
+from cosmoformer.results import MAX_KEY_BYTES, result_key
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from cosmoformer.timestamps import rfc3339
+from functions.ingest import metrics
+
+_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_UNTYPED = "application/octet-stream"
+_TYPES = re.compile(rf"image/[a-z0-9.+-]+|application/fits|{_UNTYPED}")
+_LONGEST_EXTENSION = 16  # characters; what is longer is no extension
+_EXAMPLE = '{"files": [{"name": "m51.jpg", "type": "image/jpeg", "size": 48211}]}'
+
+
+class FileRefused(Exception):
+    """One file of a request gets no address.
+
+    Args:
+        code: short stable name of the reason.
+        detail: the reason in words a person understands.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code, self.detail = code, detail
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file as it was asked for, checked."""
+
+    name: str
+    type: str
+    size: int
+
+
+class Uploads:
+    """Gives out upload addresses."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+
+    def prepare(self, request: Any) -> dict[str, Any]:
+        """Answer a request for upload addresses.
+
+        Args:
+            request: ``{"files": [{"name", "type", "size"}, …], "batch": optional}``; sizes in bytes.
+
+        Returns:
+            ``{"batch", "uploads"}`` with one upload a file, in order: ``name``, ``key``, ``put`` (method, url, headers),
+            ``result`` (key, url) and ``expires`` (ISO 8601); or ``name`` and ``error`` (code, detail) for a refused file.
+
+        Raises:
+            InvalidRequest: the request as a whole is malformed.
+        """
+        files, batch = self._files(request), _batch(request)
+        taken: set[str] = set()
+        return {"batch": batch, "uploads": [self._upload(file, batch, taken) for file in files]}
+
+    def _files(self, request: Any) -> list[dict[str, Any]]:
+        files = request.get("files") if isinstance(request, dict) else None
+        if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+            raise InvalidRequest("expected a JSON object with a list of files", f"Send for example {_EXAMPLE}")
+        most = self._settings.max_uploads
+        if not 1 <= len(files) <= most:
+            raise InvalidRequest(f"expected 1 to {most} files, got {len(files)}", "Split them over several requests")
+        return files
+
+    def _upload(self, file: dict[str, Any], batch: str, taken: set[str]) -> dict[str, Any]:
+        try:
+            checked = _File(_name(file), _type(file), self._size(file))
+        except FileRefused as refused:
+            metrics.UPLOADS.labels(refused.code).inc()
+            return {"name": file.get("name"), "error": {"code": refused.code, "detail": refused.detail}}
+        metrics.UPLOADS.labels("presigned").inc()
+        key = object_key(f"{self._settings.images_prefix}uploads/{batch}/", checked.name, taken)
+        taken.add(key)
+        return {"name": checked.name, "key": key, **self._addresses(key, checked)}
+
+    def _addresses(self, key: str, file: _File) -> dict[str, Any]:
+        put = self._store.presign_put(key, file.type, file.size)
+        result = result_key(self._settings, key)
+        expires = datetime.now(UTC) + timedelta(seconds=self._settings.upload_expiry_seconds)
+        return {
+            "put": {"method": "PUT", "url": put, "headers": {"Content-Type": file.type}},
+            "result": {"key": result, "url": self._store.presign_get(self._settings.results_bucket, result)},
+            "expires": rfc3339(expires, "seconds"),
+        }
+
+    def _size(self, file: dict[str, Any]) -> int:
+        size, most = file.get("size"), self._settings.max_image_bytes
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise FileRefused("invalid_size", f"The size must be a whole number of bytes, got {str(size)[:20]!r}.")
+        if size == 0:
+            raise FileRefused("empty", "The file is empty.")
+        if size > most:
+            raise FileRefused("too_large", f"The file has {size:,} bytes; at most {most:,} are classified.")
+        return size
+
+
+def object_key(folder: str, name: str, taken: set[str]) -> str:
+    """Object key of a file, different from those taken and at most 1,024 bytes long.
+
+    A name that is too long is cut and marked with a digest of the whole, a repeated one with a number; both keep their
+    extension.
+
+    Args:
+        folder: what the key starts with, with its trailing slash.
+        name: file name, which may have folders before it.
+        taken: keys that are in use.
+    """
+    stem, extension = _split_extension(name)
+    key = _fitting(folder, stem, "", extension)
+    number = 1
+    while key in taken:
+        number += 1
+        key = _fitting(folder, stem, f"~{number}", extension)
+    return key
+
+
+def _fitting(folder: str, stem: str, mark: str, extension: str) -> str:
+    key = f"{folder}{stem}{mark}{extension}"
+    if len(key.encode()) <= MAX_KEY_BYTES:
+        return key
+    tail = f"~{hashlib.sha256((stem + extension).encode()).hexdigest()[:16]}{mark}{extension}"
+    room = MAX_KEY_BYTES - len((folder + tail).encode())
+    return folder + stem.encode()[:room].decode(errors="ignore") + tail
+
+
+def _split_extension(name: str) -> tuple[str, str]:
+    """``a/b.fits.gz`` as ``a/b.fits`` and ``.gz``; the extension is empty where there is none."""
+    dot = name.rfind(".")
+    if dot <= name.rfind("/") + 1 or len(name) - dot > _LONGEST_EXTENSION:
+        return name, ""
+    return name[:dot], name[dot:]
+
+
+def _batch(request: dict[str, Any]) -> str:
+    """The batch asked for, or a new one: UTC time, so that batches sort, and a random part."""
+    given = request.get("batch")
+    if given is None:
+        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+    if not isinstance(given, str) or not _BATCH.fullmatch(given):
+        raise InvalidRequest(
+            f"batch must be 1 to 64 letters, digits, dots, dashes or underscores, got {str(given)[:80]!r}",
+            "Leave it out to get a new one",
+        )
+    return given
+
+
+def _name(file: dict[str, Any]) -> str:
+    """The name, unchanged: what would have to be changed to be safe is refused, so that keys hold no surprises."""
+    name = file.get("name")
+    if not isinstance(name, str) or not name:
+        raise FileRefused("invalid_name", "The file has no name.")
+    if any(segment in ("", ".", "..") for segment in name.split("/")):
+        raise FileRefused("invalid_name", "The name must be a relative path without '.', '..' or empty parts.")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise FileRefused("invalid_name", "The name holds control characters or is no Unicode text.")
+    return name
+
+
+def _type(file: dict[str, Any]) -> str:
+    """The media type, in lower case; browsers leave it empty for FITS."""
+    given = file.get("type") or _UNTYPED
+    media_type = given.lower() if isinstance(given, str) else ""
+    if not _TYPES.fullmatch(media_type):
+        raise FileRefused(
+            "unsupported_type",
+            f"Files of type {str(given)[:80]!r} are not classified; image/*, application/fits and {_UNTYPED} are.",
+        )
+    return media_type

@@ -1,0 +1,82 @@
+"""Fixtures for every test that needs a real object store or a real model registry."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cosmoformer.local.ceph import CephLayout, CephNode, install_hint, missing_programs
+from cosmoformer.local.process import free_port
+from cosmoformer.settings import Settings, load
+from cosmoformer.store import connect
+from tests.mlflow_server import MlflowServer, running_mlflow
+
+# Names another store to test against; its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+OTHER_STORE = "COSMOFORMER_TEST_S3_ENDPOINT_URL"
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A running object store; ``node`` is None when it is not ours."""
+
+    endpoint_url: str
+    access_key: str
+    secret_key: str
+    node: CephNode | None
+
+    def settings(self, **overrides: Any) -> Settings:
+        """Default settings that point to this store."""
+        keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
+        return load({}, s3_endpoint_url=self.endpoint_url, **(keys | overrides))
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """A Ceph node in memory for the whole run, or the store that COSMOFORMER_TEST_S3_ENDPOINT_URL names."""
+    if OTHER_STORE in os.environ:
+        keys = os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]
+        yield ObjectStore(os.environ[OTHER_STORE], *keys, node=None)
+        return
+    require_ceph()
+    layout = CephLayout(tmp_path_factory.mktemp("ceph"), free_port(), "test-access", "test-secret", "memstore")
+    node = CephNode(layout)
+    node.start()
+    yield ObjectStore(layout.endpoint_url, layout.access_key, layout.secret_key, node)
+    node.stop()
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """An MLflow server for the whole run; start-up takes some ten seconds, so only tests that ask for it wait."""
+    with running_mlflow(tmp_path_factory.mktemp("mlflow")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore) -> Iterator[Callable[[], str]]:
+    """Makes a bucket with a name of its own at each call; a store that is not ours gets rid of them afterwards."""
+    client = connect(object_store.settings())
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"test-{uuid.uuid4().hex[:12]}")
+        client.create_bucket(Bucket=names[-1])
+        return names[-1]
+
+    yield make
+    for name in names if object_store.node is None else ():
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for entry in page.get("Contents", []):
+                client.delete_object(Bucket=name, Key=entry["Key"])
+        client.delete_bucket(Bucket=name)
+
+
+def require_ceph() -> None:
+    """Fail, saying how to mend it, when Ceph is not installed: a test that is skipped proves nothing."""
+    if missing := missing_programs():
+        pytest.fail(f"{install_hint(missing)} (for tests: {OTHER_STORE} instead of S3_ENDPOINT_URL)")

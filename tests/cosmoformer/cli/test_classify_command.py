@@ -1,0 +1,74 @@
+"""``cosmoformer classify`` at the real classify function, with a model of three colours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cosmoformer.registration import register
+from cosmoformer.registry import Registry
+from cosmoformer.results import ResultsBucket
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from functions.classify.app import build_app
+from functions.classify.handler import Handler
+from functions.classify.serving import ModelServing
+from tests.cosmoformer.cli.conftest import Cli, served
+from tests.cosmoformer.tiny_artifact import tiny_artifact
+
+
+@pytest.fixture
+def system(cli: Cli, settings: Settings, tmp_path: Path) -> Iterator[Cli]:
+    """The command line at a classify function that loads its model meanwhile."""
+    registry, store = Registry(settings), Store(settings)
+    register(registry, tiny_artifact(), tags={}, alias="champion")
+    serving = ModelServing(Settings(**(vars(settings) | {"model_cache_dir": tmp_path / "models"})), registry)
+    serving.start()
+    with served(build_app(settings, Handler(settings, store, ResultsBucket(store), serving), serving)) as url:
+        yield cli.at(Settings(**(vars(settings) | {"classify_url": url})))
+    serving.stop()
+
+
+def red_image(path: Path) -> Path:
+    """A picture that is mostly red."""
+    picture = Image.new("RGB", (16, 16), (200, 10, 10))
+    picture.putpixel((0, 0), (0, 0, 255))
+    picture.save(path)
+    return path
+
+
+def test_classify_shows_the_probabilities_of_a_file(system: Cli, tmp_path: Path) -> None:
+    """The class and every probability are shown; a function that still loads its model is waited for."""
+    result = system("classify", red_image(tmp_path / "m51.png"))
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{tmp_path}/m51.png: red"
+    assert [line.split()[0] for line in lines[1:4]] == ["red", "blue", "green"]
+    assert lines[4].split(",")[0].split()[-2:] == ["version", "1"]
+
+
+def test_classify_tells_what_is_no_picture_and_goes_on(system: Cli, tmp_path: Path) -> None:
+    """Each file that is not classified is named with the reason; the exit status is 1."""
+    (tmp_path / "notes").write_text("hello")
+    result = system("classify", tmp_path / "notes", red_image(tmp_path / "m51.png"))
+    assert result.exit_code == 1
+    assert "notes: rejected: This is no image" in result.stderr
+    assert "m51.png: red" in result.stdout
+    assert result.stderr.endswith("error: 1 of 2 files were not classified\n")
+
+
+def test_classify_gives_json_lines(system: Cli, tmp_path: Path) -> None:
+    """Each line has the file's name and its result, as it would be stored, or its error."""
+    (tmp_path / "notes.png").write_text("hello")
+    files = [red_image(tmp_path / "m51.png"), tmp_path / "notes.png"]
+    lines = [json.loads(line) for line in system("classify", "--json", *files).stdout.splitlines()]
+    assert [line["file"] for line in lines] == [str(file) for file in files]
+    assert lines[0]["result"]["prediction"]["class"] == "red"
+    assert lines[0]["result"]["event"]["source"] == "urn:cosmoformer:cli"
+    assert lines[1]["result"]["rejection"]["code"] == "not_an_image"
+    broken = system("classify", "--json", files[0], CLASSIFY_URL="http://127.0.0.1:9")
+    assert "does not answer" in json.loads(broken.stdout)["error"]

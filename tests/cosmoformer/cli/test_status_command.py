@@ -1,0 +1,64 @@
+"""``cosmoformer status`` of real parts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cosmoformer.registration import register
+from cosmoformer.registry import Registry
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from tests.cosmoformer.cli.conftest import Cli, kept_letters
+from tests.cosmoformer.sample_results import classified_result, put_results
+
+
+@pytest.fixture(autouse=True)
+def champion(settings: Settings) -> None:
+    """The registry has a version to serve."""
+    register(Registry(settings), b"a model", tags={}, alias="champion")
+
+
+def status(result: Any) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def test_status_counts_and_says_what_answers(system: Cli, store: Store) -> None:
+    """Images, results and dead letters are counted; a part that is away is failed, and the exit status 1."""
+    for key in ("a.png", "b.png"):
+        store.write(store.settings.images_bucket, key, b"x", "image/png")
+    put_results(store, classified_result("a.png"))
+    kept_letters(store)
+    result = system("status", "--json", CLASSIFY_URL="http://127.0.0.1:9")
+    found = status(result)
+    states = {part: facts["state"] for part, facts in found.items()}
+    assert states == {"store": "ok", "registry": "ok", "broker": "ok", "ingest": "ok", "classify": "failed"}
+    assert (found["store"]["images"], found["store"]["results"], found["store"]["dead_letters"]) == (2, 1, 2)
+    assert found["registry"]["aliases"] == {"champion": 1}
+    assert [trigger["name"] for trigger in found["broker"]["triggers"]] == ["t"]
+    assert result.exit_code == 1 and result.stderr.startswith("error: classify did not answer")
+
+
+def test_status_of_a_cluster_needs_no_queue_and_wakes_no_function(system: Cli, store: Store) -> None:
+    """Addresses elsewhere than on this machine may stay silent, and the classify function is not asked at all."""
+    elsewhere = {"K_SINK": "http://broker.invalid/ns/default", "CLASSIFY_URL": "http://classify.invalid"}
+    result = system("status", "--json", **elsewhere)
+    assert result.exit_code == 0
+    assert [status(result)[part]["state"] for part in ("broker", "classify")] == ["unknown", "unknown"]
+
+
+def test_status_without_a_champion_is_a_failure(system: Cli, settings: Settings) -> None:
+    """A registry that answers but has no version to serve is no working system."""
+    result = system("status", "--json", MODEL_ALIAS="nobody")
+    assert result.exit_code == 1
+    assert status(result)["registry"]["state"] == "failed"
+
+
+def test_status_is_a_table_for_people(system: Cli) -> None:
+    """One line a part."""
+    result = system("status", CLASSIFY_URL="http://classify.invalid")
+    rows = [line.split()[:2] for line in result.stdout.splitlines()[1:]]
+    assert rows == [["store", "ok"], ["registry", "ok"], ["broker", "ok"], ["ingest", "ok"], ["classify", "unknown"]]

@@ -1,0 +1,44 @@
+"""Results as the classify function writes them, for tests of those who read them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from cosmoformer.registry import ModelVersion
+from cosmoformer.results import ImageFacts, Origin, Result, classified, rejected, result_key
+from cosmoformer.store import Store
+
+MODEL = ModelVersion("cosmoformer", 3, "run-1", "mlflow-artifacts:/1/run-1/artifacts/model.pt", "a" * 64)
+PROBABILITIES = {"spiral": 0.9, "edge_on": 0.06, "round_smooth": 0.04}
+_ORIGIN = Origin("event-1", "urn:test", "2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC))
+
+
+def image_facts(key: str, content: bytes = b"pixels") -> ImageFacts:
+    """What a result says of an image with this content."""
+    etag, digest = hashlib.md5(content).hexdigest(), hashlib.sha256(content).hexdigest()
+    taken = "2026-01-02T03:04:05.000Z"
+    return ImageFacts(
+        "images", key, etag, len(content), taken, digest, 424, 320, "PNG", ("p_to_rgb", "padded_to_square")
+    )
+
+
+def classified_result(
+    key: str = "m51.png", content: bytes = b"pixels", probabilities: dict[str, float] = PROBABILITIES
+) -> Result:
+    """The result of a galaxy."""
+    return classified(image_facts(key, content), probabilities, "clean5", MODEL, _ORIGIN, 0.7)
+
+
+def rejected_result(key: str = "notes.txt", reason: str = "This is no image.") -> Result:
+    """The result of a file that is none."""
+    facts = ImageFacts("images", key, "e" * 32, 5, None)
+    return rejected(facts, "not_an_image", reason, None, _ORIGIN)
+
+
+def put_results(store: Store, *results: Result) -> None:
+    """Write results to the results bucket, whatever stands there."""
+    for result in results:
+        key = result_key(store.settings, result["image"]["key"])
+        found = store.read_json(store.settings.results_bucket, key)
+        assert store.write_json(store.settings.results_bucket, key, result, replacing=found and found[1])

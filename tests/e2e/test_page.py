@@ -1,0 +1,293 @@
+"""The upload page in a real browser, across the origins of page, API and store."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, Route, expect
+
+import cosmoformer
+from cosmoformer.results import ResultsBucket
+from tests.conftest import ObjectStore
+from tests.e2e.browser import COUNT_SENDING, card, choose, chromium, drop, opened
+from tests.e2e.page_stage import SPIRAL, Stage, running_stage
+from tests.e2e.running_system import RunningSystem
+
+SAMPLES = sorted((Path(cosmoformer.__file__).parent / "bundled" / "samples").glob("*.jpg"))
+HOSTILE = [
+    "<img src=x onerror=alert(1)>.jpg",
+    "\"'><script>alert(1)<.jpg",
+    "مجرة 星系 ñ.jpg",
+    "=1+1|calc.jpg",
+    "a%2F..%00 #?&.jpg",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def running(object_store: ObjectStore) -> Iterator[Stage]:
+    """Page, ingest and store, with the tests in the classifier's place."""
+    with running_stage(object_store, max_image_bytes=200_000) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(running: Stage) -> Stage:
+    """The same, as if empty."""
+    running.begin()
+    return running
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+    """The stage's page."""
+    with opened(browser, stage.page_url) as page:
+        yield page
+
+
+@dataclass(frozen=True)
+class PageSystem:
+    """The page of a whole running system, and the results that images dropped on it get."""
+
+    page_url: str
+    results: ResultsBucket
+
+
+@pytest.fixture
+def page_system(system: RunningSystem) -> PageSystem:
+    """The whole system, as ``cosmoformer up`` runs it."""
+    return PageSystem(f"http://127.0.0.1:{system.settings.page_port}", system.results)
+
+
+def copies(folder: Path, *names: str) -> list[Path]:
+    """The first sample under these names."""
+    return [Path(shutil.copy(SAMPLES[0], folder / name)) for name in names]
+
+
+def test_whole_system(browser: Browser, page_system: PageSystem, tmp_path: Path) -> None:
+    """Galaxies dropped on the page of the whole system come back with the classes that stand in the results bucket."""
+    (tmp_path / "broken.jpg").write_bytes(SAMPLES[0].read_bytes()[:1000])
+    with opened(browser, page_system.page_url) as page:
+        choose(page, *SAMPLES, tmp_path / "broken.jpg")
+        expected = f"{len(SAMPLES)} of {len(SAMPLES) + 1} classified, 1 not classified, in"
+        expect(page.locator("#status")).to_contain_text(expected, timeout=90_000)
+        expect(card(page, "broken.jpg").locator(".badge")).to_have_text("Rejected")
+        shown = {name: card(page, name).get_attribute("data-class") for name in (path.name for path in SAMPLES)}
+    uploads = list(page_system.results.all("uploads/"))
+    stored = {Path(result["image"]["key"]).name: result["prediction"] for result in uploads}
+    assert shown == {path.name: stored[path.name]["class"] for path in SAMPLES}
+    assert stored["broken.jpg"] is None
+
+
+def test_classified(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """An image goes into the bucket byte for byte, and its card shows class, probabilities, model and time."""
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    (image,) = stage.stored(1)
+    _, content = stage.store.read_image(image.key)
+    assert content == SAMPLES[0].read_bytes()
+    stage.classify(image)
+    shown = card(page, "m51.jpg")
+    expect(shown.locator(".verdict")).to_have_text("Spiral")
+    expect(shown.locator(".words")).to_have_text("A disk that we see from above, with spiral arms.")
+    expect(shown.locator(".bars div")).to_have_text(["Round2 %", "Oval3 %", "Cigar<1 %", "Edge-on3 %", "Spiral92 %"])
+    expect(shown.locator(".facts")).to_have_text(re.compile(r"^cosmoformer v3 · \d+\.\d\d s$"))
+    expect(shown.locator(".badge")).to_be_hidden()
+
+
+def test_unsure(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A result whose confidence is below the limit is marked, and says so in words."""
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    stage.classify(stage.stored(1)[0], SPIRAL | {"spiral": 0.5, "edge_on": 0.447})
+    expect(page.locator(".card .badge")).to_have_text("Unsure")
+    expect(page.locator(".card .words")).to_contain_text("no shape reached 70\u00a0%")
+
+
+def test_unknown_class(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A class that the page has no words for is shown by its name."""
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    stage.classify(stage.stored(1)[0], {"spiral": 0.1, "ring_<b>galaxy": 0.9})
+    expect(page.locator(".card .verdict")).to_have_text("ring <b>galaxy")
+
+
+def test_rejected(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """A file that the classifier rejects shows the reason and counts as not classified."""
+    choose(page, *copies(tmp_path, "broken.jpg"))
+    stage.reject(stage.stored(1)[0], "The JPEG file is <b>damaged</b>.")
+    expect(page.locator(".card .words")).to_have_text("The JPEG file is <b>damaged</b>.")
+    expect(page.locator("#status")).to_contain_text("0 of 1 classified, 1 not classified")
+
+
+def test_never_sent(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """What is empty, too large or no picture is rejected with its reason and never sent."""
+    files = {"empty.png": b"", "large.jpg": b"x" * 200_001, "notes.txt": b"text"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    choose(page, *(tmp_path / name for name in files))
+    expect(card(page, "empty.png").locator(".words")).to_have_text("The file is empty.")
+    expect(card(page, "large.jpg").locator(".words")).to_have_text("The file is larger than 195 KiB.")
+    expect(card(page, "notes.txt").locator(".words")).to_contain_text("not a picture")
+    expect(page.locator("#status")).to_contain_text("3 not classified")
+    assert stage.images() == []
+
+
+def test_hostile_names(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """File names full of markup, quotes and scripts are shown as they are and become keys unchanged."""
+    choose(page, *copies(tmp_path, *HOSTILE))
+    images = stage.stored(len(HOSTILE))
+    assert {image.key.split("/", 2)[2] for image in images} == set(HOSTILE)
+    for image in images:
+        stage.classify(image)
+    expect(page.locator(".card .verdict")).to_have_text(["Spiral"] * len(HOSTILE))
+    assert sorted(page.locator(".card bdi").all_text_contents()) == sorted(HOSTILE)
+
+
+def test_reordered_name(page: Page, tmp_path: Path) -> None:
+    """A character that would turn the rest of a name round is shown as a replacement character."""
+    choose(page, *copies(tmp_path, "m51\u202egpj.exe.jpg"))
+    expect(page.locator(".card bdi")).to_have_text("m51\ufffdgpj.exe.jpg")
+
+
+def test_waking(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """When the first answer takes long, the page says that the classifier is waking, until the answer comes."""
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    (image,) = stage.stored(1)
+    expect(page.locator("#waking")).to_have_text(re.compile("Waking the classifier"))
+    stage.classify(image)
+    expect(page.locator("#waking")).to_be_empty()
+    expect(page.locator("#status")).to_contain_text("1 of 1 classified")
+
+
+def test_drop(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """Files and folders dropped anywhere on the page are uploaded, folders by their pictures."""
+    folder = tmp_path / "survey"
+    (folder / "field").mkdir(parents=True)
+    (folder / "notes.txt").write_text("text")
+    files = copies(tmp_path, "loose.jpg")
+    copies(folder / "field", "deep.jpg")
+    drop(page, *files, folder)
+    keys = [image.key.split("/", 2)[2] for image in stage.stored(2)]
+    assert sorted(keys) == ["loose.jpg", "survey/field/deep.jpg"]
+    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out.")
+
+
+def test_folder(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """Of a folder the pictures are taken, by their paths; what else lies there is left out and counted."""
+    folder = tmp_path / "survey"
+    (folder / "field").mkdir(parents=True)
+    copies(folder, "same.jpg"), copies(folder / "field", "same.jpg")
+    (folder / "notes.txt").write_text("text")
+    page.set_input_files("#choose-folder", folder)
+    keys = [image.key.split("/", 2)[2] for image in stage.stored(2)]
+    assert sorted(keys) == ["survey/field/same.jpg", "survey/same.jpg"]
+    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out.")
+
+
+def test_many(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """More than a hundred files are asked for in portions of one batch, and four at most are sent at a time."""
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if request.method == "POST" else None)
+    page.evaluate(COUNT_SENDING)
+    choose(page, *copies(tmp_path, *(f"{number:03}.jpg" for number in range(103))))
+    expect(page.locator("#status")).to_contain_text("103 being classified", timeout=60_000)
+    assert len(asked) == 2
+    assert page.evaluate("window.mostSending") == 4
+    assert len({image.key.split("/")[1] for image in stage.stored(103)}) == 1
+
+
+def test_retry(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """An upload whose connection breaks is tried again by itself."""
+    page.route("**/*X-Amz-Signature*", lambda route: route.abort("connectionreset"), times=2)
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    expect(page.locator("#status")).to_contain_text("1 being classified")
+    assert len(stage.images()) == 1
+
+
+def test_refused(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """When the API refuses, the card shows its words, and its button asks anew."""
+
+    def refuse(route: Route) -> None:
+        allow = {"Access-Control-Allow-Origin": stage.page_url}
+        route.fulfill(status=413, json={"detail": "too much", "mend": "Send less"}, headers=allow)
+
+    page.route("**/uploads", refuse, times=1)
+    choose(page, *copies(tmp_path, "m51.jpg"))
+    expect(page.locator(".card .words")).to_have_text("too much. Send less")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#status")).to_contain_text("1 being classified")
+
+
+def test_counts(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """The page counts files by class, and a count shows only its cards."""
+    choose(page, *copies(tmp_path, "a.jpg", "b.jpg", "c.jpg"))
+    first, *others = stage.stored(3)
+    stage.reject(first, "damaged")
+    for image in others:
+        stage.classify(image)
+    expect(page.locator(".count")).to_have_text(["All 3", "Spiral 2", "Not classified 1"])
+    page.get_by_role("button", name="Spiral 2").click()
+    expect(page.locator(".card:visible")).to_have_count(2)
+    page.get_by_role("button", name="All 3").click()
+    expect(page.locator(".card:visible")).to_have_count(3)
+
+
+def test_csv(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """The CSV file has one line a file and one column a class, and no cell that a spreadsheet would run."""
+    (tmp_path / "empty.png").touch()
+    choose(page, *copies(tmp_path, "=1+1.jpg", 'a, "b".jpg'), tmp_path / "empty.png")
+    for image in stage.stored(2):
+        stage.classify(image)
+    expect(page.locator("#status")).to_contain_text("2 of 3 classified")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == ["'=1+1.jpg", 'a, "b".jpg', "empty.png"]
+    assert [row["class"] for row in rows] == ["spiral", "spiral", ""]
+    assert {name: float(rows[0][f"p_{name}"]) for name in SPIRAL} == SPIRAL
+    assert rows[2]["reason"] == "The file is empty."
+
+
+def test_start_over(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """Starting over forgets every file and stops asking for results; later files are taken as usual."""
+    choose(page, *copies(tmp_path, "first.jpg"))
+    stage.stored(1)
+    page.get_by_role("button", name="Start over").click()
+    expect(page.locator("#results")).to_be_hidden()
+    choose(page, *copies(tmp_path, "second.jpg"))
+    stage.stored(2)
+    expect(page.locator(".card bdi")).to_have_text(["second.jpg"])
+
+
+@pytest.mark.parametrize(("control", "tabs"), [("choose-files", 2), ("choose-folder", 3)])
+def test_keyboard(page: Page, control: str, tabs: int) -> None:
+    """Both ways to choose are reached by the tab key, after the skip link, visibly, and opened by the space key."""
+    for _ in range(tabs):
+        page.keyboard.press("Tab")
+    expect(page.locator(f"#{control}")).to_be_focused()
+    expect(page.locator(f"label[for={control}]")).to_have_css("outline-style", "solid")
+    with page.expect_file_chooser():
+        page.keyboard.press("Space")
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_width(browser: Browser, stage: Stage, tmp_path: Path, width: int) -> None:
+    """Nothing is wider than the window, from the narrowest phones on, whatever the names and reasons."""
+    with opened(browser, stage.page_url, viewport={"width": width, "height": 700}) as page:
+        choose(page, *copies(tmp_path, f"{'m' * 120}.jpg", "b.jpg"))
+        first, second = stage.stored(2)
+        stage.classify(first)
+        stage.reject(second, "damaged" * 40)
+        expect(page.locator("#status")).to_contain_text("1 of 2 classified")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,359 @@
+"""The classify function over HTTP, around a real store, registry and model."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from cosmoformer import events, logs
+from cosmoformer.events import Event
+from cosmoformer.notifications import ObjectCreated
+from cosmoformer.results import ResultsBucket, result_key, schema
+from functions.classify.app import build_app
+from functions.classify.handler import Handler
+from functions.classify.serving import ModelServing
+from tests.functions.classify.conftest import BUNDLED, Deployment, altered
+
+VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
+
+
+@pytest.fixture
+def serving(deployment: Deployment, model: bytes) -> ModelServing:
+    deployment.register(model, alias="champion")
+    serving = deployment.serving()
+    serving.refresh()
+    return serving
+
+
+@pytest.fixture
+def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    handler = Handler(deployment.settings, deployment.store, results, serving)
+    with build_app(deployment.settings, handler, serving).test_client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def galaxy() -> bytes:
+    return (BUNDLED / "samples" / "two_armed_spiral.jpg").read_bytes()
+
+
+def created(deployment: Deployment, key: str, bucket: str = "", id: str = "e1") -> Event:
+    bucket = bucket or deployment.settings.images_bucket
+    return ObjectCreated(bucket, key, "ObjectCreated:Put", "ceph:s3", "", None, id).event()
+
+
+def send(client: FlaskClient, event: Event, encode: Callable[[Event], Any] = events.to_binary) -> TestResponse:
+    headers, body = encode(event)
+    return client.post("/", data=body, headers=headers)
+
+
+def reply(answer: TestResponse) -> dict[str, Any]:
+    """The result in a reply event, checked to be a valid event and a valid result."""
+    assert answer.status_code == 200, answer.data
+    event = events.parse(dict(answer.headers), answer.data)
+    VALIDATOR.validate(event.json())
+    assert event.type == (events.CLASSIFIED if event.json()["status"] == "classified" else events.REJECTED)
+    return dict(event.json())
+
+
+def drop(deployment: Deployment, key: str, content: bytes) -> None:
+    deployment.store.write(deployment.settings.images_bucket, key, content, "image/jpeg")
+
+
+def recorded(deployment: Deployment, key: str) -> Any:
+    found = deployment.store.read_json(deployment.settings.results_bucket, result_key(deployment.settings, key))
+    return found and found[0]
+
+
+@pytest.mark.parametrize("encode", [events.to_binary, events.to_structured])
+def test_an_object_is_judged_and_recorded(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes, encode: Callable[[Event], Any]
+) -> None:
+    """An object-created event, in either mode, leads to a result in the bucket and a reply event that carries it."""
+    drop(deployment, "a galaxy.jpg", galaxy)
+    result = reply(send(client, created(deployment, "a galaxy.jpg"), encode))
+    assert result["status"] == "classified"
+    assert result == recorded(deployment, "a galaxy.jpg")
+    assert result["image"]["sha256"] == hashlib.sha256(galaxy).hexdigest()
+    assert (result["image"]["width"], result["image"]["height"], result["image"]["format"]) == (424, 424, "JPEG")
+    assert result["model"]["version"] == 1
+    assert result["event"]["id"] == "e1"
+
+
+def test_cephs_own_event_is_understood(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """An event as newer Ceph sends it straight to a broker, with its record as data, works as well."""
+    drop(deployment, "ü+.jpg", galaxy)
+    s3 = {"bucket": {"name": deployment.settings.images_bucket}, "object": {"key": "ü+.jpg"}}
+    record = {"eventSource": "ceph:s3", "eventName": "ObjectCreated:Put", "s3": s3}
+    event = events.new(
+        type="com.amazonaws.ObjectCreated:Put", source="ceph:s3.default.x", id="c1", data={"Records": [record]}
+    )
+    assert reply(send(client, event))["image"]["key"] == "ü+.jpg"
+
+
+def test_an_image_inside_an_event_is_answered(client: FlaskClient, galaxy: bytes) -> None:
+    """An event whose data is an image is answered with its prediction, in both modes alike."""
+    event = events.new(type=events.IMAGE, source="test", id="i1", data=galaxy, content_type="image/jpeg")
+    binary, structured = reply(send(client, event)), reply(send(client, event, events.to_structured))
+    assert binary["prediction"] == structured["prediction"]
+    assert binary["image"]["key"] is None
+
+
+def test_a_bare_image_is_answered(client: FlaskClient, galaxy: bytes) -> None:
+    """A plain POST of a file is answered with the result as JSON."""
+    answer = client.post("/", data=galaxy, content_type="image/jpeg")
+    assert answer.content_type == "application/json"
+    VALIDATOR.validate(answer.json)
+    assert answer.json and answer.json["status"] == "classified"
+
+
+def test_a_duplicate_event_changes_nothing(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """A second delivery finds the result, leaves it as it is and replies with the same event."""
+    drop(deployment, "twice.jpg", galaxy)
+    first, second = (send(client, created(deployment, "twice.jpg", id=id)) for id in ("d1", "d2"))
+    assert reply(first) == reply(second)
+    assert first.headers["ce-id"] == second.headers["ce-id"]
+
+
+def test_a_newer_image_replaces_the_result(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """When the object changes, its result does too."""
+    drop(deployment, "changing.jpg", galaxy)
+    before = reply(send(client, created(deployment, "changing.jpg")))
+    drop(deployment, "changing.jpg", (BUNDLED / "samples" / "round_smooth.jpg").read_bytes())
+    after = reply(send(client, created(deployment, "changing.jpg", id="e2")))
+    assert before["image"]["etag"] != after["image"]["etag"]
+    assert recorded(deployment, "changing.jpg") == after
+
+
+def test_a_late_word_on_an_older_image_does_not_replace_a_newer_ones(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes
+) -> None:
+    """A slow process that still holds the older bytes cannot overwrite the result of the newer ones."""
+    drop(deployment, "late.jpg", (BUNDLED / "samples" / "round_smooth.jpg").read_bytes())
+    old = reply(send(client, created(deployment, "late.jpg")))
+    drop(deployment, "late.jpg", galaxy)
+    new = reply(send(client, created(deployment, "late.jpg", id="e2")))
+    assert ResultsBucket(deployment.store).write(old) == new
+    assert recorded(deployment, "late.jpg") == new
+
+
+def test_the_version_the_alias_names_has_the_last_word(
+    client: FlaskClient, deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes
+) -> None:
+    """A promoted version replaces the old one's result, a process left behind does not, and after a roll-back it does."""
+    drop(deployment, "versions.jpg", galaxy)
+    first = reply(send(client, created(deployment, "versions.jpg")))
+    second_version = deployment.register(altered(model, note="2"), alias="champion").version
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    behind = reply(send(client, created(deployment, "versions.jpg", id="e2")))
+    assert behind == first  # this process has not followed yet; its word on the image stands already
+    serving.refresh()
+    promoted = reply(send(client, created(deployment, "versions.jpg", id="e3")))
+    assert promoted["model"]["version"] == second_version
+    assert results.write(first) == promoted
+    deployment.registry.set_alias("champion", 1)
+    assert results.write(first) == first
+
+
+def test_without_a_registry_the_higher_version_stands(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes
+) -> None:
+    """When nobody can say where the alias points, a lower version does not replace a higher one's result."""
+    drop(deployment, "away.jpg", galaxy)
+    one = reply(send(client, created(deployment, "away.jpg")))
+    two = one | {"model": one["model"] | {"version": 2, "sha256": "f" * 64}}
+    results = ResultsBucket(deployment.store)
+    assert results.write(two) == two
+    assert results.write(one) == two
+
+
+@pytest.mark.parametrize(
+    ("content", "code"), [(b"", "empty"), (b"no galaxy", "not_an_image"), (bytes(2 << 20), "too_large")]
+)
+def test_a_bad_file_is_recorded_as_rejected(
+    client: FlaskClient, deployment: Deployment, content: bytes, code: str
+) -> None:
+    """A file that cannot be classified is answered 200 and recorded with its reason, by reference, inside and bare."""
+    drop(deployment, "bad.jpg", content)
+    result = reply(send(client, created(deployment, "bad.jpg")))
+    assert (result["status"], result["rejection"]["code"]) == ("rejected", code)
+    assert recorded(deployment, "bad.jpg") == result
+    inside = events.new(type=events.IMAGE, source="t", id="i", data=content, content_type="image/png")
+    assert reply(send(client, inside))["rejection"]["code"] == code
+    bare = client.post("/", data=content, content_type="image/png")
+    assert bare.json and bare.json["rejection"]["code"] == code
+
+
+def problem(answer: TestResponse, status: int) -> str:
+    """The detail of a problem answer of the expected status."""
+    assert answer.status_code == status, answer.data
+    assert answer.content_type == "application/problem+json"
+    return str(json.loads(answer.data)["detail"])
+
+
+def test_a_foreign_bucket_is_refused(client: FlaskClient, deployment: Deployment) -> None:
+    """An event that names another bucket is refused, and nothing is asked of that bucket."""
+    assert "'other'" in problem(send(client, created(deployment, "x.jpg", bucket="other")), 403)
+
+
+def test_a_key_outside_the_prefix_is_refused(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """With a prefix configured, other keys are refused."""
+    deployment.settings.images_prefix = "incoming/"
+    assert "incoming/" in problem(send(client, created(deployment, "elsewhere/x.jpg")), 403)
+
+
+def test_an_object_that_is_gone_is_refused(client: FlaskClient, deployment: Deployment) -> None:
+    """An event about a deleted object is refused for good: 410 is not retried."""
+    assert "never.jpg" in problem(send(client, created(deployment, "never.jpg")), 410)
+
+
+@pytest.mark.parametrize("attribute", ["id", "source", "type", "specversion"])
+def test_a_missing_attribute_is_named(client: FlaskClient, deployment: Deployment, attribute: str) -> None:
+    """A binary event without a required attribute is refused with 400 and the attribute's name."""
+    headers, body = events.to_binary(created(deployment, "x.jpg"))
+    del headers[f"ce-{attribute}"]
+    assert f"'{attribute}'" in problem(client.post("/", data=body, headers=headers), 400)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "word"),
+    [
+        ("application/cloudevents+json", b"{", 400, "JSON"),
+        ("application/cloudevents+json", b'{"specversion":"1.0","id":"1","source":"s"}', 400, "'type'"),
+        ("application/cloudevents-batch+json", b"[]", 415, "batch"),
+        ("application/json", b"{}", 400, "CloudEvent"),
+        ("multipart/form-data; boundary=x", b"--x--", 400, "CloudEvent"),
+    ],
+)
+def test_what_is_no_event_is_refused(
+    client: FlaskClient, content_type: str, body: bytes, status: int, word: str
+) -> None:
+    """Malformed events, batches and other bodies get an answer on purpose."""
+    assert word in problem(client.post("/", data=body, content_type=content_type), status)
+
+
+def test_malformed_data_is_refused(client: FlaskClient, deployment: Deployment) -> None:
+    """An object-created event whose data is no notification is refused with 400."""
+    event = events.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data=b"{nonsense")
+    assert "JSON" in problem(send(client, event), 400)
+
+
+def test_an_unknown_type_is_refused(client: FlaskClient) -> None:
+    """An event that nothing here handles is refused, with what would be."""
+    assert "org.other" in problem(send(client, events.new(type="org.other", source="s", id="1", data={})), 415)
+
+
+def test_a_hint_of_a_promotion_is_taken(client: FlaskClient) -> None:
+    """An alias-moved event is accepted without a reply."""
+    answer = send(client, events.new(type=events.ALIAS_MOVED, source="s", id="1", data={}))
+    assert (answer.status_code, answer.data) == (202, b"")
+
+
+def test_a_store_that_is_away_is_transient(client: FlaskClient, deployment: Deployment, serving: ModelServing) -> None:
+    """While the store does not answer the event is refused with 503 and Retry-After, so that the broker tries again."""
+    deployment.settings.s3_endpoint_url = "http://127.0.0.1:9"
+    from cosmoformer.store import Store
+
+    store = Store(deployment.settings)
+    app = build_app(deployment.settings, Handler(deployment.settings, store, ResultsBucket(store), serving), serving)
+    answer = send(app.test_client(), created(deployment, "x.jpg"))
+    assert "does not answer" in problem(answer, 503)
+    assert answer.headers["Retry-After"]
+
+
+def test_without_a_model_requests_wait_elsewhere(deployment: Deployment, galaxy: bytes) -> None:
+    """Before a model is loaded, readiness and events are answered 503, liveness 200."""
+    serving = deployment.serving()
+    app = build_app(
+        deployment.settings,
+        Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving),
+        serving,
+    )
+    client = app.test_client()
+    assert client.get("/health/liveness").status_code == 200
+    problem(client.get("/health/readiness"), 503)
+    problem(send(client, created(deployment, "x.jpg")), 503)
+    problem(client.post("/", data=galaxy, content_type="image/jpeg"), 503)
+
+
+def test_metrics_name_the_model_version(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """Prometheus sees images by class and model version, and which version is served."""
+    client.post("/", data=galaxy, content_type="image/jpeg")
+    text = client.get("/metrics").get_data(as_text=True)
+    assert 'model_version="1",status="classified"' in text
+    assert "cosmoformer_model_info{" in text
+    assert client.get("/health/readiness").status_code == 200
+
+
+def test_unknown_paths_and_methods_are_problems(client: FlaskClient) -> None:
+    """Wrong paths and methods get the same shape of error; OPTIONS says what is allowed."""
+    problem(client.get("/nothing"), 404)
+    problem(client.put("/"), 405)
+    assert "POST" in client.options("/").headers["Allow"]
+
+
+def test_a_body_of_unknown_length_is_bounded(client: FlaskClient, deployment: Deployment) -> None:
+    """A chunked body, which does not tell its length, is refused once it is over the limit."""
+    stream = io.BytesIO(bytes(4 * deployment.settings.max_image_bytes))
+    environment = {"wsgi.input_terminated": True, "wsgi.input": stream, "CONTENT_TYPE": "image/png"}
+    answer = client.open("/", method="POST", environ_overrides=environment)
+    problem(answer, 413)
+    assert stream.tell() < 2 * deployment.settings.max_image_bytes
+
+
+def test_failures_are_logged_with_the_event(
+    client: FlaskClient, deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log line of a refused event names its id and key, in structured mode too."""
+    seen: list[object] = []
+    caplog.handler.addFilter(lambda record: bool(seen.append(logs.bound_value("event_id"))) or True)
+    answer = send(client, created(deployment, "never.jpg", id="e7"), events.to_structured)
+    assert json.loads(answer.data)["event_id"] == "e7"
+    assert "e7" in seen
+    assert logs.bound_value("event_id") is None
+
+
+def test_a_notification_of_several_objects_is_judged_whole(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes
+) -> None:
+    """One object that is gone does not keep the others of the same notification from being judged."""
+    drop(deployment, "there.jpg", galaxy)
+    records = [
+        {
+            "eventSource": "ceph:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": deployment.settings.images_bucket}, "object": {"key": key}},
+        }
+        for key in ("gone.jpg", "there.jpg")
+    ]
+    event = events.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data={"Records": records})
+    assert "gone.jpg" in problem(send(client, event), 410)
+    assert recorded(deployment, "there.jpg")["status"] == "classified"
+
+
+def test_something_else_in_a_results_place_is_replaced(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes
+) -> None:
+    """An object that is no result, where a result belongs, gives way to one."""
+    drop(deployment, "odd.jpg", galaxy)
+    key = result_key(deployment.settings, "odd.jpg")
+    deployment.store.write(deployment.settings.results_bucket, key, b"not JSON", "text/plain")
+    assert reply(send(client, created(deployment, "odd.jpg"))) == recorded(deployment, "odd.jpg")
+
+
+def test_structured_events_may_carry_base64(client: FlaskClient, galaxy: bytes) -> None:
+    """An image as data_base64 of a structured event is the same image."""
+    members = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "datacontenttype": "image/jpeg"}
+    body = json.dumps(members | {"data_base64": base64.b64encode(galaxy).decode()})
+    answer = client.post("/", data=body, content_type="application/cloudevents+json")
+    assert reply(answer)["image"]["sha256"] == hashlib.sha256(galaxy).hexdigest()

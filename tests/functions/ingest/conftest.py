@@ -1,0 +1,83 @@
+"""The ingest function over a real store, with a real HTTP server in the broker's place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from cosmoformer import events
+from cosmoformer.events import Event
+from cosmoformer.results import result_key
+from cosmoformer.settings import Settings
+from cosmoformer.store import Store
+from functions.ingest.app import create_app
+from tests.conftest import ObjectStore
+from tests.local.subscriber import Subscriber
+
+ORIGIN = "https://galaxies.example.org"
+SECRET = "signed with this"
+
+
+@pytest.fixture
+def broker() -> Iterator[Subscriber]:
+    """Takes every event and remembers it."""
+    with Subscriber() as subscriber:
+        yield subscriber
+
+
+@pytest.fixture
+def settings(object_store: ObjectStore, bucket: Callable[[], str], broker: Subscriber) -> Settings:
+    """Settings with buckets of their own and ``broker`` as sink."""
+    return object_store.settings(
+        images_bucket=bucket(),
+        results_bucket=bucket(),
+        k_sink=broker.url,
+        broker_timeout_seconds=5.0,
+        page_origins=[ORIGIN],
+        mlflow_webhook_secret=SECRET,
+    )
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """The store with these buckets."""
+    return Store(settings)
+
+
+@pytest.fixture
+def client(settings: Settings) -> FlaskClient:
+    """A client of the ingest function."""
+    return create_app(settings).test_client()
+
+
+def events_at(broker: Subscriber) -> list[Event]:
+    """The events that the broker took, as it reads them."""
+    return [events.parse(request.headers, request.body) for request in broker.received]
+
+
+def post_event(client: FlaskClient, path: str, event: Event) -> Any:
+    """POST an event in binary mode."""
+    headers, body = events.to_binary(event)
+    return client.post(path, headers=headers, data=body)
+
+
+def put_image(store: Store, key: str, content: bytes = b"an image") -> str:
+    """Put an image into the images bucket; returns its eTag."""
+    store.write(store.settings.images_bucket, key, content, "image/jpeg")
+    return store.head_image(key).etag
+
+
+def put_result(store: Store, key: str, etag: str, status: str = "classified", version: int | None = 1) -> None:
+    """Put the parts of a result that a sweep looks at."""
+    result = {
+        "schema_version": 1,
+        "status": status,
+        "image": {"key": key, "etag": etag},
+        "model": version and {"version": version},
+    }
+    where = result_key(store.settings, key)
+    store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")

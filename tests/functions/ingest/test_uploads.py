@@ -1,0 +1,220 @@
+"""Upload addresses, against a real object gateway."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import urllib3
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import settings as tries
+from hypothesis import strategies as st
+
+from cosmoformer.results import result_key
+from cosmoformer.settings import Settings, load
+from cosmoformer.store import Store
+from functions.ingest.app import create_app
+from functions.ingest.uploads import object_key
+from tests.functions.ingest.conftest import ORIGIN, put_result
+
+BODY = b"picture"  # 7 bytes
+
+
+def _file(name: Any = "m51.jpg", type_: Any = "image/jpeg", size: Any = 7) -> dict[str, Any]:
+    return {"name": name, "type": type_, "size": size}
+
+
+def _ask(client: FlaskClient, *files: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answer = client.post("/uploads", json={"files": list(files), **more})
+    assert answer.status_code == 200, answer.data
+    document: dict[str, Any] = answer.json or {}
+    return document
+
+
+def _put(upload: dict[str, Any], body: bytes = BODY, content_type: str | None = None) -> int:
+    put = upload["put"]
+    headers = {"Content-Type": content_type} if content_type else put["headers"]
+    return urllib3.request(put["method"], put["url"], body=body, headers=headers).status
+
+
+@pytest.mark.parametrize("name", ["m51.jpg", "gal axy+50%_ü🌌&=?#;'\"\\.png", "night 1/a b/ü.fits"])
+def test_address_takes_the_file(client: FlaskClient, store: Store, name: str) -> None:
+    """A file put to its address stands under its key, which ends in its name, folders and all."""
+    document = _ask(client, _file(name))
+    (upload,) = document["uploads"]
+    assert upload["key"] == f"uploads/{document['batch']}/{name}"
+    assert _put(upload) == 200
+    assert store.read_image(upload["key"])[1] == BODY
+
+
+def test_address_takes_nothing_else(client: FlaskClient, store: Store) -> None:
+    """The store refuses another type or size than the address was asked for."""
+    (upload,) = _ask(client, _file())["uploads"]
+    assert _put(upload, content_type="text/html") == 403
+    assert _put(upload, BODY + b"!") == 403
+    assert _put(upload, b"") == 403
+    assert list(store.list(store.settings.images_bucket)) == []
+
+
+def test_result_address_waits_for_the_result(client: FlaskClient, store: Store) -> None:
+    """The result's address answers 404 before and the result after it was written."""
+    (upload,) = _ask(client, _file("ü+.jpg"))["uploads"]
+    assert upload["result"]["key"] == result_key(store.settings, upload["key"])
+    assert urllib3.request("GET", upload["result"]["url"]).status == 404
+    put_result(store, upload["key"], "e")
+    assert urllib3.request("GET", upload["result"]["url"]).json()["status"] == "classified"
+
+
+def test_expiry_is_told(client: FlaskClient, settings: Settings) -> None:
+    """The answer says until when the addresses are valid."""
+    (upload,) = _ask(client, _file())["uploads"]
+    lasts = datetime.fromisoformat(upload["expires"]) - datetime.now(UTC)
+    assert abs(lasts - timedelta(seconds=settings.upload_expiry_seconds)) < timedelta(seconds=30)
+
+
+def test_new_batches_sort_by_time_and_differ(client: FlaskClient) -> None:
+    """A batch that was not named gets the time and a random part."""
+    first, second = _ask(client, _file())["batch"], _ask(client, _file())["batch"]
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", first)
+    assert first != second and first[:16] <= second[:16]
+
+
+def test_named_batch_is_used(client: FlaskClient) -> None:
+    """A second request can go into the batch of the first."""
+    assert _ask(client, _file(), batch="night-1")["uploads"][0]["key"] == "uploads/night-1/m51.jpg"
+
+
+@pytest.mark.parametrize("batch", ["", "..", "a/b", ".hidden", "ü", "x" * 65, 5])
+def test_batch_that_is_no_folder_name_is_refused(client: FlaskClient, batch: Any) -> None:
+    """A batch that would leave its folder, or is no short name, is refused."""
+    answer = client.post("/uploads", json={"files": [_file()], "batch": batch})
+    assert answer.status_code == 400
+    assert answer.json and "batch must be" in answer.json["detail"]
+
+
+def test_prefix_stands_before_the_key(settings: Settings) -> None:
+    """Keys start with IMAGES_PREFIX, or no notification would be acted on."""
+    client = create_app(load({}, **(vars(settings) | {"images_prefix": "in/"}))).test_client()
+    assert _ask(client, _file(), batch="b")["uploads"][0]["key"] == "in/uploads/b/m51.jpg"
+
+
+def test_equal_names_get_different_keys(client: FlaskClient) -> None:
+    """Files of one name in one request do not replace each other."""
+    names = ["a.jpg", "a.jpg", "a~2.jpg", "a.jpg", "f/a.jpg", ".hidden", ".hidden"]
+    keys = [
+        upload["key"].removeprefix("uploads/b/") for upload in _ask(client, *map(_file, names), batch="b")["uploads"]
+    ]
+    assert keys == ["a.jpg", "a~2.jpg", "a~2~2.jpg", "a~3.jpg", "f/a.jpg", ".hidden", ".hidden~2"]
+
+
+def test_long_name_fits_into_a_key(client: FlaskClient, store: Store) -> None:
+    """Names over the store's limit are cut within 1,024 bytes, stay apart and keep their extension; the store takes them."""
+    names = ["ü" * 600 + "1.jpeg", "ü" * 600 + "2.jpeg", "ü" * 600 + "1.jpeg"]
+    uploads = _ask(client, *map(_file, names))["uploads"]
+    keys = [upload["key"] for upload in uploads]
+    assert len(set(keys)) == 3
+    assert all(len(key.encode()) <= 1024 and key.endswith(".jpeg") for key in keys)
+    assert [_put(upload) for upload in uploads] == [200, 200, 200]
+
+
+@tries(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=700), min_size=2, max_size=4))
+def test_keys_fit_and_differ(names: list[str]) -> None:
+    """Whatever the names, keys are at most 1,024 bytes of UTF-8, start with their folder and are all different."""
+    taken: set[str] = set()
+    for name in names + names:
+        key = object_key("in/uploads/b/", name, taken)
+        assert len(key.encode()) <= 1024 and key.startswith("in/uploads/b/") and key not in taken
+        taken.add(key)
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        (_file("../a.jpg"), "invalid_name"),
+        (_file("a/../b.jpg"), "invalid_name"),
+        (_file("./a.jpg"), "invalid_name"),
+        (_file("/a.jpg"), "invalid_name"),
+        (_file("a//b.jpg"), "invalid_name"),
+        (_file("a/"), "invalid_name"),
+        (_file(""), "invalid_name"),
+        (_file(None), "invalid_name"),
+        (_file("a\nb.jpg"), "invalid_name"),
+        (_file("a\x7f.jpg"), "invalid_name"),
+        (_file("a\ud800.jpg"), "invalid_name"),
+        (_file(type_="text/html"), "unsupported_type"),
+        (_file(type_="image/jpeg\r\nX: y"), "unsupported_type"),
+        (_file(type_=["image/jpeg"]), "unsupported_type"),
+        (_file(size=0), "empty"),
+        (_file(size=-1), "invalid_size"),
+        (_file(size=1.5), "invalid_size"),
+        (_file(size=True), "invalid_size"),
+        (_file(size=None), "invalid_size"),
+        (_file(size=33554433), "too_large"),
+    ],
+)
+def test_refused_file_does_not_hold_up_the_others(client: FlaskClient, file: dict[str, Any], code: str) -> None:
+    """A file that cannot be taken is told why, and its neighbours get their addresses."""
+    refused, fine = _ask(client, file, _file())["uploads"]
+    assert refused["name"] == file["name"]
+    assert refused["error"]["code"] == code and refused["error"]["detail"].endswith(".")
+    assert fine["put"]["url"]
+
+
+@pytest.mark.parametrize(
+    ("given_type", "bound_type"),
+    [
+        ("", "application/octet-stream"),
+        (None, "application/octet-stream"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/fits", "application/fits"),
+        ("image/fits", "image/fits"),
+        ("IMAGE/PNG", "image/png"),
+        ("image/vnd.adobe.photoshop", "image/vnd.adobe.photoshop"),
+    ],
+)
+def test_types_that_are_taken(client: FlaskClient, given_type: str | None, bound_type: str) -> None:
+    """Pictures, FITS and files of no known type are taken; the answer says which type to send."""
+    (upload,) = _ask(client, _file(type_=given_type))["uploads"]
+    assert upload["put"]["headers"] == {"Content-Type": bound_type}
+    assert _put(upload) == 200
+
+
+@pytest.mark.parametrize("body", [{}, [], {"files": {}}, {"files": ["a.jpg"]}, {"files": []}, {"files": [{}] * 101}])
+def test_malformed_request_shows_what_was_expected(client: FlaskClient, body: Any) -> None:
+    """A request that is none is refused as a whole."""
+    answer = client.post("/uploads", json=body)
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert answer.json and "expected" in answer.json["detail"] and answer.json["mend"]
+
+
+def test_page_may_ask(client: FlaskClient) -> None:
+    """The configured page passes its preflight and may read answers and refusals."""
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    preflight = client.options("/uploads", headers={"Origin": ORIGIN, **asked})
+    assert preflight.status_code == 200
+    assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
+    assert preflight.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    for body, status in (({"files": [_file()]}, 200), ({}, 400)):
+        answer = client.post("/uploads", json=body, headers={"Origin": ORIGIN})
+        assert answer.status_code == status
+        assert (answer.headers["Access-Control-Allow-Origin"], answer.headers["Vary"]) == (ORIGIN, "Origin")
+
+
+def test_other_pages_may_not_ask(client: FlaskClient) -> None:
+    """A page of another origin is refused, by preflight and by request."""
+    for answer in (
+        client.options("/uploads", headers={"Origin": "https://evil.example"}),
+        client.post("/uploads", json={"files": [_file()]}, headers={"Origin": "https://evil.example"}),
+    ):
+        assert answer.status_code == 403
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_page_may_ask_for_nothing_but_addresses(client: FlaskClient) -> None:
+    """Even the configured page starts no sweep and no replay."""
+    assert client.post("/sweep", headers={"Origin": ORIGIN}).status_code == 403

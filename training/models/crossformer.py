@@ -1,0 +1,155 @@
+"""CrossFormer (Wang et al. 2021, arXiv:2108.00154) in the size of the CosmoFormer thesis, and an equivalent faster graph.
+
+The weights are always those of :class:`vit_pytorch.crossformer.CrossFormer`. :class:`CrossFormerGraph` computes the same
+function from the same parameters, but keeps channels last (so that layer norms and 1x1 convolutions become
+``layer_norm`` and ``linear``) and evaluates each position bias once. It is what training runs and what is exported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm, Transformer
+
+
+@dataclass(frozen=True)
+class CrossFormerSize:
+    """Architecture of one CrossFormer; the defaults are the thesis's (5.5 million parameters at 8 classes)."""
+
+    dim: tuple[int, int, int, int] = (32, 64, 128, 256)
+    depth: tuple[int, int, int, int] = (2, 2, 4, 2)
+    global_window_size: tuple[int, int, int, int] = (8, 4, 2, 1)
+    local_window_size: tuple[int, int, int, int] = (7, 7, 7, 7)
+
+
+#: Windows that fit the feature maps of each image side, in pixels. Position biases are a small network over relative
+#: offsets, so one set of weights serves every side: training starts small and ends at 224.
+WINDOWS: dict[int, dict[str, tuple[int, int, int, int]]] = {
+    112: {"global_window_size": (4, 2, 1, 1), "local_window_size": (7, 7, 7, 3)},
+    224: {"global_window_size": (8, 4, 2, 1), "local_window_size": (7, 7, 7, 7)},
+}
+
+
+def build(num_classes: int, image_size: int = 224, size: CrossFormerSize | None = None) -> CrossFormer:
+    """A CrossFormer for square RGB images of ``image_size`` pixels.
+
+    Raises:
+        ValueError: no windows are known for ``image_size``.
+    """
+    if image_size not in WINDOWS:
+        raise ValueError(f"image_size must be one of {sorted(WINDOWS)}, got {image_size}")
+    size = size or CrossFormerSize()
+    return CrossFormer(dim=size.dim, depth=size.depth, num_classes=num_classes, **WINDOWS[image_size])
+
+
+class CrossFormerGraph(nn.Module):
+    """The function of a :class:`CrossFormer`, computed channels-last from the same parameters.
+
+    Args:
+        model: the CrossFormer whose parameters are shared (not copied).
+        drop_path: stochastic depth (Huang et al. 2016): the chance that a residual branch of the last block is skipped
+            for a sample while training; earlier blocks are skipped proportionally less often.
+    """
+
+    def __init__(self, model: CrossFormer, drop_path: float = 0.0) -> None:
+        super().__init__()
+        self.model = model
+        self.drop_path = drop_path
+        self._is_folded = False
+
+    def fold(self) -> CrossFormerGraph:
+        """Evaluate every position bias once, for inference. Call again after the weights change."""
+        with torch.no_grad():
+            for index, attention in enumerate(self._attentions()):
+                # A buffer, not a constant: the exported graph must follow .to(device).
+                self.register_buffer(f"bias_{index}", _position_bias(attention), persistent=False)
+        self._is_folded = True
+        return self
+
+    def _biases(self) -> list[Tensor]:
+        attentions = self._attentions()
+        if self._is_folded:
+            return [self.get_buffer(f"bias_{index}") for index in range(len(attentions))]
+        return [_position_bias(attention) for attention in attentions]
+
+    def _attentions(self) -> list[Attention]:
+        return [module for module in self.model.modules() if isinstance(module, Attention)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
+        attentions = self._attentions()
+        bias_of = {id(attention): bias for attention, bias in zip(attentions, self._biases(), strict=True)}
+        branches, branch = 2 * len(attentions), 0
+        x = images.contiguous(memory_format=torch.channels_last)
+        for embed, transformer in self.model.layers:
+            x = torch.cat([conv(x) for conv in embed.convs], dim=1).permute(0, 2, 3, 1).contiguous()
+            for attention, feed_forward in _pairs(transformer):
+                x = x + self._skip(_attend(attention, x, bias_of[id(attention)]), branch, branches)
+                x = x + self._skip(_feed_forward(feed_forward, x), branch + 1, branches)
+                branch += 2
+            x = x.permute(0, 3, 1, 2)
+        logits: Tensor = self.model.to_logits[1](x.mean(dim=(2, 3)))
+        return logits
+
+    def _skip(self, residual: Tensor, branch: int, branches: int) -> Tensor:
+        if not self.training or self.drop_path == 0.0:
+            return residual
+        keep = 1.0 - self.drop_path * branch / (branches - 1)
+        mask = torch.rand(residual.shape[0], 1, 1, 1, device=residual.device) < keep
+        return residual * mask / keep
+
+
+def _pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
+    return [
+        pair
+        for short_attention, short_ff, long_attention, long_ff in transformer.layers
+        for pair in ((short_attention, short_ff), (long_attention, long_ff))
+    ]
+
+
+def _layer_norm(norm: LayerNorm, x: Tensor) -> Tensor:
+    return F.layer_norm(x, (x.shape[-1],), norm.g.flatten(), norm.b.flatten(), norm.eps)
+
+
+def _linear(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    return F.linear(x, conv.weight.flatten(1), conv.bias)
+
+
+def _position_bias(attention: Attention) -> Tensor:
+    """Dynamic position bias (section 3.3 of the paper) of one attention, shape (T, T) for T tokens a window."""
+    side = attention.window_size
+    offsets = torch.arange(-side, side + 1, device=attention.to_out.weight.device)
+    grid = torch.stack(torch.meshgrid(offsets, offsets, indexing="ij")).flatten(1).T
+    bias: Tensor = attention.dpb(grid.float())[attention.rel_pos_indices]
+    return bias
+
+
+def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
+    """Short- or long-distance attention over windows of x (N, H, W, C)."""
+    batch, height, width, channels = x.shape
+    side, heads = attention.window_size, attention.heads
+    x = _layer_norm(attention.norm, x)
+    if side == 1:  # softmax over a single token is 1: what remains is the value projection
+        value = F.linear(x, attention.to_qkv.weight.flatten(1)[2 * channels :])
+        return _linear(attention.to_out, value)
+    if attention.attn_type == "short":
+        shape, order = (batch, height // side, side, width // side, side, channels), (0, 1, 3, 2, 4, 5)
+    else:
+        shape, order = (batch, side, height // side, side, width // side, channels), (0, 2, 4, 1, 3, 5)
+    windows = x.view(shape).permute(order)
+    tokens = windows.reshape(-1, side * side, channels)
+    query, key, value = (
+        _linear(attention.to_qkv, tokens).view(-1, side * side, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
+    )
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    tokens = _linear(attention.to_out, mixed.transpose(1, 2).reshape(-1, side * side, channels))
+    inverse = [order.index(axis) for axis in range(6)]
+    return tokens.view(windows.shape).permute(inverse).reshape(batch, height, width, channels)
+
+
+def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
+    norm, expand, _, _, contract = feed_forward
+    return _linear(contract, F.gelu(_linear(expand, _layer_norm(norm, x))))
