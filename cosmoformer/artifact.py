@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import time
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,23 @@ class Artifact:
 def digest(content: bytes) -> str:
     """SHA-256 of an artifact file, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def read_metadata(content: bytes) -> Metadata:
+    """What travels with the weights, read without torch: a TorchScript file is a ZIP archive with extra files in ``extra/``.
+
+    Raises:
+        ModelRefused: the file is no artifact of this format.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [name for name in archive.namelist() if name.partition("/")[2] == f"extra/{METADATA}"]
+            text = archive.read(names[0]) if names else b""
+    except zipfile.BadZipFile as error:
+        raise ModelRefused(
+            f"{len(content):,} bytes are no TorchScript file: {error}", "Export the model again"
+        ) from None
+    return _metadata(text)
 
 
 def load(content: bytes) -> Artifact:

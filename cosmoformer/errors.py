@@ -130,7 +130,7 @@ class ImageRejected(PermanentError):
 
 
 class ModelRefused(PermanentError):
-    """A model version fails its digest, its load or its self-check."""
+    """A model version fails its digest, its load, its self-check or the promotion gate."""
 
     status = 422
     title = "Model version refused"

@@ -1,13 +1,19 @@
-"""Which version is served: the check that a version passes first, and the moves of its aliases."""
+"""Which version is served: the check that a version passes first, the moves of its aliases, and the way back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from cosmoformer import artifact
 from cosmoformer.errors import CosmoFormerError, ModelRefused
 from cosmoformer.registry import DIGEST_TAG, ModelVersion, Registry
+from cosmoformer.timestamps import rfc3339
+
+ROLLED_BACK_FROM_TAG, ROLLED_BACK_TIME_TAG = "rolled_back_from", "rolled_back_time"
+Check = Callable[[ModelVersion], object]
+Gate = Callable[[ModelVersion, ModelVersion], object]
 
 
 def verify(registry: Registry, version: ModelVersion) -> bool:
@@ -20,6 +26,21 @@ def verify(registry: Registry, version: ModelVersion) -> bool:
         ModelRefused: digest, load or self-check fail.
         RegistryUnavailable: MLflow does not answer, or has lost the artifact.
     """
+    content = download_checked(registry, version)
+    try:
+        artifact.load(content)
+    except ImportError:
+        return False
+    return True
+
+
+def download_checked(registry: Registry, version: ModelVersion) -> bytes:
+    """A version's artifact, which is the one that was registered.
+
+    Raises:
+        ModelRefused: its digest is not that of the version's tag, or there is no such tag.
+        RegistryUnavailable: MLflow does not answer, or has lost the artifact.
+    """
     if not version.sha256:
         raise ModelRefused(f"version {version.version} of {version.name} has no tag {DIGEST_TAG}", "Register it again")
     content = registry.download(version)
@@ -29,16 +50,12 @@ def verify(registry: Registry, version: ModelVersion) -> bool:
             f" {version.sha256[:12]}…",
             "It was changed after it was registered; register the original again",
         )
-    try:
-        artifact.load(content)
-    except ImportError:
-        return False
-    return True
+    return content
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a promotion did.
+    """What a promotion or a roll-back did.
 
     Attributes:
         alias: the alias that was moved.
@@ -57,9 +74,7 @@ class Promotion:
     unfit: str = ""
 
 
-def promote(
-    registry: Registry, version: ModelVersion, *, alias: str, check: Callable[[ModelVersion], object]
-) -> Promotion:
+def promote(registry: Registry, version: ModelVersion, *, alias: str, check: Check, gate: Gate) -> Promotion:
     """Point an alias to a version; when it is ``MODEL_ALIAS``, the version it named becomes the fallback.
 
     The fallback is moved first. A promotion that is interrupted between the two moves leaves the old champion serving, with
@@ -72,12 +87,14 @@ def promote(
         alias: alias to move.
         check: is given the version, and then the old champion; raises when it is unfit to serve. An old champion that is unfit
             does not become the fallback.
+        gate: is given the version and the champion that it would replace; raises when it may not. It is not asked about another
+            alias than ``MODEL_ALIAS``, nor when there is no champion, nor about the version that is champion already.
 
     Returns:
         What was changed.
 
     Raises:
-        ModelRefused: ``check`` refused the version; nothing was changed.
+        ModelRefused: ``check`` or ``gate`` refused the version; no alias was moved.
         RegistryUnavailable: MLflow does not answer.
     """
     check(version)
@@ -87,7 +104,9 @@ def promote(
     if before == version.version:
         return done
     if alias == settings.model_alias and before is not None:
-        if unfit := _why_unfit(registry, before, check):
+        champion = find_version(registry, before)
+        gate(version, champion)
+        if unfit := _why_unfit(champion, check):
             done = replace(done, unfit=unfit)
         else:
             registry.set_alias(settings.model_fallback_alias, before)
@@ -96,9 +115,45 @@ def promote(
     return done
 
 
-def _why_unfit(registry: Registry, number: int, check: Callable[[ModelVersion], object]) -> str:
+def roll_back(registry: Registry, *, check: Check) -> Promotion:
+    """Make the fallback the champion again, and the champion the fallback.
+
+    So a second roll-back undoes the first. The champion is moved first, and before it the roll-back is recorded as tags of the
+    version that becomes champion; interrupted between the moves, it has done what it was for, and that version is both.
+
+    Args:
+        registry: where to.
+        check: is given the fallback, and then the champion; raises when it is unfit to serve. A champion that is unfit does not
+            become the fallback.
+
+    Returns:
+        What was changed.
+
+    Raises:
+        ModelRefused: there is nothing to go back to, or ``check`` refused it; nothing was changed.
+        RegistryUnavailable: MLflow does not answer.
+    """
+    settings, known = registry.settings, registry.aliases()
+    before, after = known.get(settings.model_alias), known.get(settings.model_fallback_alias)
+    if before is None or after is None or before == after:
+        raise ModelRefused(
+            f"there is no version to go back to: {settings.model_alias} names {before or 'none'},"
+            f" {settings.model_fallback_alias} names {after or 'none'}",
+            '`cosmoformer promote VERSION --force "why"` serves any other version',
+        )
+    check(find_version(registry, after))
+    unfit = _why_unfit(find_version(registry, before), check)
+    registry.set_tag(after, ROLLED_BACK_FROM_TAG, str(before))
+    registry.set_tag(after, ROLLED_BACK_TIME_TAG, rfc3339(datetime.now(UTC)))
+    registry.set_alias(settings.model_alias, after)
+    if not unfit:
+        registry.set_alias(settings.model_fallback_alias, before)
+    return Promotion(settings.model_alias, before, after, after, after if unfit else before, unfit)
+
+
+def _why_unfit(version: ModelVersion, check: Check) -> str:
     try:
-        check(find_version(registry, number))
+        check(version)
     except CosmoFormerError as error:
         return error.detail
     return ""

@@ -7,9 +7,11 @@ Stages are deprecated in MLflow 3: an alias says which version is served.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import FileIO
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +21,9 @@ from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
 from cosmoformer.settings import Settings
 
 DIGEST_TAG = "sha256"  # tag of a model version that holds its artifact's digest
+ARTIFACT_NAME = "cosmoformer.pt"  # of the artifact, in the folder that a version's source names
+_CONNECT_S = 5
+_SLOWEST_UPLOAD = 1 << 20  # bytes a second; the server answers only when it has stored the file
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ class ModelVersion:
         name: registered model.
         version: number within it.
         run_id: training run that made it; empty when it was not trained under this registry.
-        source: where its artifact is.
+        source: folder that its artifact is in, or the file itself; see :func:`artifact_path`.
         sha256: digest of the artifact; empty when the tag is missing.
         aliases: aliases that point to it, where the request tells.
         tags: all tags.
@@ -53,7 +58,7 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        timeout = urllib3.Timeout(connect=5, read=settings.registry_timeout_seconds)
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=settings.registry_timeout_seconds)
         self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(1, backoff_factor=0.2), maxsize=4)
 
     def resolve(self, alias: str) -> ModelVersion:
@@ -95,27 +100,47 @@ class Registry:
         Raises:
             ModelRefused: the version's source is nothing that this registry serves.
         """
-        url = f"{self._base}/api/2.0/mlflow-artifacts/artifacts/{quote(served_path(version.source))}"
-        return self._request("GET", url)
+        return self.fetch(artifact_path(version.source))
+
+    def fetch(self, path: str) -> bytes:
+        """An artifact file under a path of the server's artifact root."""
+        return self._request("GET", self._artifact_url(path))
 
     def set_alias(self, alias: str, version: int) -> None:
         """Point an alias of the configured model to a version."""
         self.post("registered-models/alias", name=self.settings.model_name, alias=alias, version=str(version))
 
-    def post(self, path: str, **body: Any) -> dict[str, Any]:
+    def set_tag(self, version: int, key: str, value: str) -> None:
+        """Set a tag of a version of the configured model."""
+        name = self.settings.model_name
+        self.post("model-versions/set-tag", name=name, version=str(version), key=key, value=value)
+
+    def delete_tag(self, version: int, key: str) -> None:
+        """Take a tag off a version of the configured model; one that is not there is no error."""
+        body = {"name": self.settings.model_name, "version": str(version), "key": key}
+        self._request("DELETE", f"{self._base}/api/2.0/mlflow/model-versions/delete-tag", json=body)
+
+    def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         """POST to an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
         url = f"{self._base}/api/2.0/mlflow/{path}"
         return self._json(self._request("POST", url, json=body), url)
 
-    def upload(self, path: str, content: bytes) -> None:
-        """Store an artifact file under a path of the server's artifact root."""
-        self._request("PUT", f"{self._base}/api/2.0/mlflow-artifacts/artifacts/{quote(path)}", body=content)
+    def upload(self, path: str, content: bytes | FileIO) -> None:
+        """Store an artifact file under a path of the server's artifact root; an opened file is sent piece by piece."""
+        size = len(content) if isinstance(content, bytes) else os.fstat(content.fileno()).st_size
+        read = self.settings.registry_timeout_seconds + size / _SLOWEST_UPLOAD
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=read)
+        headers = {"Content-Length": str(size)}
+        self._request("PUT", self._artifact_url(path), body=content, headers=headers, timeout=timeout)
+
+    def _artifact_url(self, path: str) -> str:
+        return f"{self._base}/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
 
     @property
     def _base(self) -> str:
         return str(self.settings.mlflow_tracking_uri).rstrip("/")
 
-    def get(self, path: str, **query: Any) -> dict[str, Any]:
+    def get(self, path: str, /, **query: Any) -> dict[str, Any]:
         """GET an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
         url = f"{self._base}/api/2.0/mlflow/{path}"
         return self._json(self._request("GET", url, fields=query), url)
@@ -185,6 +210,19 @@ def served_path(source: str) -> str:
             "Start MLflow with --serve-artifacts, and register the artifact through it",
         )
     return match["path"]
+
+
+def artifact_path(source: str) -> str:
+    """The path of a version's artifact below the server's artifact root.
+
+    A version's source is a folder, as MLflow has it, with :data:`ARTIFACT_NAME` in it. A source that ends in ``.pt`` is the
+    artifact itself.
+
+    Raises:
+        ModelRefused: as :func:`served_path`.
+    """
+    path = served_path(source)
+    return path if path.endswith(".pt") else f"{path.rstrip('/')}/{ARTIFACT_NAME}"
 
 
 def _message(body: bytes) -> str:

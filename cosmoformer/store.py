@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.client import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from cosmoformer.errors import CosmoFormerError, ObjectGone, StoreUnavailable
 from cosmoformer.settings import Settings
@@ -84,6 +85,11 @@ class Store:
         self.client = connect(settings)
         public = settings.store_public_url
         self._presigner = self.client if public == settings.s3_endpoint_url else connect(settings, public)
+
+    def reach(self, bucket: str) -> None:
+        """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
+        with self._errors(""):
+            self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def read_image(self, key: str) -> tuple[ObjectInfo, bytes | None]:
         """One object of the images bucket, and its content unless that is larger than ``MAX_IMAGE_BYTES``.
@@ -215,6 +221,11 @@ class Store:
                 raise _Precondition(key) from None
             raise StoreUnavailable(
                 f"{self.settings.s3_endpoint_url} answered {code}: {error}", _MENDS.get(code, "")
+            ) from error
+        except ResponseParserError as error:
+            raise StoreUnavailable(
+                f"{self.settings.s3_endpoint_url} answers, but not as an S3 store: {str(error)[:200]}",
+                "Is S3_ENDPOINT_URL right?",
             ) from error
         except (BotoCoreError, OSError) as error:
             raise StoreUnavailable(

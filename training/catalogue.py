@@ -1,49 +1,102 @@
 """The catalogue: one table of galaxies, whatever they came from.
 
-A catalogue is a :class:`pandas.DataFrame` with one row a galaxy and the columns ``uid`` (str, unique), ``split`` (one of
-``train``, ``val``, ``test``), ``label`` (one of the task's classes) and ``image`` (encoded image file, bytes).
+A catalogue is a :class:`pandas.DataFrame` with one row an image and the columns
+
+- ``uid``: str, unique;
+- ``galaxy``: str, which galaxy the image shows; all images of one galaxy stand in the same split;
+- ``split``: ``train``, ``val`` or ``test``;
+- ``label``: one of the task's classes, or None where the galaxy has none;
+- ``image``: an encoded image file as bytes, or the path of one (str); None where it is missing;
+- one float32 column for each of the task's targets, NaN where nothing is known.
+
+Its index counts the rows of the source from 0, so that a message about a row can be followed back.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from training.tasks import Task
+
 SPLITS = ("train", "val", "test")
+#: Share of galaxies up to which a galaxy's place in [0, 1) means train, then val; the rest is test.
+TRAIN_BELOW, VAL_BELOW = 0.8, 0.9
+SPLIT_SEED = 0
 
 
-def read_parquet_folder(
-    folder: Path, label_column: str, classes: Sequence[str], pattern: str = "*.parquet"
-) -> pd.DataFrame:
-    """Read labelled galaxies from parquet files with the columns ``uid``, ``split``, ``image`` and ``label_column``.
+def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """The catalogue of a source's rows, complete and checked.
 
-    Rows without a label are left out.
+    Args:
+        rows: with ``uid``, ``label`` and ``image``; without ``galaxy`` every image is of its own galaxy, without ``split`` the
+            galaxies are distributed by :func:`split_of`, and targets that are missing are unknown.
+        task: names the targets and the allowed labels; without classes any label is allowed.
 
     Raises:
-        FileNotFoundError: no file matches.
-        ValueError: a label is none of ``classes``, a split is unknown, or a galaxy stands in two rows.
+        ValueError: a uid is missing or stands in two rows, a galaxy stands in two splits, or a split or label is not allowed.
     """
-    paths = sorted(folder.glob(pattern))
-    if not paths:
-        raise FileNotFoundError(f"expected parquet files matching {pattern} in {folder}, found none")
-    columns = ["uid", "split", "image", label_column]
-    table = pd.concat([pd.read_parquet(path, columns=columns) for path in paths], ignore_index=True)
-    table = table.rename(columns={label_column: "label"}).dropna(subset=["label"]).reset_index(drop=True)
-    _check(table, classes)
+    nameless = rows.index[rows["uid"].isna()]
+    if len(nameless):
+        raise ValueError(f"{len(nameless)} rows have no uid, the first is row {nameless[0]}")
+    uids = rows["uid"].astype(str)
+    galaxies = rows["galaxy"].fillna(rows["uid"]).astype(str) if "galaxy" in rows else uids
+    splits = rows["split"] if "split" in rows else galaxies.map(split_of)
+    table = pd.DataFrame(
+        {
+            "uid": uids,
+            "galaxy": galaxies,
+            "split": splits.astype(object),
+            "label": [None if pd.isna(label) else str(label) for label in rows["label"]],
+            "image": [None if pd.isna(image) else image for image in rows["image"]],
+        },
+        dtype=object,
+    )
+    known = rows.reindex(columns=list(task.targets))
+    table = pd.concat([table, known.astype(np.float32)], axis=1)
+    check(table, task.classes)
     return table
 
 
-def _check(table: pd.DataFrame, classes: Sequence[str]) -> None:
-    wrong_labels = sorted(set(table["label"]) - set(classes))
-    if wrong_labels:
-        raise ValueError(f"unknown labels {wrong_labels}; allowed are {list(classes)}")
-    wrong_splits = sorted(set(table["split"]) - set(SPLITS))
-    if wrong_splits:
-        raise ValueError(f"unknown splits {wrong_splits}; allowed are {list(SPLITS)}")
+def split_of(galaxy: str, seed: int = SPLIT_SEED) -> str:
+    """The split of a galaxy by a digest of its identifier: other galaxies, and how many there are, have no say in it."""
+    digest = hashlib.sha256(f"{seed}:{galaxy}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    return "train" if place < TRAIN_BELOW else "val" if place < VAL_BELOW else "test"
+
+
+def check(table: pd.DataFrame, classes: Sequence[str]) -> None:
+    """Check a catalogue.
+
+    Raises:
+        ValueError: as :func:`catalogue`.
+    """
+    _check_allowed(table, "split", SPLITS)
+    if classes:
+        _check_allowed(table[table["label"].notna()], "label", classes)
     twice = table["uid"][table["uid"].duplicated()]
     if len(twice):
         raise ValueError(
-            f"{len(twice)} galaxies stand in two rows, the first is {twice.iloc[0]}: one would leak between splits"
+            f"{len(twice)} uids stand in two rows, the first is {twice.iloc[0]} (row {twice.index[0]}): uids must be unique"
+        )
+    splits_of_galaxy = table.groupby("galaxy")["split"].nunique()
+    leaking = splits_of_galaxy.index[splits_of_galaxy > 1]
+    if len(leaking):
+        where = sorted(set(table["split"][table["galaxy"] == leaking[0]]))
+        raise ValueError(
+            f"{len(leaking)} galaxies stand in more than one split, the first is {leaking[0]} in {' and '.join(where)}: "
+            "what is learned of it would be tested on it. Put all images of a galaxy in one split"
+        )
+
+
+def _check_allowed(table: pd.DataFrame, column: str, allowed: Sequence[str]) -> None:
+    wrong = table[~table[column].isin(allowed)]
+    if len(wrong):
+        values = sorted({str(value) for value in wrong[column]})
+        raise ValueError(
+            f"unknown {column}s {values}, the first in row {wrong.index[0]} (uid {wrong['uid'].iloc[0]}); "
+            f"allowed are {list(allowed)}"
         )

@@ -1,112 +1,265 @@
-"""Measure an artifact on the test split, and write the card that travels with the bundled model.
+"""Measure an artifact on a split that training never saw.
 
-    python -m training.evaluate --artifact cosmoformer/bundled/model.pt --data galaxies
+    python -m training.evaluate --artifact cosmoformer/bundled/model.pt --data galaxies --robustness --views 16 --out evaluation
 
-The test split is never seen by training or calibration. Images of the parquet files already are the centre of their originals,
-so the artifact is asked without its crop.
+The test split takes no part in training or calibration. The folder given by ``--out`` gets ``report.json`` (every figure),
+``predictions.csv`` and ``pictures/``; ``--card`` writes what the registry is told of the artifact.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import logging
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_fscore_support
 
 from cosmoformer import artifact
 from cosmoformer.artifact import Artifact
+from cosmoformer.cli.terminal import console
+from cosmoformer.errors import CosmoFormerError
+from cosmoformer.gate import HeldOut
+from cosmoformer.run_folder import REPORT_FILE
+from training import metrics
 from training.cache import ImageCache
+from training.catalogue import SPLITS
+from training.figures import by_class, calibration, flat, overall, reliability
+from training.inference import BATCH, CPU, probabilities
+from training.pictures import draw_all
+from training.report import Conditions, Report, Subject
+from training.report_tables import show
+from training.robustness import measure_robustness, measure_views
 from training.splits import open_splits
 from training.tasks import TASKS
 
-BOOTSTRAPS = 10_000
-BINS = 15
+Predictions = NDArray[np.float64]
 
 
-def probabilities(model: Artifact, cache: ImageCache, batch: int = 32) -> NDArray[np.float64]:
-    """Class probabilities (N, classes) of the images of a cache."""
-    parts = []
-    for start in range(0, len(cache.labels), batch):
-        with torch.inference_mode():
-            parts.append(model.module.cropped(cache.images(slice(start, start + batch))).double().numpy())
-    return np.concatenate(parts)
+def evaluate(
+    model: Artifact,
+    cache: ImageCache,
+    predictions: Predictions | None = None,
+    *,
+    split: str = "test",
+    robustness: bool = False,
+    view_count: int = 0,
+    subset: int = 0,
+    device: torch.device = CPU,
+) -> Report:
+    """Measure an artifact.
 
+    Args:
+        model: the artifact.
+        cache: labelled images, of the artifact's input size or any other.
+        predictions: float64 (N, classes), what :func:`training.inference.probabilities` gave for them; computed when None.
+        split: name of the split, in front of the names of the figures.
+        robustness: whether accuracy is measured against rotation and noise.
+        view_count: how many views test-time augmentation has; 0 leaves it out.
+        subset: how many galaxies, drawn at random, these two are measured on; 0 is all.
+        device: where changed images are judged, and unchanged ones when ``predictions`` is None.
 
-def measure(predicted: NDArray[np.float64], labels: NDArray[np.int64], classes: tuple[str, ...]) -> dict[str, float]:
-    """Figures by name: accuracy with its 95 % bootstrap interval, F1, precision and recall, calibration error."""
-    right = predicted.argmax(1) == labels
-    generator = np.random.default_rng(0)
-    draws = generator.binomial(len(right), right.mean(), BOOTSTRAPS) / len(right)  # resampling a 0/1 vector is binomial
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predicted.argmax(1), labels=range(len(classes)), zero_division=0
+    Raises:
+        ValueError: the cache has other classes than the artifact, or galaxies without a label, or ``view_count`` is odd.
+    """
+    _check_fits(model, cache)
+    if predictions is None:
+        predictions = probabilities(model, cache, device=device)
+    rows = _subset_rows(len(cache.labels), subset)
+    stable = measure_robustness(model, cache, rows, predictions[rows], device) if robustness else None
+    seen = measure_views(model, cache, rows, predictions[rows], view_count, device) if view_count else None
+    before = metrics.undo_temperature(predictions, model.metadata.temperature)
+    confusion = metrics.confusion_matrix(predictions, cache.labels)
+    intervals = metrics.bootstrap_intervals(confusion)
+    classes = by_class(confusion, intervals, cache.classes)
+    figures = (
+        overall(confusion, intervals) | calibration(predictions, before, cache.labels) | flat(classes, stable, seen)
     )
-    figures = {
-        "test_images": float(len(labels)),
-        "test_accuracy": float(right.mean()),
-        "test_accuracy_low": float(np.percentile(draws, 2.5)),
-        "test_accuracy_high": float(np.percentile(draws, 97.5)),
-        "test_macro_f1": float(f1.mean()),
-        "test_calibration_error": calibration_error(predicted, labels),
-    }
-    for index, name in enumerate(classes):
-        figures |= {
-            f"test_precision_{name}": float(precision[index]),
-            f"test_recall_{name}": float(recall[index]),
-            f"test_f1_{name}": float(f1[index]),
-        }
-    return {name: round(value, 5) for name, value in figures.items()}
+    return Report(
+        model=_subject(model),
+        conditions=_conditions(cache, split, device),
+        tags=_tags(model) | (held_out(cache, predictions) if split == "test" else {}),
+        metrics={f"{split}_images": float(len(cache.labels))}
+        | {f"{split}_{name}": value for name, value in figures.items()},
+        classes=classes,
+        confusion=tuple(map(tuple, confusion.tolist())),
+        reliability_before=reliability(before, cache.labels),
+        reliability=reliability(predictions, cache.labels),
+        robustness=stable,
+        views=seen,
+    )
 
 
-def calibration_error(predicted: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Expected calibration error of the top class in 15 equal bins of confidence (Guo et al. 2017, equation 5)."""
-    confidence, right = predicted.max(1), predicted.argmax(1) == labels
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(right[bins == index].mean() - confidence[bins == index].mean()) * (bins == index).mean()
-        for index in np.unique(bins)
-    ]
-    return float(sum(gaps))
+def _check_fits(model: Artifact, cache: ImageCache) -> None:
+    if cache.classes != model.metadata.classes:
+        raise ValueError(f"the artifact knows the classes {model.metadata.classes}, the images are of {cache.classes}")
+    if unlabelled := int((cache.labels < 0).sum()):
+        raise ValueError(f"{unlabelled} of {len(cache.labels)} galaxies have no label: leave them out")
 
 
-def card(model: Artifact, figures: dict[str, float]) -> dict[str, Any]:
-    """What the registry is told of the bundled model: tags, metrics, parameters and a description."""
+def _subset_rows(total: int, size: int) -> NDArray[np.int64]:
+    if not 0 < size < total:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(metrics.SEED).choice(total, size, replace=False))
+
+
+def _subject(model: Artifact) -> Subject:
+    """What an artifact is, for a report."""
+    return Subject(**asdict(model.metadata), sha256=model.sha256, parameters=count_parameters(model))
+
+
+def count_parameters(model: Artifact) -> int:
+    """How many numbers of an artifact training could change.
+
+    What is computed from them for the export (position biases), and the statistics of the pixels, are buffers and not counted.
+    """
+    return sum(parameter.numel() for parameter in model.module.parameters())
+
+
+def _conditions(cache: ImageCache, split: str, device: torch.device) -> Conditions:
+    return Conditions(
+        split=split,
+        set=cache.version,
+        images=len(cache.labels),
+        skipped=len(cache.skipped),
+        device="cpu" if device.type == "cpu" else torch.cuda.get_device_name(device),
+        batch=BATCH,
+        resamples=metrics.RESAMPLES,
+        bins=metrics.BINS,
+        seed=metrics.SEED,
+        torch=torch.__version__,
+    )
+
+
+def _tags(model: Artifact) -> dict[str, str]:
     facts = model.metadata
+    return {"task": facts.task, "data_version": facts.data_version, "training_run": facts.run}
+
+
+def held_out(cache: ImageCache, predictions: Predictions) -> dict[str, str]:
+    """Which galaxies of the test split are classified right, as the tags that the promotion gate compares."""
+    order = np.argsort(np.array(cache.uids))
+    return HeldOut.of(cache.version, metrics.is_right(predictions, cache.labels)[order]).tags()
+
+
+def card(report: Report) -> dict[str, Any]:
+    """What the registry is told of an artifact: tags, metrics, parameters and a description."""
+    facts, figures = report.model, report.figures
+    params = {
+        "input_size": str(facts.input_size),
+        "temperature": str(facts.temperature),
+        "crop": f"{facts.crop:.4f}",
+        "parameters": str(facts.parameters),
+    }
+    if report.robustness:
+        params["robustness_images"] = str(report.robustness.images)
+    if report.views:
+        params["views_images"] = str(report.views.images)
     return {
-        "tags": {"task": facts.task, "data_version": facts.data_version, "training_run": facts.run},
-        "metrics": figures,
-        "params": {
-            "input_size": str(facts.input_size),
-            "temperature": str(facts.temperature),
-            "crop": f"{facts.crop:.4f}",
-        },
+        "tags": report.tags,
+        "metrics": report.metrics,
+        "params": params,
         "description": (
-            f"CrossFormer, {', '.join(facts.classes)}. Accuracy {figures['test_accuracy']:.4f} on "
-            f"{figures['test_images']:.0f} test galaxies of the clean Galaxy Zoo sample. See mlflow/model-card.md."
+            f"{', '.join(facts.classes)}. Accuracy {figures['accuracy']:.4f} (95 % {figures['accuracy_low']:.4f} to "
+            f"{figures['accuracy_high']:.4f}) on {report.conditions.images:,} galaxies of the {report.conditions.split} split "
+            f"of {facts.task}. See mlflow/model-card.md."
         ),
     }
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of ``python -m training.evaluate``."""
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="Measure an artifact.")
-    parser.add_argument("--artifact", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="folder of parquet files with images and labels")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--card", type=Path, help="where to write the card, as JSON")
-    options = parser.parse_args(argv)
-    model = artifact.load(options.artifact.read_bytes())
-    task, size = TASKS[model.metadata.task], model.metadata.input_size
-    cache = open_splits(task, options.data, options.cache, size, ("test",), model.metadata.classes)["test"]
-    figures = measure(probabilities(model, cache), cache.labels, model.metadata.classes)
+def write_predictions(path: Path, cache: ImageCache, predictions: Predictions) -> None:
+    """Write a CSV file with a row for each galaxy: uid, label, predicted class and the classes' probabilities."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["uid", "label", "predicted", *(f"p_{name}" for name in cache.classes)])
+        for uid, label, found in zip(cache.uids, cache.labels, predictions, strict=True):
+            shares = [f"{share:.6f}" for share in found]
+            rows.writerow([uid, cache.classes[label], cache.classes[int(found.argmax())], *shares])
+
+
+def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") -> ImageCache:
+    """The images that an artifact is measured on.
+
+    Raises:
+        ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.splits.open_splits`.
+        FileNotFoundError: there are no data.
+    """
+    facts = model.metadata
+    if facts.task not in TASKS:
+        raise ValueError(f"the artifact's task {facts.task!r} is unknown; there are {', '.join(sorted(TASKS))}")
+    return open_splits(TASKS[facts.task], data, cache, facts.input_size, (split,), facts.classes)[split]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``python -m training.evaluate``; the exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        model = artifact.load(options.artifact.read_bytes())
+        cache = open_split(model, options.data, options.cache, options.split)
+        kind = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+        predictions = probabilities(model, cache)  # on the CPU: these figures are to be had again, to the last digit
+        report = evaluate(
+            model,
+            cache,
+            predictions,
+            split=options.split,
+            robustness=options.robustness,
+            view_count=options.views,
+            subset=options.subset,
+            device=torch.device(kind),
+        )
+    except (CosmoFormerError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.out:
+        write(options.out, report, cache, predictions)
     if options.card:
-        options.card.write_text(json.dumps(card(model, figures), indent=1) + "\n")
-    print(json.dumps(figures, indent=1))
+        options.card.write_text(json.dumps(card(report), indent=1) + "\n")
+    show(report, console())
+    return 0
+
+
+def write(folder: Path, report: Report, cache: ImageCache, predictions: Predictions) -> None:
+    """Write a report, its predictions and its pictures into a folder.
+
+    Args:
+        folder: made if it is missing.
+        report: what was found.
+        cache: the images it was found on.
+        predictions: float64 (N, classes), of these images.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
+    write_predictions(folder / "predictions.csv", cache, predictions)
+    draw_all(report, cache, predictions, None, folder / "pictures")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description="Measure an artifact on images that it was not trained on.",
+        epilog="Example: python -m training.evaluate --artifact model.pt --data galaxies --views 16 --out evaluation",
+    )
+    add = parser.add_argument
+    add("--artifact", type=Path, required=True, help="TorchScript file that training wrote")
+    add("--data", type=Path, required=True, help="labelled galaxies, as training.train takes them")
+    add("--split", choices=SPLITS, default="test", help="which of them (default: test)")
+    add("--robustness", action="store_true", help="measure accuracy against rotation and noise too")
+    add("--views", type=int, default=0, metavar="N", help="measure test-time augmentation with N views too, such as 16")
+    add("--subset", type=int, default=0, metavar="N", help="galaxies that these two are measured on (default: all)")
+    add("--out", type=Path, help="folder for report.json, predictions.csv and pictures")
+    add("--card", type=Path, help="file for what the registry is told of the artifact, as JSON")
+    add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")
+    add("--device", default="auto", help="for robustness and views: cpu, cuda, cuda:N or auto (default)")
+    return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,53 +1,89 @@
 """Write the artifact: one TorchScript file that takes uint8 images and gives class probabilities.
 
-    python -m training.export --checkpoint .cache/run-224/checkpoint.pt --data galaxies --out model.pt
+    python -m training.export --checkpoint runs/first/checkpoint.pt --data galaxies --out model.pt
 
-See :mod:`cosmoformer.artifact` for what is inside and who loads it.
+See :mod:`cosmoformer.artifact` for what is inside and who loads it. A run does this itself at its end.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from cosmoformer import artifact
 from cosmoformer.render import SAMPLES, render
-from training.augment import normalise
+from training import checkpoint, models
 from training.cache import ImageCache
-from training.classifier import Classifier
-from training.models.crossformer import CrossFormerGraph, build
+from training.predicting import outputs_of
+from training.recipe import Recipe, from_params
 from training.splits import open_splits
-from training.tasks import TASKS
+from training.tasks import TASKS, Task
 
 EQUAL_WITHIN = 1e-5  # of a probability, between the training model and the artifact
-_BATCHES = (1, 3, 64)
+_BATCHES = (1, 3, 16, 64)
 _SELF_CHECK_SIDE = 64
+_CPU = torch.device("cpu")
 
 
-def export(graph: CrossFormerGraph, metadata: artifact.Metadata) -> bytes:
-    """The artifact of a trained model.
+def export(
+    weights: Mapping[str, Tensor], recipe: Recipe, task: Task, val: ImageCache, run: str, data_version: str
+) -> bytes:
+    """The artifact of a trained model, with its temperature fitted on the validation split.
+
+    Args:
+        weights: of the model, by parameter name.
+        recipe: what the model was trained with.
+        task: what it learned, with its classes.
+        val: the validation split.
+        run: name or identifier of the training run.
+        data_version: of the training split.
 
     Raises:
-        ValueError: the artifact's probabilities differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
+        ValueError: the artifact's predictions differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
     """
-    graph = graph.eval().cpu().fold()
+    inference = models.find(recipe.model).for_inference(_with_weights(weights, recipe, task))
+    temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
+    metadata = artifact.Metadata(
+        task=task.name,
+        classes=task.predicted,
+        input_size=recipe.image_size,
+        crop=task.crop,
+        temperature=round(temperature, 4),
+        run=run,
+        data_version=data_version,
+    )
+    return pack(_with_weights(weights, recipe, task), inference, task, metadata)
+
+
+def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
+    """The artifact file of a model in its two forms.
+
+    Args:
+        trained: as it was trained, in evaluation mode.
+        inference: the same function, prepared for tracing.
+        task: gives what stands around the model.
+        metadata: what travels with it.
+
+    Raises:
+        ValueError: as :func:`export`.
+    """
     example = torch.zeros(2, 3, metadata.input_size, metadata.input_size)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
-        core = torch.jit.trace(graph, example, check_trace=False)
-        module = torch.jit.script(Classifier(core, metadata.input_size, metadata.crop, metadata.temperature).eval())
-    _check_equal(graph, module, metadata)
+        core = torch.jit.trace(inference, example, check_trace=False)
+        module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
+    reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
+    _check_equal(reference, module, metadata.input_size)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
         extra = {artifact.METADATA: _metadata_json(metadata), artifact.SELF_CHECK: _self_check(module)}
@@ -57,15 +93,20 @@ def export(graph: CrossFormerGraph, metadata: artifact.Metadata) -> bytes:
     return content
 
 
+def _with_weights(weights: Mapping[str, Tensor], recipe: Recipe, task: Task) -> nn.Module:
+    model = models.find(recipe.model).build(task.outputs, recipe.image_size)
+    model.load_state_dict({name: value.cpu() for name, value in weights.items()}, strict=False)
+    return model.eval()
+
+
 def _metadata_json(metadata: artifact.Metadata) -> str:
     return json.dumps({"format": artifact.FORMAT, **asdict(metadata)})
 
 
-def _check_equal(graph: CrossFormerGraph, module: torch.jit.ScriptModule, metadata: artifact.Metadata) -> None:
-    reference = Classifier(graph, metadata.input_size, metadata.crop, metadata.temperature).eval()
+def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     for count in _BATCHES:
-        images = torch.randint(0, 256, (count, 3, 300, 300), dtype=torch.uint8, generator=generator)
+        images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
         with torch.inference_mode():
             difference = float((reference(images) - module(images)).abs().max())
         if not difference <= EQUAL_WITHIN:
@@ -85,74 +126,34 @@ def _self_check(module: torch.jit.ScriptModule) -> str:
     )
 
 
-def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017, section 4.2).
-
-    Args:
-        logits: float (N, classes), of the validation split.
-        labels: int64 (N,).
-    """
-    log_temperature = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = F.cross_entropy(logits / log_temperature.exp(), labels)
-        value.backward()
-        return value
-
-    optimiser.step(loss)
-    return float(log_temperature.exp().item())
-
-
-def data_version(cache: ImageCache) -> str:
-    """Digest of which galaxies, with which labels, a model was trained on."""
-    text = "\n".join(f"{uid} {label}" for uid, label in zip(cache.uids, cache.labels, strict=True))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@torch.no_grad()
-def _logits(graph: CrossFormerGraph, cache: ImageCache) -> Tensor:
-    parts = [
-        graph(normalise(cache.images(slice(start, start + 64)).float() / 255))
-        for start in range(0, len(cache.labels), 64)
-    ]
-    return torch.cat(parts)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Entry point of ``python -m training.export``."""
     parser = argparse.ArgumentParser(
-        prog="python -m training.export", description="Write the artifact of a checkpoint."
+        prog="python -m training.export", description="Write the artifact of a checkpoint's best weights."
     )
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--task", choices=sorted(TASKS), default="clean5")
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder of parquet files; its validation split calibrates"
+        "--data", type=Path, required=True, help="what it was trained on; the validation split calibrates"
     )
-    parser.add_argument("--size", type=int, default=224, help="side the model was trained at, pixels")
+    parser.add_argument("--classes", help="class names in order, separated by commas, where the run was given them")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--run", default="", help="identifier of the training run")
+    parser.add_argument("--run", default="", help="identifier of the training run (default: the checkpoint's folder)")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
-    task = TASKS[options.task]
-    graph = CrossFormerGraph(build(len(task.classes), options.size)).eval()
-    graph.model.load_state_dict(torch.load(options.checkpoint, map_location="cpu", weights_only=True)["average"])
-    graph.fold()
-    caches = open_splits(task, options.data, options.cache, options.size, ("train", "val"))
-    val = caches["val"]
-    temperature = fit_temperature(_logits(graph, val), torch.from_numpy(val.labels))
-    metadata = artifact.Metadata(
-        task=task.name,
-        classes=task.classes,
-        input_size=options.size,
-        crop=task.crop,
-        temperature=round(temperature, 4),
-        run=options.run or options.checkpoint.parent.name,
-        data_version=data_version(caches["train"]),
+    recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
+    task, classes = TASKS[recipe.task], options.classes.split(",") if options.classes else None
+    caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
+    content = export(
+        checkpoint.weights_of(options.checkpoint),
+        recipe,
+        task.with_classes(caches["train"].classes),
+        caches["val"],
+        options.run or options.checkpoint.parent.name,
+        caches["train"].version,
     )
-    options.out.write_bytes(content := export(graph, metadata))
-    print(f"{options.out}: {len(content):,} bytes, sha256 {artifact.digest(content)}, temperature {temperature:.4f}")
+    options.out.write_bytes(content)
+    temperature = artifact.load(content).metadata.temperature
+    print(f"{options.out}: {len(content):,} bytes, sha256 {artifact.digest(content)}, temperature {temperature}")
 
 
 if __name__ == "__main__":

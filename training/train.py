@@ -1,199 +1,161 @@
-"""Train CrossFormer on labelled galaxies.
+"""Train a model on labelled galaxies: from a folder of images to a measured, exported artifact.
 
-The bundled model was made with these commands, from a folder of parquet files (see ``training.catalogue``); first at half the
-side, which is four times cheaper:
+    python -m training.train --data galaxies --recipe best --out runs/first
 
-    python -m training.train --data galaxies --size 112 --epochs 6 --out .cache/run-112
-    python -m training.train --data galaxies --size 224 --epochs 1 --out .cache/run-224 \
-        --init .cache/run-112/checkpoint.pt --learning-rate 3e-4 --drop-path 0.02
-    python -m training.export --data galaxies --checkpoint .cache/run-224/checkpoint.pt --run crossformer-clean5-cpu-1 \
-        --out cosmoformer/bundled/model.pt
-
-(The first was begun with nine epochs and ended with six, so its learning rate fell faster from the fourth on.)
-
-A run that was interrupted goes on at its last whole epoch when the same command is given again.
+The folder given by ``--out`` becomes the run's record: checkpoint, figures, pictures, artifact. The same command goes on where
+an interrupted run stood. With ``MLFLOW_TRACKING_URI`` set the record is mirrored to MLflow while it grows; without, or from a
+machine that cannot reach it, ``cosmoformer import-run`` brings it there later. Several devices are used by
+``torchrun --nproc-per-node 4 -m training.train ...``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-import time
-from collections.abc import Iterator
+import logging
+import os
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from training.augment import Augmentation, normalise
-from training.cache import ImageCache
-from training.models.crossformer import CrossFormerGraph, build
+from cosmoformer import settings
+from cosmoformer.cpus import cpu_limit
+from cosmoformer.errors import CosmoFormerError
+from cosmoformer.mirror import Mirror
+from cosmoformer.registry import Registry
+from training import checkpoint, models, recipe
+from training.distributed import Place, take_place
+from training.finish import finish
+from training.learning_rate_finder import find_learning_rate
+from training.progress import Stop, Stopped
+from training.recipe import Recipe, RecipeError
+from training.record import RunRecord, environment_tags
 from training.splits import open_splits
+from training.system_metrics import SystemSampler
 from training.tasks import TASKS
+from training.trainer import Job, Trainer, TrainingDiverged
+
+_log = logging.getLogger(__name__)
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of ``python -m training.train``."""
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``python -m training.train``; the exit status."""
     options = _parser().parse_args(argv)
-    torch.manual_seed(options.seed)
-    task = TASKS[options.task]
-    caches = open_splits(task, options.data, options.cache, options.size, ("train", "val"))
-    Run(options, caches["train"], caches["val"]).fit()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    torch.set_num_threads(options.threads or cpu_limit())
+    try:
+        with Stop.on_signals() as stop, take_place(options.device) as place:
+            return _run(options, recipe.load(options.recipe, options.set), place, stop)
+    except Stopped:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except (CosmoFormerError, TrainingDiverged, ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
-class Run:
-    """One training run: the model, its moving average, the optimiser and where they are kept."""
+def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) -> int:
+    job = prepare(options, wanted, place)
+    if options.find_learning_rate:
+        find_learning_rate(job)
+        return 0
+    if not place.is_first:
+        Trainer(job, None).fit(stop)
+    else:
+        record = _record(options, job)
+        with _mirrored(record):
+            _run_recorded(options, job, record, stop)
+    return 0
 
-    def __init__(self, options: argparse.Namespace, train: ImageCache, val: ImageCache) -> None:
-        self.options, self.train, self.val = options, train, val
-        self.device = torch.device(options.device)
-        self.model = CrossFormerGraph(build(len(train.classes), options.size), options.drop_path).to(self.device)
-        if options.init:
-            start = torch.load(options.init, map_location=self.device, weights_only=True)
-            self.model.model.load_state_dict(start["average"])
-        # The averaged weights generalise better than the last ones, and are what is exported.
-        self.average = {name: value.clone() for name, value in self.model.model.state_dict().items()}
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+
+def _run_recorded(options: argparse.Namespace, job: Job, record: RunRecord, stop: Stop) -> None:
+    try:
+        trainer = Trainer(job, record)
+        with SystemSampler(record, job.place.device):
+            best = trainer.fit(stop)
+        finish(trainer, best, options.data, options.cache, record)
+    except BaseException as error:
+        record.finish("KILLED" if isinstance(error, Stopped | KeyboardInterrupt) else "FAILED")
+        raise
+
+
+def _mirrored(record: RunRecord) -> AbstractContextManager[object]:
+    """Keep MLflow up to date while the run goes on, where somebody said where MLflow is."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        return nullcontext()
+    return Mirror(record.folder, Registry(settings.load()))
+
+
+def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
+    """Open the data and gather what the run is made of.
+
+    Raises:
+        ValueError: the task, the model or the data do not fit the recipe.
+        FileNotFoundError: there are no data.
+    """
+    if wanted.task not in TASKS:
+        raise RecipeError(f"unknown task {wanted.task!r}; there are {', '.join(sorted(TASKS))}")
+    sizes = models.find(wanted.model).image_sizes
+    if sizes and wanted.image_size not in sizes:
+        raise RecipeError(
+            f"{wanted.model} takes images of {', '.join(map(str, sizes))} pixels, not {wanted.image_size}"
         )
-        self.steps_per_epoch = len(train.labels) // options.batch
-        if not self.steps_per_epoch:
-            raise ValueError(
-                f"{len(train.labels)} training images are fewer than one batch of {options.batch}: lower --batch"
-            )
-        self.augment = Augmentation()
-        self.epoch = 0
-        options.out.mkdir(parents=True, exist_ok=True)
-        self.checkpoint_path = options.out / "checkpoint.pt"
-        if self.checkpoint_path.exists():
-            self._resume()
-
-    def fit(self) -> None:
-        """Train to the last epoch, writing a checkpoint and a line of figures after each."""
-        while self.epoch < self.options.epochs:
-            started = time.monotonic()
-            loss = self._train_epoch()
-            self.epoch += 1
-            figures = {
-                "epoch": self.epoch,
-                "train_loss": round(loss, 4),
-                "val_accuracy": round(self._accuracy(), 5),
-                "images_per_s": round(self.steps_per_epoch * self.options.batch / (time.monotonic() - started), 1),
-            }
-            print(json.dumps(figures), flush=True)
-            with (self.options.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(figures) + "\n")
-            self._save()
-
-    def _train_epoch(self) -> float:
-        self.model.train()
-        total = 0.0
-        for step, (images, labels) in enumerate(self._batches()):
-            for group in self.optimiser.param_groups:
-                group["lr"] = self._learning_rate(self.epoch * self.steps_per_epoch + step)
-            logits = self.model(normalise(self.augment(images)))
-            loss = F.cross_entropy(logits, labels, label_smoothing=self.options.label_smoothing)
-            self.optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimiser.step()
-            self._update_average(self.epoch * self.steps_per_epoch + step)
-            total += loss.item()
-            if step % 50 == 49:
-                print(
-                    f"epoch {self.epoch + 1} step {step + 1}/{self.steps_per_epoch} loss {total / (step + 1):.4f}",
-                    flush=True,
-                )
-        return float(total / self.steps_per_epoch)
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Shuffled batches of one epoch: float images (B, 3, S, S) in 0..1 and int64 labels (B,)."""
-        order = np.random.default_rng((self.options.seed, self.epoch)).permutation(len(self.train.labels))
-        for step in range(self.steps_per_epoch):
-            rows = np.sort(order[step * self.options.batch : (step + 1) * self.options.batch])
-            yield (
-                _to_float(self.train.images(rows), self.device),
-                torch.from_numpy(self.train.labels[rows]).to(self.device),
-            )
-
-    def _learning_rate(self, step: int) -> float:
-        """Linear warm-up over the first twentieth, then a cosine down to zero."""
-        peak: float = self.options.learning_rate
-        total: int = self.options.epochs * self.steps_per_epoch
-        warm_up = max(1, total // 20)
-        if step < warm_up:
-            return peak * (step + 1) / warm_up
-        return peak * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (total - warm_up)))
-
-    @torch.no_grad()
-    def _update_average(self, step: int) -> None:
-        decay = min(self.options.average_decay, (1 + step) / (10 + step))
-        for name, value in self.model.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
-
-    @torch.no_grad()
-    def _accuracy(self) -> float:
-        """Accuracy of the averaged weights on the validation split."""
-        judge = CrossFormerGraph(build(len(self.train.classes), self.options.size)).to(self.device).eval()
-        judge.model.load_state_dict(self.average)
-        judge.fold()
-        right = 0
-        for start in range(0, len(self.val.labels), 64):
-            images = normalise(_to_float(self.val.images(slice(start, start + 64)), self.device))
-            right += int((judge(images).argmax(1).cpu().numpy() == self.val.labels[start : start + 64]).sum())
-        return right / len(self.val.labels)
-
-    def _save(self) -> None:
-        state = {
-            "epoch": self.epoch,
-            "model": self.model.model.state_dict(),
-            "average": self.average,
-            "optimiser": self.optimiser.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        scratch = self.checkpoint_path.with_suffix(".tmp")
-        torch.save(state, scratch)
-        scratch.replace(self.checkpoint_path)  # an interruption never leaves half a checkpoint
-
-    def _resume(self) -> None:
-        state: dict[str, Any] = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
-        self.epoch = state["epoch"]
-        self.model.model.load_state_dict(state["model"])
-        self.average = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["random"].cpu())
+    task, classes = TASKS[wanted.task], options.classes.split(",") if options.classes else None
+    caches = open_splits(task, options.data, options.cache, wanted.image_size, ("train", "val"), classes)
+    task = task.with_classes(caches["train"].classes)
+    start = checkpoint.weights_of(options.init) if options.init else {}
+    compiled = options.compile if options.compile is not None else place.device.type == "cuda"
+    return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
 
 
-def _to_float(images: Tensor, device: torch.device) -> Tensor:
-    return images.to(device).float().div_(255)
+def _record(options: argparse.Namespace, job: Job) -> RunRecord:
+    name = options.name or f"{job.task.name}-{job.recipe.model}-{options.out.name}"
+    params = {
+        **job.recipe.params(),
+        "recipe": options.recipe,
+        "initial_weights": f"{options.init.parent.name}/{options.init.name}" if options.init else "fresh",
+        "train_images": str(len(job.train.labels)),
+        "val_images": str(len(job.val.labels)),
+        "skipped_images": str(len(job.train.skipped) + len(job.val.skipped)),
+        "processes": str(job.place.world_size),
+    }
+    tags = {"task": job.task.name, "data_version": job.train.version, "val_version": job.val.version}
+    return RunRecord(options.out, name, params, {**tags, **environment_tags(job.place.device)})
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.train", description="Train CrossFormer on labelled galaxies."
+        prog="python -m training.train",
+        description="Train a model on labelled galaxies.",
+        epilog="Example: python -m training.train --data galaxies --recipe best --out runs/first",
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of parquet files with images and labels")
-    parser.add_argument("--task", choices=sorted(TASKS), default="clean5")
-    parser.add_argument("--size", type=int, default=224, help="side of the training images, pixels")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--weight-decay", type=float, default=0.05)
-    parser.add_argument("--label-smoothing", type=float, default=0.05)
-    parser.add_argument("--drop-path", type=float, default=0.05)
-    parser.add_argument("--average-decay", type=float, default=0.998)
-    parser.add_argument("--init", type=Path, help="checkpoint whose averaged weights training starts from")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint.pt and log.jsonl")
-    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="folder for decoded images")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of parquet files or class folders, a CSV, or a GZ2 download")
+    add("--out", type=Path, required=True, help="folder of the run: checkpoint, figures, artifact")
+    add("--recipe", default="best", help=f"{', '.join(recipe.names())}, or the path of a .toml file (default: best)")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change a field of the recipe; may be repeated",
+    )
+    add("--classes", help="class names in order, separated by commas (default: the task's, or those in the data)")
+    add("--init", type=Path, help="checkpoint or exported artifact whose weights training starts from")
+    add("--name", help="name of the run (default: from task, model and folder)")
+    add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")
+    add("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")
+    add(
+        "--threads",
+        type=int,
+        default=int(os.environ.get("OMP_NUM_THREADS", "0")),
+        help="of the CPU (default: its limit)",
+    )
+    add("--compile", action=argparse.BooleanOptionalAction, help="compile the model first (default: on a GPU)")
+    add("--find-learning-rate", action="store_true", help="only try learning rates, and suggest one")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,6 +27,9 @@ COMMANDS = {
     "models": "List the versions of the model.",
     "promote": "Check a version of the model, then serve it.",
     "register": "Register an artifact file as a new version of the model.",
+    "publish": "Publish a model and its card on Hugging Face.",
+    "train": "Train a model on labelled galaxies.",
+    "import-run": "Import a training run recorded elsewhere into MLflow.",
     "settings": "Show every setting and its value.",
 }
 
@@ -47,7 +50,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cosmoformer.cli.{cmd_name}").command
+        command: click.Command = import_module(f"cosmoformer.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,9 +9,11 @@ import click
 
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.cli.terminal import console, table, text
+from cosmoformer.gate import RIGHT_TAG
 from cosmoformer.registry import DIGEST_TAG, ModelVersion, Registry
 from cosmoformer.settings import Settings
 
+_LONG_TAGS = (DIGEST_TAG, RIGHT_TAG)  # for programs: `--json` has them
 _DIGITS = 12  # of a digest or run that a person compares
 
 
@@ -38,7 +40,7 @@ def command(settings: Settings, as_json: bool) -> None:
     made = table(out, ">version", "aliases", "digest", "run", "tags")
     for version in versions:
         names = ", ".join(_aliases_of(version, aliases))
-        tags = ", ".join(f"{key}={value}" for key, value in sorted(version.tags.items()) if key != DIGEST_TAG)
+        tags = ", ".join(f"{key}={value}" for key, value in sorted(version.tags.items()) if key not in _LONG_TAGS)
         made.add_row(
             text(version.version),
             text(names, "green" if settings.model_alias in names.split(", ") else ""),

@@ -38,17 +38,25 @@ Example:
 def command(settings: Settings, file: Path, alias: str | None, tags: dict[str, str], description: str) -> None:
     """Register an artifact, as `training.export` writes it, as a new version of the model.
 
-    Where torch is installed, a file that fails its self-check is refused, and the version is tagged with the artifact's task
-    and data version.
+    The version is tagged with the artifact's task, labels and data version. Where torch is installed, a file that fails its
+    self-check is refused.
     """
     content = file.read_bytes()
-    try:
-        metadata = artifact.load(content).metadata
-        tags = {"task": metadata.task, "data_version": metadata.data_version, **tags}
-    except ImportError:
-        click.echo("torch is not installed here: the file is registered unchecked")
+    check_artifact(content)
     registry = Registry(settings)
     version = register(registry, content, tags=tags, description=description)
     click.echo(f"{version.name} version {version.version}, sha256 {version.sha256[:12]}…")
     if alias:
         move_alias(registry, version, alias)
+
+
+def check_artifact(content: bytes) -> None:
+    """Refuse what cannot be served; without torch, say that nothing was checked.
+
+    Raises:
+        ModelRefused: the file is no artifact, or fails its self-check.
+    """
+    try:
+        artifact.load(content)
+    except ImportError:
+        click.echo("torch is not installed here: the file is registered unchecked")

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+import urllib3
+from mlflow.models import get_model_info
 
+import mlflow
 from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
+from cosmoformer.local.bootstrap import register_bundled_model
 from cosmoformer.registration import register
 from cosmoformer.registry import Registry, served_path
 from cosmoformer.settings import load
+from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.mlflow_server import MlflowServer
 
 
@@ -77,6 +86,74 @@ def test_a_registry_that_does_not_answer_is_a_transient_error() -> None:
     """Nobody listening is RegistryUnavailable."""
     with pytest.raises(RegistryUnavailable):
         register(Registry(load({}, mlflow_tracking_uri="http://127.0.0.1:9")), b"x", tags={})
+
+
+@pytest.fixture
+def mlflow_client(registry: Registry) -> Iterator[None]:
+    """MLflow's own package, pointed at the registry's server."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(registry.settings.mlflow_tracking_uri)
+    yield
+    mlflow.set_tracking_uri(before)
+
+
+def test_mlflow_itself_finds_signature_and_labels_of_a_version(registry: Registry, mlflow_client: None) -> None:
+    """What the model takes and gives is read by MLflow's package from the version, and from the run."""
+    version = register(registry, tiny_artifact(), tags={})
+    for uri in (f"models:/{version.name}/1", f"runs:/{version.run_id}/{version.source.rpartition('/')[2]}"):
+        info = get_model_info(uri)
+        assert info.signature is not None
+        (images,), (probabilities,) = info.signature.inputs.inputs, info.signature.outputs.inputs
+        assert (images.type, images.shape) == (np.dtype("uint8"), (-1, 3, -1, -1))
+        assert (probabilities.type, probabilities.shape) == (np.dtype("float32"), (-1, 3))
+        assert info.metadata is not None
+        assert (info.metadata["classes"], info.metadata["task"]) == (["red", "green", "blue"], "colour")
+        assert info.run_id == version.run_id
+
+
+def test_the_registrys_pages_find_the_signature(registry: Registry) -> None:
+    """They ask for MLmodel in the version's source."""
+    version = register(registry, tiny_artifact(), tags={})
+    answer = urllib3.request(
+        "GET",
+        f"{registry.settings.mlflow_tracking_uri}/model-versions/get-artifact",
+        fields={"path": "MLmodel", "name": version.name, "version": "1"},
+    )
+    assert answer.status == 200 and "tensor-spec" in json.loads(answer.data)["signature"]["inputs"]
+
+
+def test_the_bundled_model_has_a_signature_and_labels(registry: Registry, mlflow_client: None) -> None:
+    """What `cosmoformer up` registers tells its classes."""
+    version = register_bundled_model(registry, lambda _: None)
+    assert version is not None and "edge_on" in version.tags["labels"].split(", ")
+    info = get_model_info(f"models:/{version.name}/1")
+    assert info.signature is not None and info.metadata is not None
+    assert info.signature.outputs.inputs[0].shape == (-1, len(info.metadata["classes"]))
+
+
+def test_a_version_whose_source_is_the_file_is_downloaded(registry: Registry) -> None:
+    """A source that ends in .pt is the artifact itself."""
+    version = register(registry, b"one", tags={})
+    folder = version.source
+    registry.upload(f"{served_path(folder)}/alone.pt", b"two")
+    body = {"name": version.name, "run_id": version.run_id, "source": f"{folder}/alone.pt"}
+    registry.post("model-versions/create", **body)
+    assert [registry.download(listed) for listed in registry.versions()] == [b"two", b"one"]
+
+
+def test_what_is_no_artifact_has_no_signature(registry: Registry) -> None:
+    """Nothing is said about a file that nobody can read."""
+    version = register(registry, b"no artifact", tags={})
+    assert set(version.tags) == {"sha256"}
+    (folder,) = registry.get("artifacts/list", run_id=version.run_id)["files"]
+    files = registry.get("artifacts/list", run_id=version.run_id, path=folder["path"])["files"]
+    assert [file["path"].rpartition("/")[2] for file in files] == ["cosmoformer.pt"]
+
+
+def test_a_metric_that_is_no_number_is_logged(registry: Registry) -> None:
+    """NaN arrives as such, and takes no other figure with it."""
+    run = _run(registry, register(registry, b"x", tags={}, metrics={"a": math.nan, "b": 1.0}).run_id)
+    assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == {"a": "NaN", "b": 1.0}
 
 
 def _run(registry: Registry, run_id: str) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _check_promotion_by_webhook(running: RunningSystem) -> None:
     """MLflow's webhook reaches a running function long before it would ask again by itself."""
     second = register(running.registry, (BUNDLED / "model.pt").read_bytes(), tags={"task": "clean5"})
     port = running.activator()["replicas"][0]["port"]
-    running.command("promote", str(second.version))
+    running.command("promote", str(second.version), "--force", "the same weights, to see a promotion")
     served = f'model_version="{second.version}"'
 
     def follows() -> bool:

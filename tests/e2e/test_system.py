@@ -156,7 +156,7 @@ def test_promotion_changes_what_is_served_without_a_failed_request(system: Runni
     assert refused.returncode != 0
     assert "TorchScript" in refused.stdout + refused.stderr
     assert system.registry.resolve("champion").version == 1
-    system.command("promote", str(second.version))
+    system.command("promote", str(second.version), "--force", "the same weights, to see a promotion")
     streaming.join()
     late = system.drop("after/", galaxies[:1])
     results = system.wait_for_results([f"stream/{name}" for name, _ in galaxies])

@@ -1,0 +1,45 @@
+"""The models that can be trained, by name. A new one is one new module in this package with a constant ``MODEL``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Model:
+    """How a model is made.
+
+    Attributes:
+        name: as recipes call it.
+        image_sizes: sides of square images that it takes, pixels.
+        build: makes it, with fresh weights: ``build(outputs, image_size, drop_path=..., dropout=...)``. It takes normalised
+            float images (N, 3, S, S) and gives (N, outputs).
+        for_inference: prepares a trained one, in place, for tracing and returns it: constants folded, nothing random.
+    """
+
+    name: str
+    image_sizes: tuple[int, ...]
+    build: Callable[..., nn.Module]
+    for_inference: Callable[[nn.Module], nn.Module]
+
+
+def names() -> list[str]:
+    """Names of all models."""
+    return sorted(module.name for module in iter_modules(__path__))
+
+
+def find(name: str) -> Model:
+    """A model by its name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in names():
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(names())}")
+    model: Model = import_module(f"{__name__}.{name}").MODEL
+    return model

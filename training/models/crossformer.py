@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm, Transformer
 
+from training.models import Model
+
 
 @dataclass(frozen=True)
 class CrossFormerSize:
@@ -33,8 +35,16 @@ WINDOWS: dict[int, dict[str, tuple[int, int, int, int]]] = {
 }
 
 
-def build(num_classes: int, image_size: int = 224, size: CrossFormerSize | None = None) -> CrossFormer:
+def build(
+    num_classes: int, image_size: int = 224, size: CrossFormerSize | None = None, dropout: float = 0.0
+) -> CrossFormer:
     """A CrossFormer for square RGB images of ``image_size`` pixels.
+
+    Args:
+        num_classes: how many outputs it has.
+        image_size: one of :data:`WINDOWS`.
+        size: dimensions and depths.
+        dropout: chance that an attention weight or a hidden feature is dropped while training.
 
     Raises:
         ValueError: no windows are known for ``image_size``.
@@ -42,7 +52,14 @@ def build(num_classes: int, image_size: int = 224, size: CrossFormerSize | None 
     if image_size not in WINDOWS:
         raise ValueError(f"image_size must be one of {sorted(WINDOWS)}, got {image_size}")
     size = size or CrossFormerSize()
-    return CrossFormer(dim=size.dim, depth=size.depth, num_classes=num_classes, **WINDOWS[image_size])
+    return CrossFormer(
+        dim=size.dim,
+        depth=size.depth,
+        num_classes=num_classes,
+        attn_dropout=dropout,
+        ff_dropout=dropout,
+        **WINDOWS[image_size],
+    )
 
 
 class CrossFormerGraph(nn.Module):
@@ -144,12 +161,26 @@ def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
     query, key, value = (
         _linear(attention.to_qkv, tokens).view(-1, side * side, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
     )
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    dropout = attention.dropout.p if attention.training else 0.0
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout)
     tokens = _linear(attention.to_out, mixed.transpose(1, 2).reshape(-1, side * side, channels))
     inverse = [order.index(axis) for axis in range(6)]
     return tokens.view(windows.shape).permute(inverse).reshape(batch, height, width, channels)
 
 
 def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
-    norm, expand, _, _, contract = feed_forward
-    return _linear(contract, F.gelu(_linear(expand, _layer_norm(norm, x))))
+    norm, expand, _, dropout, contract = feed_forward
+    return _linear(contract, dropout(F.gelu(_linear(expand, _layer_norm(norm, x)))))
+
+
+def _build_graph(outputs: int, image_size: int, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:
+    return CrossFormerGraph(build(outputs, image_size, dropout=dropout), drop_path)
+
+
+def _fold(graph: nn.Module) -> nn.Module:
+    if not isinstance(graph, CrossFormerGraph):
+        raise TypeError(f"expected a CrossFormerGraph, got {type(graph).__name__}")
+    return graph.fold()
+
+
+MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _fold)

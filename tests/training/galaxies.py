@@ -1,0 +1,72 @@
+"""Small catalogues of rendered galaxies, in the layouts of real ones."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from cosmoformer.render import SAMPLES, render
+from training.tasks import TASKS
+
+CLEAN5, OWN = TASKS["clean5"], TASKS["own"]
+LOOK_ALIKES = {
+    "round_smooth": "round_smooth",
+    "in_between_smooth": "in_between_smooth",
+    "cigar_smooth": "cigar_smooth",
+    "edge_on_with_bulge": "edge_on",
+    "two_armed_spiral": "spiral",
+}
+
+
+def picture(sample: str, seed: int, suffix: str = "webp", size: int = 64) -> bytes:
+    """A rendered galaxy as an encoded image file."""
+    stream = io.BytesIO()
+    Image.fromarray(render(SAMPLES[sample], size=size, seed=seed)).save(stream, "JPEG" if suffix == "jpg" else suffix)
+    return stream.getvalue()
+
+
+def small_catalogue(folder: Path, per_class: int = 8, votes: bool = False) -> Path:
+    """A folder with one parquet file: of each class half in ``train``, a quarter each in ``val`` and ``test``.
+
+    With votes there are all columns of vote fractions, and nobody voted on every fifth galaxy.
+    """
+    rows = [
+        {
+            "uid": f"{sample}-{seed}",
+            "split": ("train", "train", "val", "test")[seed % 4],
+            "image": picture(sample, seed),
+            "clean5": label,
+        }
+        for sample, label in LOOK_ALIKES.items()
+        for seed in range(per_class)
+    ]
+    table = pd.DataFrame(rows)
+    if votes:
+        fractions = pd.DataFrame(vote_fractions(len(table)), columns=list(CLEAN5.targets))
+        fractions.iloc[::5] = np.nan
+        table = pd.concat([table, fractions], axis=1)
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(folder / "gz_challenge-small.parquet")
+    return folder
+
+
+def vote_fractions(count: int) -> NDArray[np.float32]:
+    """Random fractions (count, targets) whose answers to one question sum to at most one."""
+    generator = np.random.default_rng(0)
+    asked = [generator.uniform(0, 1, (count, 1)) for _ in CLEAN5.questions]
+    answers = [generator.dirichlet(np.ones(len(question)), count) for question in CLEAN5.questions]
+    return np.hstack([share * answer for share, answer in zip(asked, answers, strict=True)]).astype(np.float32)
+
+
+def rows(*images: bytes | str | None, split: str = "train", start: int = 0) -> pd.DataFrame:
+    """A source's rows, one for each image."""
+    uids = [f"g{start + number}" for number in range(len(images))]
+    return pd.DataFrame({"uid": uids, "split": split, "label": "spiral", "image": list(images)})
+
+
+GALAXIES = [picture("two_armed_spiral", seed) for seed in range(6)]

@@ -1,0 +1,97 @@
+"""The artifact: equal to its model, wherever it is asked, and refused when it is not what it says."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from cosmoformer import artifact
+from cosmoformer.errors import ModelRefused
+from training import export as export_module
+from training.models.crossformer import CrossFormerGraph, build
+from training.tasks import TASKS
+
+CLEAN5 = TASKS["clean5"]
+
+
+def _graph() -> CrossFormerGraph:
+    """A model whose position biases and norms are far from their initial values."""
+    torch.manual_seed(0)
+    model = CrossFormerGraph(build(CLEAN5.outputs)).eval()
+    for parameter in model.model.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return model
+
+
+def metadata(temperature: float = 1.5) -> artifact.Metadata:
+    return artifact.Metadata("clean5", CLEAN5.classes, 224, CLEAN5.crop, temperature, "test", "test")
+
+
+@pytest.fixture(scope="module")
+def exported() -> bytes:
+    """The graph's artifact; the export itself checks that it equals the model at batch sizes 1 to 64."""
+    return export_module.pack(_graph(), _graph().fold(), CLEAN5, metadata())
+
+
+def test_the_artifact_gives_probabilities_of_the_centre(exported: bytes) -> None:
+    """The artifact takes originals, looks at their centre and tells the classes alone; its metadata travels with it."""
+    loaded = artifact.load(exported)
+    assert loaded.metadata == metadata()
+    images = torch.randint(0, 256, (3, 3, 424, 424), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    probabilities = loaded.predict(images)
+    assert probabilities.shape == (3, 5)
+    assert torch.allclose(probabilities.sum(1), torch.ones(3), atol=1e-6)
+    centre = images[:, :, 52:372, 52:372]
+    with torch.inference_mode():
+        assert torch.allclose(loaded.module.cropped(centre), probabilities, atol=1e-6)
+
+
+def test_no_device_is_baked_in(exported: bytes) -> None:
+    """No constant of the graph names a device, so that the module follows where it is moved."""
+    module = torch.jit.load(io.BytesIO(exported))
+    graph = str(module.inlined_graph) + str(module.cropped.inlined_graph)
+    assert "prim::Constant" in graph
+    assert 'value="cpu"' not in graph
+    assert 'value="cuda' not in graph
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same(exported: bytes) -> None:
+    """Moved to a GPU, the artifact gives the probabilities that it gives on the CPU."""
+    module = torch.jit.load(io.BytesIO(exported))
+    images = torch.randint(0, 256, (3, 3, 300, 300), dtype=torch.uint8)
+    with torch.inference_mode():
+        assert torch.allclose(module.to("cuda")(images.cuda()).cpu(), module.to("cpu")(images), atol=1e-3)
+
+
+def test_an_export_that_differs_from_its_model_fails() -> None:
+    """Where the graph for inference is not the function that was trained, nothing is written."""
+    other = _graph()
+    with torch.no_grad():
+        other.model.to_logits[1].bias.add_(torch.randn(CLEAN5.outputs))
+    with pytest.raises(ValueError, match="batch size 1 the artifact differs"):
+        export_module.pack(other, _graph().fold(), CLEAN5, metadata())
+
+
+def test_an_artifact_that_answers_differently_is_refused(exported: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An artifact whose self-check does not come out as at export is refused at load."""
+    monkeypatch.setattr(artifact, "SELF_CHECK_TOLERANCE", -1.0)
+    with pytest.raises(ModelRefused, match="self-check"):
+        artifact.load(exported)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04" + bytes(500)])
+def test_what_is_no_artifact_is_refused(content: bytes) -> None:
+    """Bytes that are no TorchScript file are refused with a reason, not with a crash."""
+    with pytest.raises(ModelRefused, match="TorchScript"):
+        artifact.load(content)
+
+
+def test_a_torchscript_file_without_metadata_is_refused(tmp_path: Path) -> None:
+    """A TorchScript module from elsewhere is refused, and told how to become an artifact."""
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "other.pt"))
+    with pytest.raises(ModelRefused, match=r"training\.export"):
+        artifact.load((tmp_path / "other.pt").read_bytes())

@@ -1,0 +1,64 @@
+"""CrossFormer in the form that is trained, against vit-pytorch's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training import models
+from training.models.crossformer import CrossFormerGraph, build
+
+
+@pytest.mark.parametrize("size", [112, 224])
+def test_the_graph_computes_vit_pytorchs_function(size: int) -> None:
+    """The channels-last graph gives the logits of vit-pytorch's CrossFormer, folded or not."""
+    torch.manual_seed(1)
+    reference = build(5, size).eval()
+    for parameter in reference.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    images = torch.randn(3, 3, size, size)
+    with torch.no_grad():
+        expected = reference(images)
+        assert torch.allclose(CrossFormerGraph(reference).eval()(images), expected, atol=2e-5, rtol=1e-4)
+        assert torch.allclose(CrossFormerGraph(reference).eval().fold()(images), expected, atol=2e-5, rtol=1e-4)
+
+
+def test_the_graph_has_vit_pytorchs_gradients() -> None:
+    """Training through the graph is training CrossFormer: every parameter gets the gradient it would get there."""
+    torch.manual_seed(2)
+    model = build(5, 112)
+    images, labels = torch.randn(2, 3, 112, 112), torch.tensor([0, 3])
+    names = [name for name, _ in model.named_parameters()]
+    gradients = []
+    for function in (model, CrossFormerGraph(model)):
+        loss = torch.nn.functional.cross_entropy(function(images), labels)
+        gradients.append(torch.autograd.grad(loss, list(model.parameters()), allow_unused=True))
+    for name, expected, got in zip(names, *gradients, strict=True):
+        if expected is None or got is None:  # of a window of one token: softmax over it is 1, whatever the bias is
+            assert not any(part is not None and part.abs().max() > 1e-6 for part in (expected, got)), name
+        else:
+            assert torch.allclose(expected, got, atol=1e-4, rtol=1e-3), name
+
+
+def test_the_model_has_the_size_of_the_thesis() -> None:
+    """With eight classes the model has the thesis's 5,497,980 parameters."""
+    assert sum(parameter.numel() for parameter in build(8).parameters()) == 5_497_980
+
+
+def test_dropout_and_stochastic_depth_act_in_training_only() -> None:
+    """While training two passes differ, for each of the two alone; afterwards none."""
+    images = torch.randn(2, 3, 112, 112)
+    kind = models.find("crossformer")
+    for chances in ({"drop_path": 0.5}, {"dropout": 0.5}):
+        model = kind.build(5, 112, **chances).train()
+        assert not torch.equal(model(images), model(images))
+        model.eval()
+        assert torch.equal(model(images), model(images))
+
+
+def test_an_unknown_model_or_size_is_named() -> None:
+    """A model that does not exist lists those that do, a size that does not fit lists those that fit."""
+    with pytest.raises(ValueError, match=r"unknown model 'resnet'; there are .*crossformer"):
+        models.find("resnet")
+    with pytest.raises(ValueError, match=r"\[112, 224\], got 100"):
+        build(5, 100)

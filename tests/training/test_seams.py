@@ -1,0 +1,116 @@
+"""Room for what comes: a model and a task of another kind are one new file each, and share everything else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import training.models
+import training.tasks
+from cosmoformer import artifact
+from tests.training.galaxies import small_catalogue
+from tests.training.toy import add_toy_model
+from training import export
+from training.distributed import Place
+from training.progress import Stop
+from training.recipe import Recipe
+from training.splits import open_splits
+from training.tasks import Task
+from training.trainer import Job, Trainer
+
+FRACTIONS = '''
+"""A toy: the first question's vote fractions, judged by their root mean square error."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from training.augment import MEAN, STD
+from training.tasks.base import Task
+
+
+class Shares(nn.Module):
+    """Pixels to shares."""
+
+    def __init__(self, core: nn.Module) -> None:
+        super().__init__()
+        self.core = core
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.softmax(self.core((images.float() / 255 - self.mean) / self.std), dim=1)
+
+
+class Fractions(Task):
+    """Vote fractions of one question."""
+
+    @property
+    def predicted(self):
+        return self.targets
+
+    def judged(self, table):
+        return table[list(self.targets)].notna().all(axis=1)
+
+    def loss(self, outputs, labels, targets, **options):
+        known = targets.isfinite().all(dim=1)
+        return ((self.predictions(outputs[known]) - targets[known]) ** 2).mean()
+
+    def predictions(self, outputs, temperature=1.0):
+        return torch.softmax(outputs, dim=1)
+
+    def judge(self, predictions, labels, targets):
+        rmse = float(np.sqrt(((predictions - targets) ** 2).mean()))
+        return {"score": -rmse, "rmse": rmse}
+
+    def calibrate(self, outputs, labels):
+        return 1.0
+
+    def artifact_module(self, core, input_size, temperature):
+        return Shares(core)
+
+
+QUESTION = ("Class1.1", "Class1.2", "Class1.3")
+TASK = Fractions("fractions", "clean5", (), files="gz_challenge-*.parquet", questions=(QUESTION,))
+'''
+
+
+@pytest.fixture
+def fractions(tmp_path: Path) -> Iterator[Task]:
+    """The task, as one more file where tasks are looked for, and the toy model likewise."""
+    models, tasks = add_toy_model(tmp_path / "models"), tmp_path / "tasks"
+    tasks.mkdir()
+    (tasks / "fractions.py").write_text(FRACTIONS)
+    training.tasks.__path__.append(str(tasks))
+    yield training.tasks._find()["fractions"]
+    training.models.__path__.remove(models)
+    training.tasks.__path__.remove(str(tasks))
+    sys.modules.pop("training.tasks.fractions")
+
+
+def test_a_new_task_and_a_new_model_share_the_loop(fractions: Task, tmp_path: Path) -> None:
+    """Vote fractions are learned from the same catalogue by the same loop, and the model is exported by the same code."""
+    data = small_catalogue(tmp_path / "data", votes=True)
+    caches = open_splits(fractions, data, tmp_path / "cache", 16, ("train", "val"))
+    assert np.isfinite(caches["val"].targets).all()
+    recipe = Recipe(
+        model="toy", task="fractions", image_size=16, epochs=30, batch_size=8, learning_rate=0.05, target_weight=1
+    )
+    place = Place(0, 1, torch.device("cpu"))
+    (tmp_path / "run").mkdir()
+    run = Trainer(Job(recipe, fractions, caches["train"], caches["val"], tmp_path / "run", place), None)
+    val = caches["val"]
+    start = fractions.judge(run.predict(run.average.weights, val), val.labels, val.targets)
+    best = run.fit(Stop())
+    end = fractions.judge(run.predict(best, val), val.labels, val.targets)
+    assert end["rmse"] < start["rmse"]
+    content = export.export(best, recipe, fractions, val, "run", caches["train"].version)
+    model = artifact.load(content)
+    assert model.metadata.classes == fractions.targets
+    shares = model.predict(val.images(slice(None))).double().numpy()
+    assert np.allclose(shares, run.predict(best, val), atol=1e-5)

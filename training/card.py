@@ -1,0 +1,215 @@
+"""The model card: what a model is, what it was made of, how well it does and where it does badly, in Markdown.
+
+    python -m training.card --run runs/first --out mlflow/model-card.md
+
+No figure is typed by hand: ``card.md`` is the form, ``card.toml`` has the words, and all else comes from the run and its report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from cosmoformer.errors import CosmoFormerError
+from cosmoformer.run_folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, RunInfo, read_run
+from training import report as reports
+from training.recipe import Recipe, from_params
+from training.report import ClassFigures, Report
+from training.report_tables import FIGURES, interval
+from training.table import published
+
+_FORM, _WORDS = Path(__file__).with_name("card.md"), Path(__file__).with_name("card.toml")
+_UNKNOWN = "an unrecorded number of"
+_CALIBRATION = "Temperature scaling: Guo et al. 2017, arXiv:1706.04599."
+
+
+def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
+    """The card of a model.
+
+    Args:
+        report: what was measured.
+        recipe: what it was trained with.
+        run: the record of its training.
+    """
+    model, facts = report.model, report.conditions
+    words = tomllib.loads(_WORDS.read_text(encoding="utf-8"))
+    of_task, of_model = words["task"].get(model.task, {}), words["model"].get(recipe.model, {})
+    names = of_task.get("names", {})
+    return Template(_FORM.read_text(encoding="utf-8")).substitute(
+        run=model.run,
+        does=of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."),
+        model=of_model.get("is", recipe.model),
+        size=model.input_size,
+        parameters=f"{model.parameters:,}",
+        crop=f"{100 * model.crop:.1f} %",
+        sha256=model.sha256,
+        sample=of_task.get("sample", f"Task `{model.task}`."),
+        train_images=_count(run.params, "train_images"),
+        val_images=_count(run.params, "val_images"),
+        images=f"{facts.images:,}",
+        data_version=model.data_version,
+        split=facts.split,
+        set_version=facts.set,
+        recipe=run.params.get("recipe", "unnamed"),
+        device=run.tags.get("device", "an unrecorded device"),
+        initial_weights=run.params.get("initial_weights", "unrecorded"),
+        augmentation=_augmentation(recipe),
+        temperature=model.temperature,
+        settings=_settings(recipe),
+        command=_command(report),
+        overall=_overall(report),
+        classes=_classes(report, names),
+        robustness=_robustness(report),
+        views=_views(report),
+        comparison=_comparison(model.task),
+        weaknesses=_bullets([*_weak_classes(report, names), *of_task.get("weaknesses", [])]),
+        citations=_bullets([*of_task.get("citations", []), *of_model.get("citations", []), _CALIBRATION]),
+    )
+
+
+def _count(params: Mapping[str, str], name: str) -> str:
+    return f"{int(params[name]):,}" if name in params else _UNKNOWN
+
+
+def _augmentation(recipe: Recipe) -> str:
+    if isinstance(recipe.augmentation, str):
+        return f"Augmentation: the preset `{recipe.augmentation}`."
+    return "Augmentation: its own table, in the run's parameters."
+
+
+def _settings(recipe: Recipe) -> str:
+    values = [
+        (f"`{field.name}`", getattr(recipe, field.name)) for field in fields(recipe) if field.name != "augmentation"
+    ]
+    return _table(("setting", "value"), values)
+
+
+def _command(report: Report) -> str:
+    """What measures the same again."""
+    words = ["python -m training.evaluate --artifact", MODEL_FILE, "--data …"]
+    if report.conditions.split != "test":
+        words.append(f"--split {report.conditions.split}")
+    if report.robustness:
+        words.append("--robustness")
+    if report.views:
+        words.append(f"--views {report.views.count}")
+    if (drawn := _drawn(report)) < report.conditions.images:
+        words.append(f"--subset {drawn}")
+    return " ".join(words)
+
+
+def _drawn(report: Report) -> int:
+    found = report.robustness or report.views
+    return found.images if found else report.conditions.images
+
+
+def _overall(report: Report) -> str:
+    rows = [(told, report.figures[name], _interval(report, name)) for name, told in FIGURES.items()]
+    return _table(("figure", "value", "95 % interval"), rows)
+
+
+def _interval(report: Report, name: str) -> str:
+    return interval(report, name) or "–"
+
+
+def _classes(report: Report, names: Mapping[str, str]) -> str:
+    rows = [
+        (_told(one, names), one.images, one.precision, one.recall, one.f1, f"{one.f1_low} to {one.f1_high}")
+        for one in report.classes
+    ]
+    return _table(("class", "galaxies", "precision", "recall", "F1", "95 % interval of F1"), rows)
+
+
+def _told(one: ClassFigures, names: Mapping[str, str]) -> str:
+    return names.get(one.name, one.name.replace("_", " "))
+
+
+def _robustness(report: Report) -> str:
+    if (found := report.robustness) is None:
+        return ""
+    rotation = _table(
+        ("rotated by", *(f"{point.at:g}°" for point in found.rotation)),
+        [("accuracy", *(point.accuracy for point in found.rotation))],
+    )
+    noise = _table(
+        ("noise, of full scale", *(f"{point.at:g}" for point in found.noise)),
+        [("accuracy", *(point.accuracy for point in found.noise))],
+    )
+    return (
+        f"\nRotated, and with Gaussian noise ({found.images:,} galaxies drawn at random, on {report.conditions.device}):\n\n"
+        f"{rotation}\n\n{noise}\n"
+    )
+
+
+def _views(report: Report) -> str:
+    if (found := report.views) is None:
+        return ""
+    rows = [(FIGURES[name], found.without[name], found.with_views[name]) for name in found.without]
+    return (
+        f"\nTest-time augmentation: the mean over {found.count} views of each of {found.images:,} galaxies, {found.count // 2} "
+        f"rotations and their mirror images. The accuracy changes by {found.gain:+} (95 % interval {found.gain_low} to "
+        f"{found.gain_high}). What is served looks once.\n\n"
+        f"{_table(('figure', 'one view', f'{found.count} views'), rows)}\n"
+    )
+
+
+def _comparison(task: str) -> str:
+    rivals = published(task)
+    if not rivals:
+        return ""
+    rows = [(row.model, f"{row.accuracy} %", row.source) for row in rivals]
+    return (
+        "\nFor comparison, accuracies published on the same kind of sample with other splits (`python -m training.table`):\n\n"
+        f"{_table(('model', 'accuracy', 'source'), rows)}\n"
+    )
+
+
+def _weak_classes(report: Report, names: Mapping[str, str]) -> list[str]:
+    rarest = min(report.classes, key=lambda one: one.images)
+    worst = min(report.classes, key=lambda one: one.f1)
+    total = report.conditions.images
+    share = f"{rarest.images:,} of {total:,} galaxies ({100 * rarest.images / total:.1f} %)"
+    found = [f"**The rarest class**, {_told(rarest, names)}, is {share}, of which {rarest.recall} are found."]
+    if worst != rarest:
+        found.append(f"**The class told worst** is {_told(worst, names)}, with an F1 of {worst.f1}.")
+    return found
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``python -m training.card``; the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.card", description="Write the card of a finished run's model."
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder of the training run")
+    parser.add_argument("--report", type=Path, help=f"another report than the run's own {ARTIFACTS}/{REPORT_FILE}")
+    parser.add_argument("--out", type=Path, help=f"where to write it (default: {ARTIFACTS}/{CARD_FILE} of the run)")
+    options = parser.parse_args(argv)
+    try:
+        run = read_run(options.run)
+        recipe = from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
+        report = reports.read(options.report or options.run / ARTIFACTS / REPORT_FILE)
+        out = options.out or options.run / ARTIFACTS / CARD_FILE
+        out.write_text(render(report, recipe, run), encoding="utf-8")
+    except (CosmoFormerError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Where a run stands, on disk: written whole or not at all, and read back to go on exactly there."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+NAME = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps taken since the start.
+        loss_sum: sum of the losses of the present epoch's steps.
+        best_score: highest validation score so far.
+        best_epoch: epoch that had it, from 1; 0 is none yet.
+        judged: epochs whose weights were scored.
+        stopped: whether the run ended early.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    best_score: float = float("-inf")
+    best_epoch: int = 0
+    judged: int = 0
+    stopped: bool = False
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint; an interruption leaves the old one."""
+    scratch = path.with_suffix(".tmp")
+    torch.save(state, scratch)
+    scratch.replace(path)
+
+
+def read(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ValueError: the file is none.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        return state
+    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no checkpoint of a training run: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # pickle's own errors
+        raise ValueError(f"{path} is no checkpoint of a training run ({type(error).__name__})") from None
+
+
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """The best averaged weights of a checkpoint, or those inside an exported artifact; a model's state by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            module = torch.jit.load(str(path), map_location="cpu")
+        except (RuntimeError, ValueError):
+            state = read(path, torch.device("cpu"))
+            return dict(state.get("best") or state["average"])
+    prefix = "core."
+    return {name.removeprefix(prefix): value for name, value in module.state_dict().items() if name.startswith(prefix)}
+
+
+def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
+    """Copy weights into a model wherever name and shape agree.
+
+    Where a model's last layer has more outputs, or others, what it has in common with the weights is not guessed: it stays as
+    it was initialised.
+
+    Returns:
+        Names of the parameters that were left as they were.
+
+    Raises:
+        ValueError: nothing agrees.
+    """
+    parameters = dict(model.named_parameters())
+    fitting = {
+        name: weights[name]
+        for name, value in parameters.items()
+        if name in weights and weights[name].shape == value.shape
+    }
+    if not fitting:
+        raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
+    with torch.no_grad():
+        for name, value in fitting.items():
+            parameters[name].copy_(value)
+    return sorted(set(parameters) - set(fitting))

@@ -1,0 +1,66 @@
+"""One process or several: what ``torchrun`` says of this one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of the run's processes this is, and the device that it computes on."""
+
+    rank: int
+    world_size: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process keeps the run's records."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model with gradients averaged over all processes."""
+        if self.world_size == 1:
+            return model
+        ids = [self.device.index] if self.device.type == "cuda" else None
+        # A window of one token needs no position bias: those parameters get no gradient.
+        return DistributedDataParallel(model, device_ids=ids, find_unused_parameters=True)
+
+    def agree(self, flag: bool) -> bool:
+        """Whether any process says yes: all of them get the same answer."""
+        if self.world_size == 1:
+            return flag
+        answer = torch.tensor(int(flag), device=self.device)
+        dist.all_reduce(answer, op=dist.ReduceOp.MAX)
+        return bool(answer.item())
+
+
+@contextmanager
+def take_place(device: str) -> Iterator[Place]:
+    """Join the other processes that ``torchrun`` started, if it did.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield Place(0, 1, torch.device(kind))
+        return
+    rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    chosen = torch.device("cuda", local_rank) if kind.startswith("cuda") else torch.device("cpu")
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield Place(rank, world_size, chosen)
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,96 @@
+"""The end of a run: export the best weights, measure them on galaxies they never saw, and keep all of it with the record."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cosmoformer import artifact
+from cosmoformer.artifact import Artifact
+from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE
+from training import checkpoint
+from training.cache import ImageCache
+from training.card import render
+from training.evaluate import evaluate, write_predictions
+from training.export import export
+from training.inference import probabilities
+from training.pictures import draw_all
+from training.record import RunRecord
+from training.splits import EmptySplit, open_splits
+from training.trainer import Job, Trainer
+
+_log = logging.getLogger(__name__)
+
+VIEWS = 16
+_SUBSET_ON_CPU = (
+    200  # galaxies that robustness and views are measured on: 33 times a whole split takes a CPU half an hour
+)
+
+
+def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path, record: RunRecord) -> None:
+    """Export, measure and record a trained model.
+
+    Args:
+        trainer: at its end.
+        best: weights to export, by parameter name.
+        data: where the galaxies came from.
+        cache: folder of decoded images.
+        record: gets the artifact, the report, predictions, pictures, card and checkpoint.
+
+    Raises:
+        ValueError: the artifact is not equal to the model.
+    """
+    job = trainer.job
+    content = export(best, job.recipe, job.task, job.val, record.info.run, job.train.version)
+    record.artifact((MODEL_FILE, content))
+    model = artifact.load(content)
+    split, images = _unseen(job, data, cache)
+    # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
+    predictions = probabilities(model, images, what=f"{split} galaxies")
+    subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0
+    report = evaluate(
+        model,
+        images,
+        predictions,
+        split=split,
+        robustness=True,
+        view_count=VIEWS,
+        subset=subset,
+        device=torch.device(trainer.device.type),
+    )
+    record.log(trainer.progress.step, report.metrics)
+    record.artifact((REPORT_FILE, report.to_json().encode()))
+    record.artifact((CARD_FILE, render(report, job.recipe, record.info).encode()))
+    with tempfile.TemporaryDirectory() as scratch:
+        write_predictions(Path(scratch) / "predictions.csv", images, predictions)
+        record.artifact(Path(scratch) / "predictions.csv")
+        pictures = Path(scratch) / "pictures"
+        draw_all(report, images, predictions, record.folder / METRICS_FILE, pictures)
+        record.artifact(pictures)
+    record.artifact(record.folder / checkpoint.NAME)
+    record.finish("FINISHED")
+    _tell(model, report.figures, split, record.folder)
+
+
+def _unseen(job: Job, data: Path, cache: Path) -> tuple[str, ImageCache]:
+    """The test split; where there is none, the validation split, whose figures are a little too good."""
+    try:
+        size, classes = job.recipe.image_size, job.task.classes
+        return "test", open_splits(job.task, data, cache, size, ("test",), classes)["test"]
+    except EmptySplit:
+        _log.warning("there is no test split: figures are those of the validation split, by which the epoch was chosen")
+        return "val", job.val
+
+
+def _tell(model: Artifact, figures: Mapping[str, float], split: str, folder: Path) -> None:
+    low, high = figures["accuracy_low"], figures["accuracy_high"]
+    _log.info(
+        "%s accuracy %.4f (95 %% %.4f to %.4f), macro F1 %.4f; artifact sha256 %s…",
+        split, figures["accuracy"], low, high, figures["macro_f1"], model.sha256[:12],
+    )  # fmt: skip
+    _log.info("register it: cosmoformer import-run %s --register --promote", folder)

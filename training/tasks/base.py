@@ -1,0 +1,139 @@
+"""What a task is: which column labels it, what a model's outputs mean, and how they are judged.
+
+A new task is one new module in this package with a constant ``TASK``. Most are a :class:`ClassTask` with other values; a task
+that is no classification (vote fractions, an angle) overrides what follows ``outputs`` and brings the module that its artifact
+ends in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.calibration import fit_temperature
+from training.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classification, perhaps with votes of people as a second thing to learn from.
+
+    Attributes:
+        name: identifier, also written into the artifact.
+        label_column: column of the catalogue's files that holds the class name.
+        classes: class names in the order of the model's outputs; empty where the catalogue decides.
+        crop: central fraction of an original image's side that the training images show.
+        files: pattern of the parquet files that carry the labels.
+        questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
+            tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
+    """
+
+    name: str
+    label_column: str
+    classes: tuple[str, ...]
+    crop: float = 1.0
+    files: str = "*.parquet"
+    questions: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Columns of the catalogue that are learned beside the label."""
+        return tuple(column for question in self.questions for column in question)
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the model gives for an image: class logits first, then those of the answers."""
+        return len(self.classes) + len(self.targets)
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """Names of what people are told, in order; they travel with the artifact."""
+        return self.classes
+
+    def with_classes(self, classes: Sequence[str]) -> Task:
+        """The task with these classes."""
+        return replace(self, classes=tuple(classes))
+
+    def loss(
+        self,
+        outputs: Tensor,
+        labels: Tensor,
+        targets: Tensor,
+        *,
+        label_smoothing: float = 0.0,
+        class_weights: Tensor | None = None,
+        target_weight: float = 0.0,
+    ) -> Tensor:
+        """The mean loss over a batch, a scalar.
+
+        Args:
+            outputs: float (N, outputs).
+            labels: int64 (N,), -1 where a galaxy has no class.
+            targets: float (N, len(self.targets)), NaN where nobody was asked.
+            label_smoothing: share of a label's weight that is spread over all classes.
+            class_weights: float (len(classes),), of each class's galaxies.
+            target_weight: of the votes' loss against the classes'.
+        """
+        count = len(self.classes)
+        loss = F.cross_entropy(
+            outputs[:, :count], labels, class_weights, ignore_index=-1, label_smoothing=label_smoothing, reduction="sum"
+        )
+        # By the batch's size, not by the labelled: a batch with few labels must not count for more.
+        loss = loss / len(outputs)
+        if target_weight and self.questions:
+            loss = loss + target_weight * self._votes_loss(outputs[:, count:], targets)
+        return loss
+
+    def _votes_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of each question's answers, weighted by how many were asked; 0 for a perfect prediction."""
+        total = outputs.new_zeros(())
+        start = 0
+        for question in self.questions:
+            votes = targets[:, start : start + len(question)]
+            known = votes.isfinite().all(dim=1)
+            votes = torch.where(known[:, None], votes, 0.0)
+            asked = votes.sum(dim=1, keepdim=True)
+            entropy = -torch.special.xlogy(votes, votes / asked.clamp(min=1e-6)).sum()
+            log_share = outputs[:, start : start + len(question)].log_softmax(dim=1)
+            total = total - (votes * log_share).sum() - entropy
+            start += len(question)
+        return total / len(outputs)
+
+    def predictions(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
+        """What people are told: class probabilities (N, classes) of outputs (N, outputs)."""
+        return torch.softmax(outputs[:, : len(self.classes)].float() / temperature, dim=1)
+
+    def judged(self, table: pd.DataFrame) -> pd.Series[bool]:
+        """Which rows of a catalogue can be judged, and so belong into ``val`` and ``test``: here those with a label."""
+        return table["label"].notna()
+
+    def judge(
+        self, predictions: NDArray[np.float64], labels: NDArray[np.int64], targets: NDArray[np.float32]
+    ) -> dict[str, float]:
+        """Figures of an epoch, by name; by ``score`` the best one is chosen, and more is better. Here it is the accuracy.
+
+        Args:
+            predictions: float64 (N, ...), as :meth:`predictions` gives them.
+            labels: int64 (N,).
+            targets: float32 (N, len(self.targets)).
+        """
+        right = predictions[np.arange(len(predictions)), labels]
+        return {
+            "score": float((predictions.argmax(1) == labels).mean()),
+            "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
+        }
+
+    def calibrate(self, outputs: Tensor, labels: Tensor) -> float:
+        """The temperature for :meth:`predictions`, from outputs (N, outputs) of the validation split; 1 changes nothing."""
+        return fit_temperature(outputs[:, : len(self.classes)], labels)
+
+    def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
+        """What is exported around a traced model: pixels in, predictions out."""
+        return Classifier(core, input_size, self.crop, temperature, len(self.classes))
