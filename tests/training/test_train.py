@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from cosmoformer import artifact
+from tests.mlflow_server import MlflowServer
 from tests.training.galaxies import LOOK_ALIKES, picture, small_catalogue
 from training import checkpoint, export, train
 
@@ -125,6 +126,29 @@ def test_two_processes_train_one_model(data: Path, tmp_path: Path) -> None:
     assert process.returncode == 0, output
     assert json.loads((out / "run.json").read_text())["params"]["processes"] == "2"
     assert artifact.load((out / "artifacts" / "model.pt").read_bytes()).metadata.task == "clean5"
+
+
+def test_mlflow_follows_a_run(
+    data: Path, tmp_path: Path, mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a tracking server named, the run is there as a whole when the command ends: figures, files, how it ended."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.url)
+    monkeypatch.setenv("MODEL_NAME", "followed")
+    assert train.main(words(data, tmp_path / "run", "epochs=2")) == 0
+    import mlflow
+
+    client = mlflow.MlflowClient(mlflow_server.url)
+    experiment = client.get_experiment_by_name("followed")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["epochs"] == "2"
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "val/score")] == [5, 10]
+    report = json.loads((tmp_path / "run" / "artifacts" / "report.json").read_text())
+    assert run.data.metrics["test_accuracy"] == report["metrics"]["test_accuracy"]
+    assert {"model.pt", "report.json", "checkpoint.pt", "pictures"} <= {
+        item.path for item in client.list_artifacts(run.info.run_id)
+    }
 
 
 def test_own_labels_in_class_folders(tmp_path: Path, through: Path) -> None:

@@ -15,7 +15,7 @@ from training import recipe
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "training" / "README.md").read_text(encoding="utf-8")
-QUICK = "--set epochs=1 --set image_size=112 --set batch_size=4 --device cpu --threads 1".split()
+QUICK = ["--set", "epochs=1", "--set", "image_size=112", "--set", "batch_size=4", "--device", "cpu", "--threads", "1"]
 
 
 def test_the_commands_run(mlflow_server: MlflowServer, tmp_path: Path) -> None:
@@ -33,7 +33,9 @@ def test_the_commands_run(mlflow_server: MlflowServer, tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
     }
     blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    lines = ["cosmoformer register cosmoformer/bundled/model.pt --alias champion"]  # as the first start of the system does
+    lines = [
+        "cosmoformer register cosmoformer/bundled/model.pt --alias champion"
+    ]  # as the first start of the system does
     lines += [line for block in blocks for line in block.splitlines()]
     output = ""
     for line in lines:
