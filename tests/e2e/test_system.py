@@ -253,3 +253,5 @@ def test_a_sweep_finds_what_no_notification_announced(system: RunningSystem, gal
     assert not list(system.results.keys("silent/"))
     system.command("sweep")
     assert len(system.wait_for_results(keys)) == len(galaxies)
+    system.stop()
+    system.start()  # for whoever comes next, in whatever order, notifications are on
