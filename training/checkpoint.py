@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,9 +37,12 @@ class Progress:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint; an interruption leaves the old one."""
+    """Write a checkpoint; an interruption, be it of the power, leaves the old one."""
     scratch = path.with_suffix(".tmp")
-    torch.save(state, scratch)
+    with scratch.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
     scratch.replace(path)
 
 
@@ -49,11 +54,35 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        return state
     except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no checkpoint of a training run: {str(error).splitlines()[0]}") from None
     except Exception as error:  # pickle's own errors
         raise ValueError(f"{path} is no checkpoint of a training run ({type(error).__name__})") from None
+    if not isinstance(state, dict) or not {"recipe", "progress", "best"} <= set(state):
+        raise ValueError(f"{path} is no checkpoint of a training run: it has no recipe, progress and best weights")
+    return state
+
+
+def refuse_another(state: Mapping[str, Any], recipe: Mapping[str, str], data: Mapping[str, str], folder: Path) -> None:
+    """Refuse to go on from another run's checkpoint.
+
+    Args:
+        state: what :func:`read` gave.
+        recipe: of the run that is to go on.
+        data: its data, by versions and classes.
+        folder: where the checkpoint is.
+
+    Raises:
+        ValueError: the checkpoint's recipe or data differ.
+    """
+    before = state["recipe"]
+    changed = [f"{name} {before.get(name)} → {value}" for name, value in recipe.items() if before.get(name) != value]
+    if any(state["data"].get(name, value) != value for name, value in data.items()):
+        changed.append("the data")
+    if changed:
+        raise ValueError(
+            f"{folder} holds a run that differs in {', '.join(changed)}: give another folder, or delete it"
+        )
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -63,8 +92,7 @@ def weights_of(path: Path) -> dict[str, Tensor]:
         try:
             module = torch.jit.load(str(path), map_location="cpu")
         except (RuntimeError, ValueError):
-            state = read(path, torch.device("cpu"))
-            return dict(state.get("best") or state["average"])
+            return dict(read(path, torch.device("cpu"))["best"])
     prefix = "core."
     return {name.removeprefix(prefix): value for name, value in module.state_dict().items() if name.startswith(prefix)}
 
@@ -76,20 +104,18 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     it was initialised.
 
     Returns:
-        Names of the parameters that were left as they were.
+        Names of those that were left as they were.
 
     Raises:
         ValueError: nothing agrees.
     """
-    parameters = dict(model.named_parameters())
+    own = model.state_dict()  # shares the model's memory
     fitting = {
-        name: weights[name]
-        for name, value in parameters.items()
-        if name in weights and weights[name].shape == value.shape
+        name: weights[name] for name, value in own.items() if name in weights and weights[name].shape == value.shape
     }
     if not fitting:
         raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
     with torch.no_grad():
         for name, value in fitting.items():
-            parameters[name].copy_(value)
-    return sorted(set(parameters) - set(fitting))
+            own[name].copy_(value)
+    return sorted(set(own) - set(fitting))

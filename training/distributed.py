@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from training.progress import Stopped
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,19 @@ class Place:
         dist.all_reduce(answer, op=dist.ReduceOp.MAX)
         return bool(answer.item())
 
+    def mean(self, value: Tensor) -> float:
+        """The mean over all processes of a float scalar on the device: all of them get the same answer."""
+        if self.world_size == 1:
+            return float(value)
+        total = value.clone()
+        dist.all_reduce(total)
+        return float(total) / self.world_size
+
+    def leave(self) -> None:
+        """Part from the other processes, which must do so too: none waits for what a single one does afterwards."""
+        if self.world_size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
+
 
 @contextmanager
 def take_place(device: str) -> Iterator[Place]:
@@ -49,8 +64,12 @@ def take_place(device: str) -> Iterator[Place]:
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ValueError: there is no such device.
     """
     kind = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    _check_exists(kind)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     if world_size == 1:
         yield Place(0, 1, torch.device(kind))
@@ -60,7 +79,20 @@ def take_place(device: str) -> Iterator[Place]:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    place = Place(rank, world_size, chosen)
+    # A process that fails just ends: to part properly it would wait for others, which wait for it in the middle of a step.
     try:
-        yield Place(rank, world_size, chosen)
-    finally:
-        dist.destroy_process_group()
+        yield place
+    except Stopped:  # all together
+        place.leave()
+        raise
+    place.leave()
+
+
+def _check_exists(device: str) -> None:
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise ValueError(f"expected cpu, cuda, cuda:N or auto as device, got {device!r}")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if int(index or 0) >= count:
+        raise ValueError(f"there is no device {device!r}: this machine has {count} of its kind")

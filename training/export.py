@@ -95,7 +95,7 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
 
 def _with_weights(weights: Mapping[str, Tensor], recipe: Recipe, task: Task) -> nn.Module:
     model = models.find(recipe.model).build(task.outputs, recipe.image_size)
-    model.load_state_dict({name: value.cpu() for name, value in weights.items()}, strict=False)
+    model.load_state_dict({name: value.cpu() for name, value in weights.items()})
     return model.eval()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -41,7 +42,9 @@ class Feeder:
         self._targets = torch.from_numpy(cache.targets.copy())
         self._resident: Tensor | None = None
         if device.type == "cuda" and cache.pixels.nbytes < _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
-            self._resident = torch.from_numpy(np.asarray(cache.pixels)).to(device)
+            with warnings.catch_warnings():  # the map cannot be written, and nobody does
+                warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
+                self._resident = torch.from_numpy(np.asarray(cache.pixels)).to(device)
             self._labels, self._targets = self._labels.to(device), self._targets.to(device)
 
     def batches(self, rows_of_steps: Sequence[NDArray[np.int64]]) -> Iterator[Batch]:

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from cosmoformer import artifact
@@ -27,6 +26,7 @@ from training.trainer import Job, Trainer
 _log = logging.getLogger(__name__)
 
 VIEWS = 16
+_TOLD = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "score")
 _SUBSET_ON_CPU = (
     200  # galaxies that robustness and views are measured on: 33 times a whole split takes a CPU half an hour
 )
@@ -40,7 +40,8 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         best: weights to export, by parameter name.
         data: where the galaxies came from.
         cache: folder of decoded images.
-        record: gets the artifact, the report, predictions, pictures, card and checkpoint.
+        record: gets the artifact and the checkpoint; of a classification also report, predictions, pictures and card, of
+            another task its own figures.
 
     Raises:
         ValueError: the artifact is not equal to the model.
@@ -50,6 +51,21 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
     record.artifact((MODEL_FILE, content))
     model = artifact.load(content)
     split, images = _unseen(job, data, cache)
+    if job.task.predicted == job.task.classes:
+        figures = _measure_classes(trainer, model, split, images, record)
+    else:
+        figures = job.task.judge(trainer.predict(best, images), images.labels, images.targets)
+        record.log(trainer.progress.step, {f"{split}_{name}": value for name, value in figures.items()})
+    record.artifact(record.folder / checkpoint.NAME)
+    told = ", ".join(f"{name} {figures[name]:.4f}" for name in _TOLD if name in figures)
+    _log.info("%s split: %s; artifact sha256 %s…", split, told, model.sha256[:12])
+    _log.info("register it: cosmoformer import-run %s --register --promote", record.folder)
+
+
+def _measure_classes(
+    trainer: Trainer, model: Artifact, split: str, images: ImageCache, record: RunRecord
+) -> dict[str, float]:
+    """Everything that is known how to be told of a classification; its figures by name."""
     # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
     predictions = probabilities(model, images, what=f"{split} galaxies")
     subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0
@@ -61,20 +77,18 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         robustness=True,
         view_count=VIEWS,
         subset=subset,
-        device=torch.device(trainer.device.type),
+        device=trainer.device,
     )
     record.log(trainer.progress.step, report.metrics)
     record.artifact((REPORT_FILE, report.to_json().encode()))
-    record.artifact((CARD_FILE, render(report, job.recipe, record.info).encode()))
+    record.artifact((CARD_FILE, render(report, trainer.recipe, record.info).encode()))
     with tempfile.TemporaryDirectory() as scratch:
         write_predictions(Path(scratch) / "predictions.csv", images, predictions)
         record.artifact(Path(scratch) / "predictions.csv")
         pictures = Path(scratch) / "pictures"
         draw_all(report, images, predictions, record.folder / METRICS_FILE, pictures)
         record.artifact(pictures)
-    record.artifact(record.folder / checkpoint.NAME)
-    record.finish("FINISHED")
-    _tell(model, report.figures, split, record.folder)
+    return report.figures
 
 
 def _unseen(job: Job, data: Path, cache: Path) -> tuple[str, ImageCache]:
@@ -85,12 +99,3 @@ def _unseen(job: Job, data: Path, cache: Path) -> tuple[str, ImageCache]:
     except EmptySplit:
         _log.warning("there is no test split: figures are those of the validation split, by which the epoch was chosen")
         return "val", job.val
-
-
-def _tell(model: Artifact, figures: Mapping[str, float], split: str, folder: Path) -> None:
-    low, high = figures["accuracy_low"], figures["accuracy_high"]
-    _log.info(
-        "%s accuracy %.4f (95 %% %.4f to %.4f), macro F1 %.4f; artifact sha256 %s…",
-        split, figures["accuracy"], low, high, figures["macro_f1"], model.sha256[:12],
-    )  # fmt: skip
-    _log.info("register it: cosmoformer import-run %s --register --promote", folder)

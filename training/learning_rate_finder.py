@@ -40,7 +40,7 @@ def find_learning_rate(job: Job, steps: int = 100) -> float:
     table = Table("learning rate", "loss", title="Learning rates tried")
     for trial in trials[:: max(len(trials) // 20, 1)]:
         table.add_row(f"{trial.learning_rate:.2e}", f"{trial.loss:.4f}")
-    console = Console()
+    console = Console(quiet=not job.place.is_first)
     console.print(table)
     console.print(f"The loss falls fastest at {chosen:.1e}: --set learning_rate={chosen:.1e}")
     return chosen
@@ -48,16 +48,16 @@ def find_learning_rate(job: Job, steps: int = 100) -> float:
 
 def sweep(job: Job, steps: int) -> list[Trial]:
     """Train at rising learning rates until the loss leaves the ground, or ``steps`` are done."""
-    trainer = Trainer(replace(job, folder=job.folder / "learning-rates"), None)
+    trainer = Trainer(replace(job, folder=job.folder / "learning-rates"))
     trainer.network.train()
     generator = np.random.default_rng(job.recipe.seed)
-    count, size = len(job.train.labels), job.recipe.batch_size
-    rows = [np.sort(generator.choice(count, size, replace=False)) for _ in range(steps)]
+    size = job.recipe.batch_size
+    rows = [np.sort(generator.choice(trainer.rows, size, replace=False)) for _ in range(steps)]
     trials: list[Trial] = []
     average, best = 0.0, math.inf
     for index, batch in enumerate(trainer.feeder.batches(rows)):
         rate = _FROM * (_TO / _FROM) ** (index / max(steps - 1, 1))
-        average = _SMOOTHING * average + (1 - _SMOOTHING) * float(trainer.step(batch, rate))
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * job.place.mean(trainer.step(batch, rate))
         smooth = average / (1 - _SMOOTHING ** (index + 1))
         if index >= _SETTLED and not smooth < _DIVERGED * best:
             break

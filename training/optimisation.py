@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.recipe import Recipe, RecipeError
@@ -51,20 +53,27 @@ def resolve_precision(wanted: str, device: torch.device) -> torch.dtype:
 class MovingAverage:
     """Exponential moving average of a model's parameters (Polyak & Juditsky 1992), which generalises better than the last.
 
+    What else a model keeps (running statistics of a batch norm) is taken as it is at the last step.
+
     The decay rises with the steps taken, so that the initial weights are soon forgotten. What
     ``torch.optim.swa_utils.AveragedModel`` offers takes a constant decay, or reads its counter back from the GPU each step.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay, self.steps = decay, 0
-        self._current = dict(model.named_parameters())
-        self.weights = {name: value.detach().clone() for name, value in self._current.items()}
+        current = model.state_dict()  # shares the model's memory
+        self.weights = {name: value.clone() for name, value in current.items()}
+        averaged = [name for name, _ in model.named_parameters(remove_duplicate=False)]
+        self._averages, self._parameters = ([state[name] for name in averaged] for state in (self.weights, current))
+        self._others = [(self.weights[name], current[name]) for name in current if name not in set(averaged)]
 
     @torch.no_grad()
     def update(self) -> None:
         """Take the model's present weights into account."""
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        torch._foreach_lerp_(list(self.weights.values()), list(self._current.values()), 1 - decay)
+        torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)
+        for kept, present in self._others:
+            kept.copy_(present)
         self.steps += 1
 
     def load(self, weights: dict[str, Tensor], steps: int) -> None:
@@ -85,3 +94,8 @@ def class_weights(labels: Tensor, classes: int, recipe: Recipe) -> Tensor:
     counts = torch.bincount(labels[labels >= 0], minlength=classes).clamp(min=1).double()
     weights = counts**-recipe.balance_power
     return (weights * counts.sum() / (weights * counts).sum()).float()
+
+
+def row_weights(labels: Tensor, weights: Tensor) -> NDArray[np.float64]:
+    """How often each row is drawn, float64 (N,): by its class's weight; one without a class counts as the mean."""
+    return torch.cat([weights, torch.ones(1)])[labels].double().numpy()  # -1, no class, is the last

@@ -18,10 +18,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 _log = logging.getLogger(__name__)
 
 _LINE_EVERY_S = 30.0  # where there is no terminal
+_ONE_PRESS_S = 1.0  # torchrun passes on the Ctrl-C that its processes get from the terminal too
 
 
-class Stopped(Exception):
-    """The run was told to stop; its checkpoint is written."""
+class Stopped(BaseException):
+    """The run was told to stop; its checkpoint is written.
+
+    No :class:`Exception`, as ``KeyboardInterrupt`` is none: it may rise anywhere, and is not for whoever mends what fails there.
+    """
 
 
 class Stop:
@@ -29,6 +33,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._wish = threading.Event()
+        self._is_immediate = False
 
     def is_set(self) -> bool:
         """Whether the wish was uttered."""
@@ -42,15 +47,33 @@ class Stop:
         """End the run, by :class:`Stopped`."""
         raise Stopped
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """A block that a wish ends where it stands, by :class:`Stopped`: the same command does it all again."""
+        self._is_immediate = True
+        try:
+            if self.is_set():
+                self.leave()
+            yield
+        finally:
+            self._is_immediate = False
+
     @classmethod
     @contextmanager
     def on_signals(cls) -> Iterator[Stop]:
-        """A wish that the first SIGTERM or SIGINT utters; the second SIGINT interrupts as usual."""
-        stop = cls()
+        """A wish that the first SIGTERM or SIGINT utters; a later SIGINT interrupts as usual."""
+        stop, uttered = cls(), 0.0
 
         def handle(number: int, _: FrameType | None) -> None:
+            nonlocal uttered
+            if stop.is_set():
+                if number == signal.SIGINT and time.monotonic() - uttered > _ONE_PRESS_S:
+                    raise KeyboardInterrupt
+                return
             stop.set()
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            uttered = time.monotonic()
+            if stop._is_immediate:
+                stop.leave()
             print(f"{signal.Signals(number).name}: a checkpoint is written, then the run ends", file=sys.stderr)
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -62,12 +85,18 @@ class Stop:
 
 
 class Bar:
-    """A progress bar on a terminal; elsewhere a line now and then."""
+    """A progress bar on a terminal; elsewhere a line now and then.
 
-    def __init__(self, total: int, done: int) -> None:
+    Args:
+        total: steps of the whole run.
+        done: those behind.
+        is_shown: whether a terminal gets it; of several processes only one has a bar.
+    """
+
+    def __init__(self, total: int, done: int, *, is_shown: bool = True) -> None:
         console = Console(stderr=True)
         columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._bar = Progress(*columns, console=console, disable=not (is_shown and console.is_terminal))
         self._task = self._bar.add_task("", total=total, completed=done)
         self._total, self._told = total, 0.0
 

@@ -15,6 +15,9 @@ from training.augment import Augmentation, preset
 FOLDER = Path(__file__).with_name("recipes")
 BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate")
+_FROM_ZERO = ("epoch_images", "weight_decay", "clip_norm", "target_weight", "balance_power", "patience", "seed")
+_SHARES = ("warmup", "label_smoothing", "drop_path", "dropout", "average_decay")
 
 
 class RecipeError(SettingsError):
@@ -76,9 +79,12 @@ class Recipe:
     def __post_init__(self) -> None:
         _check_choice("class_balance", self.class_balance, BALANCES)
         _check_choice("precision", self.precision, PRECISIONS)
-        for name in ("epochs", "batch_size", "image_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise RecipeError(f"{name} must be above 0, got {getattr(self, name)}")
+        for name in _ABOVE_ZERO:
+            _check_range(name, getattr(self, name) > 0, "above 0", getattr(self, name))
+        for name in _FROM_ZERO:
+            _check_range(name, getattr(self, name) >= 0, "0 or above", getattr(self, name))
+        for name in _SHARES:
+            _check_range(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
         self.augment()  # an unknown preset or field is told now, not after the images are decoded
 
     def augment(self) -> Augmentation:
@@ -153,6 +159,11 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def _check_range(name: str, is_within: bool, expected: str, value: float) -> None:
+    if not is_within:
+        raise RecipeError(f"{name} must be {expected}, got {value}")
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

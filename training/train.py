@@ -14,7 +14,7 @@ import argparse
 import logging
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     except Stopped:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
-    except (CosmoFormerError, TrainingDiverged, ValueError, FileNotFoundError) as error:
+    except (CosmoFormerError, TrainingDiverged, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -60,31 +60,29 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
     if options.find_learning_rate:
         find_learning_rate(job)
         return 0
+    registry = Registry(settings.load()) if os.environ.get("MLFLOW_TRACKING_URI") else None
+    trainer = Trainer(job)  # first: a folder of another run is refused, and that run's record stays as it is
     if not place.is_first:
-        Trainer(job, None).fit(stop)
-    else:
-        record = _record(options, job)
-        with _mirrored(record):
-            _run_recorded(options, job, record, stop)
+        logging.getLogger().setLevel(logging.WARNING)
+        trainer.fit(stop)
+        return 0
+    record = _record(options, job)
+    with Mirror(record.folder, registry) if registry else nullcontext():
+        _run_recorded(options, trainer, record, stop)
     return 0
 
 
-def _run_recorded(options: argparse.Namespace, job: Job, record: RunRecord, stop: Stop) -> None:
+def _run_recorded(options: argparse.Namespace, trainer: Trainer, record: RunRecord, stop: Stop) -> None:
     try:
-        trainer = Trainer(job, record)
-        with SystemSampler(record, job.place.device):
-            best = trainer.fit(stop)
-        finish(trainer, best, options.data, options.cache, record)
+        with SystemSampler(record, trainer.device):
+            best = trainer.fit(stop, record)
+        trainer.place.leave()  # nobody waits while one process measures
+        with stop.at_once():
+            finish(trainer, best, options.data, options.cache, record)
     except BaseException as error:
         record.finish("KILLED" if isinstance(error, Stopped | KeyboardInterrupt) else "FAILED")
         raise
-
-
-def _mirrored(record: RunRecord) -> AbstractContextManager[object]:
-    """Keep MLflow up to date while the run goes on, where somebody said where MLflow is."""
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        return nullcontext()
-    return Mirror(record.folder, Registry(settings.load()))
+    record.finish("FINISHED")
 
 
 def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
@@ -101,7 +99,7 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
         raise RecipeError(
             f"{wanted.model} takes images of {', '.join(map(str, sizes))} pixels, not {wanted.image_size}"
         )
-    task, classes = TASKS[wanted.task], options.classes.split(",") if options.classes else None
+    task, classes = TASKS[wanted.task], _names(options.classes)
     caches = open_splits(task, options.data, options.cache, wanted.image_size, ("train", "val"), classes)
     task = task.with_classes(caches["train"].classes)
     start = checkpoint.weights_of(options.init) if options.init else {}
@@ -109,12 +107,17 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
     return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
 
 
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",")] if text else None
+
+
 def _record(options: argparse.Namespace, job: Job) -> RunRecord:
     name = options.name or f"{job.task.name}-{job.recipe.model}-{options.out.name}"
     params = {
         **job.recipe.params(),
-        "recipe": options.recipe,
-        "initial_weights": f"{options.init.parent.name}/{options.init.name}" if options.init else "fresh",
+        # Names, not paths: a record can be published as it is.
+        "recipe": Path(options.recipe).name,
+        "initial_weights": str(Path(options.init.parent.name, options.init.name)) if options.init else "fresh",
         "train_images": str(len(job.train.labels)),
         "val_images": str(len(job.val.labels)),
         "skipped_images": str(len(job.train.skipped) + len(job.val.skipped)),

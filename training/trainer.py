@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,6 +30,7 @@ from training.optimisation import (
     learning_rate_at,
     make_optimiser,
     resolve_precision,
+    row_weights,
     set_learning_rate,
 )
 from training.predicting import predict
@@ -82,9 +82,10 @@ class Trainer:
         ValueError: the training split is smaller than a batch, or the folder holds a run of another recipe or other data.
     """
 
-    def __init__(self, job: Job, record: RunRecord | None) -> None:
+    def __init__(self, job: Job) -> None:
         recipe, self.place = job.recipe, job.place
-        self.job, self.recipe, self.task, self.record = job, recipe, job.task, record
+        self.job, self.recipe, self.task = job, recipe, job.task
+        self.record: RunRecord | None = None
         self.device = job.place.device
         torch.manual_seed(recipe.seed)
         build = models.find(recipe.model).build
@@ -104,13 +105,11 @@ class Trainer:
         self.augment = recipe.augment()
         self.feeder = Feeder(job.train, self.device)
         self.progress = Progress()
-        # A galaxy without a class has something to teach only where the votes count.
-        useful = job.train.labels >= (-1 if recipe.target_weight else 0)
-        self.rows = np.flatnonzero(useful)
+        self.rows = np.flatnonzero(job.task.teaching(job.train.labels, recipe.target_weight))
         labels = torch.from_numpy(job.train.labels[self.rows])
         weights = class_weights(labels, len(job.task.classes), recipe)
         self.loss_weights = weights.to(self.device) if recipe.class_balance == "weights" else None
-        self.row_weights = _row_weights(labels, weights) if recipe.class_balance == "sampling" else None
+        self.row_weights = row_weights(labels, weights) if recipe.class_balance == "sampling" else None
         epoch_images = min(recipe.epoch_images or len(labels), len(labels))
         self.steps_per_epoch = epoch_images // recipe.batch_size
         if not self.steps_per_epoch:
@@ -124,8 +123,6 @@ class Trainer:
         self.path = job.folder / checkpoint.NAME
         if self.path.exists():
             self._resume()
-        if record:
-            record.truncate_after(self.progress.step)  # what comes after the checkpoint, if any, is done again
 
     @property
     def steps(self) -> int:
@@ -137,8 +134,12 @@ class Trainer:
         """Whole epochs behind."""
         return self.progress.step // self.steps_per_epoch
 
-    def fit(self, stop: Stop) -> dict[str, Tensor]:
+    def fit(self, stop: Stop, record: RunRecord | None = None) -> dict[str, Tensor]:
         """Train to the end, or until told to stop.
+
+        Args:
+            stop: looked at every few steps.
+            record: gets the figures; those after the checkpoint that the run goes on from are taken back.
 
         Returns:
             The best averaged weights, by parameter name.
@@ -147,7 +148,10 @@ class Trainer:
             TrainingDiverged: the loss is no number any more.
             Stopped: ``stop`` was set; a checkpoint was written.
         """
-        with Bar(self.steps, self.progress.step) as bar:
+        self.record = record
+        if record:
+            record.truncate_after(self.progress.step)
+        with Bar(self.steps, self.progress.step, is_shown=self.place.is_first) as bar:
             while self.progress.judged < self.recipe.epochs and not self.progress.stopped:
                 if self.progress.judged == self.epoch:  # else the run was stopped just before it was judged
                     self._train_epoch(bar, stop)
@@ -164,13 +168,16 @@ class Trainer:
         ]
         self.network.train()
         total = torch.tensor(self.progress.loss_sum, device=self.device)
+        agrees_quickly = self.place.world_size == 1 or self.device.type == "cpu"
         started, saved = time.monotonic(), time.monotonic()
         for done, batch in enumerate(self.feeder.batches(rows), start=1):
             total += self.step(batch)
-            if done % _LOG_EVERY == 0 or done == len(rows):
-                self.progress.loss_sum = float(total)
+            # After any step where agreeing costs nothing: 20 of a CPU may take longer than a cluster waits.
+            is_told = agrees_quickly and self.place.agree(stop.is_set())
+            if done % _LOG_EVERY == 0 or done == len(rows) or is_told:
+                self.progress.loss_sum = self.place.mean(total)
                 self._note(bar, done * self.recipe.batch_size / (time.monotonic() - started))
-                if self.place.agree(stop.is_set()):
+                if is_told or self.place.agree(stop.is_set()):
                     self.save()
                     stop.leave()
                 if self.place.agree(time.monotonic() - saved > _CHECKPOINT_EVERY_S):
@@ -187,9 +194,10 @@ class Trainer:
         Returns:
             The loss, a scalar on the device.
         """
-        seed = _seed_of(self.recipe.seed, self.progress.step, self.place.rank)
-        torch.manual_seed(seed)  # dropout and stochastic depth
-        generator = torch.Generator(self.device).manual_seed(seed)
+        # Two streams: from one, what is dropped of an image would depend on how it is turned.
+        moment = (self.recipe.seed, self.progress.step, self.place.rank)
+        torch.manual_seed(_seed_of(*moment, 0))  # dropout and stochastic depth
+        generator = torch.Generator(self.device).manual_seed(_seed_of(*moment, 1))
         scheduled = learning_rate_at(self.progress.step, self.steps, self.recipe)
         set_learning_rate(self.optimiser, scheduled if learning_rate is None else learning_rate)
         images = normalise(self.augment(batch.images.float() / 255, generator))
@@ -234,13 +242,14 @@ class Trainer:
         """Score the averaged weights on the validation split, and keep them if they are the best."""
         predictions = self.predict(self.average.weights, self.job.val)
         figures = self.task.judge(predictions, self.job.val.labels, self.job.val.targets)
-        score = figures["score"]
+        score = float(figures["score"])  # a checkpoint holds no numbers of numpy's
         if score > self.progress.best_score:
             self.progress.best_score, self.progress.best_epoch = score, self.epoch
             self.best = {name: value.clone() for name, value in self.average.weights.items()}
         self.progress.judged = self.epoch
         waited = self.epoch - self.progress.best_epoch
-        self.progress.stopped = bool(self.recipe.patience) and waited >= self.recipe.patience
+        # Agreed: whoever went on alone would wait for the others for ever.
+        self.progress.stopped = self.place.agree(bool(self.recipe.patience) and waited >= self.recipe.patience)
         loss = self.progress.loss_sum / self.steps_per_epoch
         self.progress.loss_sum = 0.0
         bar.say(f"epoch {self.epoch}/{self.recipe.epochs}: training loss {loss:.4f}, validation score {score:.5f}")
@@ -256,7 +265,7 @@ class Trainer:
         """A model with these weights, ready for tracing."""
         kind = models.find(self.recipe.model)
         model = kind.build(self.task.outputs, self.recipe.image_size)
-        model.load_state_dict(weights, strict=False)
+        model.load_state_dict(weights)
         return kind.for_inference(model.eval())
 
     def _log(self, metrics: dict[str, float]) -> None:
@@ -284,38 +293,20 @@ class Trainer:
 
     def _resume(self) -> None:
         state = checkpoint.read(self.path, self.device)
-        _refuse_another(state, self.recipe.params(), self._data(), self.job.folder)
+        checkpoint.refuse_another(state, self.recipe.params(), self._data(), self.job.folder)
         self.progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])
         self.average.load(state["average"], state["average_steps"])
         self.best = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # none where another precision began it
+            self.scaler.load_state_dict(state["scaler"])
         _log.info("going on at step %d of %d", self.progress.step, self.steps)
 
     def _data(self) -> dict[str, str]:
-        return {"train": self.job.train.version, "val": self.job.val.version}
+        train, val = self.job.train, self.job.val
+        return {"train": train.version, "val": val.version, "classes": ",".join(train.classes)}
 
 
 def _seed_of(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _row_weights(labels: Tensor, weights: Tensor) -> NDArray[np.float64]:
-    """How often each row is drawn: by its class; one without a class counts as the mean."""
-    rows = torch.where(labels >= 0, weights[labels.clamp(min=0)], torch.ones(()))
-    return rows.double().numpy()
-
-
-def _refuse_another(state: Mapping[str, Any], recipe: dict[str, str], data: dict[str, str], folder: Path) -> None:
-    changed = [
-        f"{name} {state['recipe'].get(name)} → {value}"
-        for name, value in recipe.items()
-        if state["recipe"].get(name) != value
-    ]
-    if state["data"] != data:
-        changed.append("the data")
-    if changed:
-        raise ValueError(
-            f"{folder} holds a run that differs in {', '.join(changed)}: give another folder, or delete it"
-        )

@@ -17,8 +17,10 @@ from tests.training.galaxies import small_catalogue
 from tests.training.toy import add_toy_model
 from training import export
 from training.distributed import Place
+from training.finish import finish
 from training.progress import Stop
 from training.recipe import Recipe
+from training.record import RunRecord
 from training.splits import open_splits
 from training.tasks import Task
 from training.trainer import Job, Trainer
@@ -57,6 +59,9 @@ class Fractions(Task):
     def judged(self, table):
         return table[list(self.targets)].notna().all(axis=1)
 
+    def teaching(self, labels, target_weight):
+        return np.full(len(labels), True)
+
     def loss(self, outputs, labels, targets, **options):
         known = targets.isfinite().all(dim=1)
         return ((self.predictions(outputs[known]) - targets[known]) ** 2).mean()
@@ -65,7 +70,7 @@ class Fractions(Task):
         return torch.softmax(outputs, dim=1)
 
     def judge(self, predictions, labels, targets):
-        rmse = float(np.sqrt(((predictions - targets) ** 2).mean()))
+        rmse = np.sqrt(((predictions - targets) ** 2).mean())
         return {"score": -rmse, "rmse": rmse}
 
     def calibrate(self, outputs, labels):
@@ -98,19 +103,36 @@ def test_a_new_task_and_a_new_model_share_the_loop(fractions: Task, tmp_path: Pa
     data = small_catalogue(tmp_path / "data", votes=True)
     caches = open_splits(fractions, data, tmp_path / "cache", 16, ("train", "val"))
     assert np.isfinite(caches["val"].targets).all()
-    recipe = Recipe(
-        model="toy", task="fractions", image_size=16, epochs=30, batch_size=8, learning_rate=0.05, target_weight=1
-    )
+    recipe = Recipe(model="toy", task="fractions", image_size=16, epochs=30, batch_size=8, learning_rate=0.05)
     place = Place(0, 1, torch.device("cpu"))
     (tmp_path / "run").mkdir()
-    run = Trainer(Job(recipe, fractions, caches["train"], caches["val"], tmp_path / "run", place), None)
+    run = Trainer(Job(recipe, fractions, caches["train"], caches["val"], tmp_path / "run", place))
     val = caches["val"]
     start = fractions.judge(run.predict(run.average.weights, val), val.labels, val.targets)
     best = run.fit(Stop())
     end = fractions.judge(run.predict(best, val), val.labels, val.targets)
     assert end["rmse"] < start["rmse"]
+    assert Trainer(run.job).progress.best_score == -end["rmse"]
     content = export.export(best, recipe, fractions, val, "run", caches["train"].version)
     model = artifact.load(content)
     assert model.metadata.classes == fractions.targets
     shares = model.predict(val.images(slice(None))).double().numpy()
     assert np.allclose(shares, run.predict(best, val), atol=1e-5)
+    record = RunRecord(tmp_path / "run", "fractions", {}, {})
+    finish(run, best, data, tmp_path / "cache", record)
+    record.finish("FINISHED")
+    assert '"test_rmse"' in (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert (tmp_path / "run" / "artifacts" / "model.pt").exists()
+
+
+@pytest.mark.parametrize("balance", ["weights", "sampling"])
+def test_a_task_without_classes_takes_any_recipe(fractions: Task, tmp_path: Path, balance: str) -> None:
+    """Where there are no classes to balance, a recipe that balances them trains all the same."""
+    data = small_catalogue(tmp_path / "data", votes=True)
+    caches = open_splits(fractions, data, tmp_path / "cache", 16, ("train", "val"))
+    recipe = Recipe(model="toy", task="fractions", image_size=16, epochs=1, batch_size=8, class_balance=balance)
+    place = Place(0, 1, torch.device("cpu"))
+    (tmp_path / "run").mkdir()
+    run = Trainer(Job(recipe, fractions, caches["train"], caches["val"], tmp_path / "run", place))
+    run.fit(Stop())
+    assert run.progress.judged == 1

@@ -21,6 +21,16 @@ def test_the_class_loss_is_cross_entropy() -> None:
     )
 
 
+def test_class_weights_count_galaxies_not_what_smoothing_spreads() -> None:
+    """With weights the loss is the weighted sum of the galaxies' own, smoothed or not; one without a class costs nothing."""
+    outputs, labels = torch.randn(6, 7), torch.tensor([0, 1, -1, 0, 0, 1])
+    weights = torch.tensor([0.25, 4.0])
+    each = F.cross_entropy(outputs[:, :2], labels, ignore_index=-1, label_smoothing=0.1, reduction="none")
+    expected = (each * torch.tensor([0.25, 4.0, 0.0, 0.25, 0.25, 4.0])).sum() / 6
+    loss = SMALL.loss(outputs, labels, torch.full((6, 5), torch.nan), label_smoothing=0.1, class_weights=weights)
+    assert torch.allclose(loss, expected)
+
+
 def test_a_galaxy_without_class_or_votes_costs_nothing() -> None:
     """Neither a missing label nor missing votes give a loss or a gradient."""
     outputs = torch.randn(3, 7, requires_grad=True)

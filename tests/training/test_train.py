@@ -151,6 +151,14 @@ def test_mlflow_follows_a_run(
     }
 
 
+def test_a_refused_run_leaves_the_record_alone(data: Path, through: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Another recipe for a folder that holds a finished run is refused, and what is known of that run stays."""
+    before = (through / "run.json").read_bytes()
+    assert train.main(words(data, through, "learning_rate=0.5")) == 1
+    assert "differs in learning_rate 0.001 → 0.5" in capfd.readouterr().err
+    assert (through / "run.json").read_bytes() == before
+
+
 def test_own_labels_in_class_folders(tmp_path: Path, through: Path) -> None:
     """A folder of class folders is all that is needed; training may start from another task's artifact."""
     for sample in list(LOOK_ALIKES)[:2]:
@@ -160,11 +168,15 @@ def test_own_labels_in_class_folders(tmp_path: Path, through: Path) -> None:
             (folder / f"{seed}.jpg").write_bytes(picture(sample, seed, "jpg"))
     (folder / "broken.jpg").write_bytes(b"no picture")
     start = str(through / "artifacts" / "model.pt")
-    arguments = [*words(tmp_path / "mine", tmp_path / "run", "task=own", "epochs=1"), "--init", start]
+    (tmp_path / "mine.toml").write_text('task = "own"\n')
+    arguments = [*words(tmp_path / "mine", tmp_path / "run", "epochs=1"), "--init", start]
+    arguments += ["--recipe", str(tmp_path / "mine.toml")]
     assert train.main(arguments) == 0
     model = artifact.load((tmp_path / "run" / "artifacts" / "model.pt").read_bytes())
     assert (model.metadata.task, model.metadata.classes) == ("own", tuple(sorted(list(LOOK_ALIKES)[:2])))
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["params"]["skipped_images"] == "1"
+    params = json.loads((tmp_path / "run" / "run.json").read_text())["params"]
+    assert (params["skipped_images"], params["recipe"]) == ("1", "mine.toml")
+    assert not [name for name, value in params.items() if str(tmp_path) in value]
 
 
 @pytest.mark.parametrize(
@@ -176,6 +188,8 @@ def test_own_labels_in_class_folders(tmp_path: Path, through: Path) -> None:
         (("--recipe", "secret"), "no recipe 'secret'"),
         (("--classes", "spiral,elliptical"), "allowed are ['spiral', 'elliptical']"),
         (("--data", "/nowhere"), "/nowhere"),
+        (("--device", "cuda:99"), "there is no device 'cuda:99'"),
+        (("--device", "gpu"), "expected cpu, cuda, cuda:N or auto as device, got 'gpu'"),
         (("--set", "batch_size=1000"), "fewer than one batch of 1000"),
     ],
 )

@@ -61,6 +61,15 @@ class Task:
         """The task with these classes."""
         return replace(self, classes=tuple(classes))
 
+    def teaching(self, labels: NDArray[np.int64], target_weight: float) -> NDArray[np.bool_]:
+        """Which galaxies of the training split there is something to learn from: here one without a class where votes count.
+
+        Args:
+            labels: int64 (N,), -1 where a galaxy has no class.
+            target_weight: as for :meth:`loss`.
+        """
+        return labels >= (-1 if target_weight else 0)
+
     def loss(
         self,
         outputs: Tensor,
@@ -82,11 +91,13 @@ class Task:
             target_weight: of the votes' loss against the classes'.
         """
         count = len(self.classes)
-        loss = F.cross_entropy(
-            outputs[:, :count], labels, class_weights, ignore_index=-1, label_smoothing=label_smoothing, reduction="sum"
+        losses = F.cross_entropy(
+            outputs[:, :count], labels, ignore_index=-1, label_smoothing=label_smoothing, reduction="none"
         )
+        if class_weights is not None:  # torch's own would weight what smoothing spreads by the classes that get it
+            losses = losses * class_weights[labels.clamp(min=0)]
         # By the batch's size, not by the labelled: a batch with few labels must not count for more.
-        loss = loss / len(outputs)
+        loss = losses.sum() / len(outputs)
         if target_weight and self.questions:
             loss = loss + target_weight * self._votes_loss(outputs[:, count:], targets)
         return loss
