@@ -23,7 +23,7 @@ format: $(VENV)/.test  ## apply the style
 
 setup: $(VENV)/.local
 
-setup-test: $(VENV)/.test ceph chromium
+setup-test: $(VENV)/.test $(VENV)/bin/kubectl ceph chromium
 
 # torch first and by itself, at the version that artifacts are made with, from pip's default index. Whether that has a build
 # without CUDA depends on the platform; PIP_EXTRA_INDEX_URL, or pip's configuration, can name an index of CPU builds.
@@ -46,6 +46,11 @@ $(VENV)/.test: $(VENV)/.local pyproject.toml
 	@# Its own dependencies are half a gigabyte, of which the catalogue of GZ2 needs none.
 	$(BIN)/pip install --quiet --no-deps galaxy-datasets
 	@touch $@
+
+# The tests render knative/ with it; a fixed version, whatever kubectl the machine has.
+$(VENV)/bin/kubectl: tools/install_kubectl.py | $(VENV)/.torch
+	@echo "installing kubectl, for the tests of the manifests"
+	$(BIN)/python $< $@
 
 # Another S3 store (S3_ENDPOINT_URL) needs no Ceph. policy-rc.d keeps apt from starting Ceph's services.
 ceph:

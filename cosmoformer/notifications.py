@@ -82,8 +82,8 @@ def read(payload: Any) -> list[ObjectCreated]:
     """The created objects that a notification tells of; other events and stores' test messages give none.
 
     Args:
-        payload: the notification, parsed from JSON: S3 records, an EventBridge event, either of them wrapped by SQS or SNS, or
-            the data of a normalised event.
+        payload: the notification, parsed from JSON: S3 records or one of them, an EventBridge event, either of them wrapped
+            by SQS or SNS, or the data of a normalised event.
 
     Raises:
         InvalidRequest: the payload is none of these, or comes from an unknown kind of store.
@@ -98,8 +98,11 @@ def read(payload: Any) -> list[ObjectCreated]:
         return read(_unwrap(payload["Message"]))
     if "detail-type" in payload:
         return list(_from_eventbridge(payload))
+    if "eventSource" in payload:  # Knative's CephSource sends each record by itself
+        return list(_from_record(payload, 0))
     raise InvalidRequest(
-        f"expected a bucket notification with 'Records', 'detail-type' or an SNS 'Message', got the members {sorted(payload)[:8]}"
+        "expected a bucket notification with 'Records', 'detail-type' or an SNS 'Message', or one of its records; "
+        f"got the members {sorted(payload)[:8]}"
     )
 
 

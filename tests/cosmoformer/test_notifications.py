@@ -150,6 +150,18 @@ def test_id_without_request_id_is_the_same_at_each_delivery() -> None:
     assert one.id == same.id != other.id
 
 
+def test_a_record_by_itself_is_read() -> None:
+    """Knative's CephSource sends each record as the data of an event of its own."""
+    (whole,) = read({"Records": [_record("ceph:s3", "a b+c.jpg")]})
+    (alone,) = read(_record("ceph:s3", "a b+c.jpg"))
+    assert alone == whole
+    event = events.Event(
+        {"specversion": "1.0", "id": "1", "source": "ceph:s3.zone.bucket", "type": "com.amazonaws.ObjectCreated:Put"},
+        json.dumps(_record("ceph:s3", "a b+c.jpg")).encode(),
+    )
+    assert [created.key for created in read_event(event)] == ["a b+c.jpg"]
+
+
 def test_sns_wraps_a_notification() -> None:
     """A notification inside an SNS message is read."""
     message = {"Type": "Notification", "Message": json.dumps({"Records": [_record()]})}

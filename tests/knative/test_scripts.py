@@ -1,0 +1,92 @@
+"""The scripts that Jobs of the manifests run, against a real registry and a real store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from cosmoformer.registry import Registry
+from cosmoformer.settings import load
+from cosmoformer.store import connect
+from tests.conftest import ObjectStore
+from tests.knative.rendering import KNATIVE
+from tests.mlflow_server import MlflowServer
+
+
+def _run(script: str, **variables: str) -> str:
+    path: Path = KNATIVE / "components" / script
+    done = subprocess.run(
+        [sys.executable, str(path)], env=os.environ | variables, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_registry_setup(mlflow_server: MlflowServer) -> None:
+    """The Job gives a fresh registry its champion and its webhook, and once there are both changes nothing."""
+    name, url = f"test-{uuid.uuid4().hex[:12]}", "http://ingest.trial.svc.cluster.local"
+    variables = {
+        "MLFLOW_TRACKING_URI": mlflow_server.url,
+        "MODEL_NAME": name,
+        "INGEST_URL": url,
+        "MLFLOW_WEBHOOK_SECRET": "a secret",
+    }
+    assert "champion: version 1" in _run("mlflow/registry_setup.py", **variables)
+    assert "versions of its own" in _run("mlflow/registry_setup.py", **variables)
+    registry = Registry(load({}, mlflow_tracking_uri=mlflow_server.url, model_name=name))
+    assert registry.aliases() == {"champion": 1}
+    webhooks = registry.get("webhooks", max_results=100)["webhooks"]
+    assert [webhook["url"] for webhook in webhooks].count(f"{url}/hooks/mlflow") == 1
+
+
+def test_registry_setup_without_a_secret(mlflow_server: MlflowServer) -> None:
+    """Without a secret there is nothing to sign with: the Job fails and says what is missing."""
+    done = subprocess.run(
+        [sys.executable, str(KNATIVE / "components/mlflow/registry_setup.py")],
+        env=os.environ | {"MLFLOW_TRACKING_URI": mlflow_server.url, "MLFLOW_WEBHOOK_SECRET": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "cosmoformer-webhook" in done.stderr
+
+
+def test_page_access(object_store: ObjectStore, bucket: Callable[[], str]) -> None:
+    """The Job lets the page use the one bucket that holds images and results."""
+    name, settings = bucket(), object_store.settings()
+    variables = {
+        "S3_ENDPOINT_URL": settings.s3_endpoint_url,
+        "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": settings.aws_secret_access_key,
+        "IMAGES_BUCKET": name,
+        "RESULTS_BUCKET": name,
+        "PAGE_ORIGINS": "https://galaxies.example.com",
+    }
+    _run("bucket-claims/page_access.py", **variables)
+    (rule,) = connect(settings).get_bucket_cors(Bucket=name)["CORSRules"]
+    assert rule["AllowedOrigins"] == ["https://galaxies.example.com"]
+
+
+def test_noobaa_notifications(object_store: ObjectStore, bucket: Callable[[], str]) -> None:
+    """The Job's request is one that a store understands; this one knows no such topic, and says so."""
+    settings = object_store.settings()
+    done = subprocess.run(
+        [sys.executable, str(KNATIVE / "components/noobaa/noobaa_notifications.py")],
+        env=os.environ
+        | {
+            "S3_ENDPOINT_URL": settings.s3_endpoint_url,
+            "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
+            "AWS_SECRET_ACCESS_KEY": settings.aws_secret_access_key,
+            "IMAGES_BUCKET": bucket(),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "PutBucketNotificationConfiguration operation" in done.stderr
