@@ -36,6 +36,7 @@ CLASSIFIED = "io.cosmoformer.image.classified.v1"
 REJECTED = "io.cosmoformer.image.rejected.v1"
 ALIAS_MOVED = "io.cosmoformer.model.alias-moved.v1"
 SWEEP_PING = "dev.knative.sources.ping"
+PROBE = "io.cosmoformer.probe.v1"  # sent to see whether the broker takes events; no Trigger asks for it
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from cosmoformer.errors import CosmoFormerError, ObjectGone, StoreUnavailable
 from cosmoformer.settings import Settings
 
 _GONE = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchVersion"})
+_MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="  # in base64, as Content-MD5 has it
 _PRECONDITION = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted", "409"})
 
 
@@ -88,8 +89,11 @@ class Store:
 
     def reach(self, bucket: str) -> None:
         """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
-        with self._errors(""):
-            self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        try:
+            with self._errors(""):
+                self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
+        except StoreUnavailable as error:
+            raise StoreUnavailable(f"bucket {bucket!r}: {error.detail}", error.mend) from error.__cause__
 
     def read_image(self, key: str) -> tuple[ObjectInfo, bytes | None]:
         """One object of the images bucket, and its content unless that is larger than ``MAX_IMAGE_BYTES``.
@@ -171,6 +175,23 @@ class Store:
         with self._errors(key):
             self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
 
+    def try_write(self, bucket: str, key: str) -> bool:
+        """Nothing, when this object might be written; it is not, since its digest is wrong.
+
+        A write that fails its condition would do for that, too, but Ceph 16 sends notifications of those.
+
+        Returns:
+            Whether the store wrote it all the same.
+        """
+        try:
+            with self._errors(key):
+                self.client.put_object(Bucket=bucket, Key=key, Body=b"x", ContentMD5=_MD5_OF_NOTHING)
+        except StoreUnavailable as error:
+            if _code(error.__cause__) == "BadDigest":
+                return False
+            raise
+        return True
+
     def delete(self, bucket: str, key: str) -> None:
         """Delete an object if it is there."""
         with self._errors(key):
@@ -184,13 +205,13 @@ class Store:
                 for entry in page.get("Contents", []):
                     yield _info(entry["Key"], entry, entry["Size"])
 
-    def presign_put(self, key: str, content_type: str, size: int) -> str:
-        """A URL that takes one PUT of exactly this media type and size into the images bucket."""
+    def presign_put(self, key: str, content_type: str, size: int, bucket: str = "") -> str:
+        """A URL that takes one PUT of exactly this media type and size into a bucket, that of images unless named."""
         return str(
             self._presigner.generate_presigned_url(
                 "put_object",
                 Params={
-                    "Bucket": self.settings.images_bucket,
+                    "Bucket": bucket or self.settings.images_bucket,
                     "Key": key,
                     "ContentType": content_type,
                     "ContentLength": size,
@@ -246,7 +267,8 @@ _MENDS = {
     "NoSuchBucket": "Make the buckets: IMAGES_BUCKET and RESULTS_BUCKET name them",
     "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY",
-    "AccessDenied": "Let this access key read the images bucket and write the results bucket",
+    "RequestTimeTooSkewed": "Set the clocks: the store's and the one here differ by more than S3 allows",
+    "AccessDenied": "Let this access key list, read and write both buckets",
 }
 
 

@@ -19,6 +19,7 @@ from cosmoformer.errors import CosmoFormerError
 COMMANDS = {
     "up": "Run everything on this machine.",
     "status": "Say what answers and how much there is.",
+    "doctor": "Check every connection and say what to mend.",
     "drop": "Upload images, to be classified.",
     "results": "Show or export results.",
     "classify": "Classify image files at once, without storing them.",

@@ -6,21 +6,16 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
 from cosmoformer.cli.environment import with_settings
-from cosmoformer.cli.services import Service
 from cosmoformer.cli.terminal import console, table, text
 from cosmoformer.errors import CosmoFormerError, TransientError
+from cosmoformer.health import Facts, ask_broker, ask_classify, ask_ingest, elsewhere, say_broker, say_classify
 from cosmoformer.registry import Registry
 from cosmoformer.settings import Settings
 from cosmoformer.store import Store
-
-_TIMEOUT_S = 5.0
-Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -40,11 +35,6 @@ class Part:
     ask: Callable[[Settings], Facts]
     say: Callable[[Facts], str]
     optional: Callable[[str], bool] = lambda _: False
-
-
-def _elsewhere(url: str) -> bool:
-    """Whether a server is not one of `cosmoformer up`: a cluster's broker shows no queue, and asking a function wakes it."""
-    return urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
 
 
 def _ask_store(settings: Settings) -> Facts:
@@ -76,51 +66,12 @@ def _say_registry(facts: Facts) -> str:
     return f"{facts['model']}: {aliases}"
 
 
-def _ask_broker(settings: Settings) -> Facts:
-    answer = Service(settings.k_sink, "K_SINK", _TIMEOUT_S, patient=False).get("/queue")
-    if not isinstance(answer, dict) or "triggers" not in answer:
-        raise TransientError("it answers, but shows no queue")
-    return answer
-
-
-def _say_broker(facts: Facts) -> str:
-    busy = [trigger for trigger in facts["triggers"] if any(trigger[count] for count in _OUTSTANDING)]
-    return "; ".join(_say_trigger(trigger) for trigger in busy) or "nothing waits"
-
-
-_OUTSTANDING = {"waiting": "waiting", "in_flight": "in flight", "dead_letters_waiting": "becoming dead letters"}
-
-
-def _say_trigger(trigger: Facts) -> str:
-    return f"{trigger['name']}: " + ", ".join(f"{trigger[count]:,} {word}" for count, word in _OUTSTANDING.items())
-
-
-def _ask_ingest(settings: Settings) -> Facts:
-    Service(settings.ingest_url, "INGEST_URL", _TIMEOUT_S, patient=False).send("GET", "/health/readiness")
-    return {}
-
-
-def _ask_classify(settings: Settings) -> Facts:
-    if _elsewhere(settings.classify_url):
-        raise TransientError("not asked, since that would start it")
-    answer: Facts = Service(settings.classify_url, "CLASSIFY_URL", _TIMEOUT_S, patient=False).get("/_activator")
-    return answer
-
-
-def _say_classify(facts: Facts) -> str:
-    running = len(facts["replicas"])
-    state = f"{running} running" if running else "asleep, starts with the next image"
-    waiting = f", {facts['waiting']} requests wait" if facts["waiting"] else ""
-    failure = f"; last start failed: {facts['last_failure']}" if facts["last_failure"] else ""
-    return state + waiting + failure
-
-
 PARTS = (
     Part("store", "S3_ENDPOINT_URL", _ask_store, _say_store),
     Part("registry", "MLFLOW_TRACKING_URI", _ask_registry, _say_registry),
-    Part("broker", "K_SINK", _ask_broker, _say_broker, optional=_elsewhere),
-    Part("ingest", "INGEST_URL", _ask_ingest, lambda _: "ready"),
-    Part("classify", "CLASSIFY_URL", _ask_classify, _say_classify, optional=_elsewhere),
+    Part("broker", "K_SINK", ask_broker, say_broker, optional=elsewhere),
+    Part("ingest", "INGEST_URL", ask_ingest, lambda _: "ready"),
+    Part("classify", "CLASSIFY_URL", ask_classify, say_classify, optional=elsewhere),
 )
 
 

@@ -7,12 +7,14 @@ import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+import torch
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from cosmoformer import events, logs
-from cosmoformer.errors import CosmoFormerError, InvalidEvent, ModelNotReady, TooLarge, problem
+from cosmoformer.cpus import cpu_limit
+from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
 from cosmoformer.events import Event
 from cosmoformer.registry import Registry
 from cosmoformer.results import Origin, Result, ResultsBucket
@@ -21,6 +23,8 @@ from cosmoformer.store import Store
 from functions.classify import metrics
 from functions.classify.handler import Handler, is_picture
 from functions.classify.serving import ModelServing
+from functions.start import BACKGROUND, READINESS
+from functions.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 #: A structured event carries its picture in base64, a third longer, beside its attributes.
@@ -30,17 +34,22 @@ _ATTRIBUTES_BYTES = 65536
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI application; its model loads in a thread of its own meanwhile."""
+    # More threads than the container may use cost each prediction ten times the CPU.
+    torch.set_num_threads(settings.torch_threads or cpu_limit())
     registry = Registry(settings)
     serving = ModelServing(settings, registry)
     serving.start()
     store = Store(settings)
+    gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
+    gate.start()
     results = ResultsBucket(store, champion=lambda: _champion(registry, settings))
-    return build_app(settings, Handler(settings, store, results, serving), serving)
+    return build_app(settings, Handler(settings, store, results, serving), serving, gate)
 
 
-def build_app(settings: Settings, handler: Handler, serving: ModelServing) -> Flask:
+def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate: StoreGate) -> Flask:
     """The WSGI application around a handler."""
     app = Flask(__name__, static_folder=None)
+    app.extensions[BACKGROUND] = (serving, gate)
 
     @app.post("/")
     def _classify() -> Response:
@@ -55,8 +64,9 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing) -> Fl
         handler.check_alive()
         return Response("alive\n", mimetype="text/plain")
 
-    @app.get("/health/readiness")
+    @app.get(READINESS)
     def _readiness() -> Response:
+        gate.check()
         served = serving.current()
         return Response(f"ready with model version {served.version.version}\n", mimetype="text/plain")
 
@@ -76,7 +86,9 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing) -> Fl
 
     @app.errorhandler(CosmoFormerError)
     def _problem(error: CosmoFormerError) -> Response:
-        if not isinstance(error, ModelNotReady) or request.method == "POST":
+        if (
+            request.path != READINESS
+        ):  # what is missing at the start is logged where it is found out, not at every probe
             metrics.FAILURES.labels(type(error).__name__).inc()
             log.warning("not handled", extra={"problem": str(error), "status": error.status})
         body, status, headers = problem(error, event_id=logs.bound_value("event_id"))

@@ -3,13 +3,12 @@
 import os
 from pathlib import Path
 
-from cosmoformer import settings
+from functions.start import classify_threads, read_settings
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
 workers = 1  # a second worker would hold a second model; replicas are Knative's business
 worker_class = "functions.gunicorn_worker.PromptThreadWorker"
-# Each request that waits for the model holds a thread; the others fetch, record, and answer health and metrics.
-threads = settings.load().prediction_queue + 6
+threads = classify_threads(read_settings())
 timeout = 120  # s without a sign of life from the worker's main loop; a stuck image is noticed by the liveness probe
 graceful_timeout = 20  # s to finish what was accepted after SIGTERM
 keepalive = 75  # s; longer than the activator keeps idle connections

@@ -36,7 +36,6 @@ from cosmoformer.errors import (
     InvalidRequest,
     NotAllowed,
     Overloaded,
-    SettingsError,
     TransientError,
     UnsupportedEvent,
     problem,
@@ -48,11 +47,12 @@ from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.sweep import Sweeper, SweepOptions, read_options
 from functions.ingest.uploads import Uploads
+from functions.start import BACKGROUND, READINESS
+from functions.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 
 _REQUEST_BYTES = 4 * 2**20  # of a notification, which may carry a thousand records
-_NEEDED = ("s3_endpoint_url", "aws_secret_access_key", "images_bucket", "results_bucket", "k_sink")
 _MOST_LETTERS = 1000
 _PREFLIGHT_S = 600
 
@@ -61,7 +61,11 @@ def create_app(settings: Settings) -> Flask:
     """The WSGI application; neither store nor broker has to answer yet."""
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES
-    ingest = _Ingest(settings)
+    store = Store(settings)
+    gate = StoreGate(settings, store, needed=("k_sink",))
+    gate.start()
+    app.extensions[BACKGROUND] = (gate,)
+    ingest = _Ingest(settings, store, gate)
     rules = {
         "/": ("POST", ingest.take_notification),
         "/uploads": ("POST", ingest.prepare_uploads),
@@ -69,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
         "/dead-letters": ("POST", ingest.keep_dead_letter),
         "/dead-letters/replay": ("POST", ingest.replay_dead_letters),
         "/hooks/mlflow": ("POST", ingest.take_webhook),
-        "/health/readiness": ("GET", ingest.tell_readiness),
+        READINESS: ("GET", ingest.tell_readiness),
         "/health/liveness": ("GET", lambda: Response("alive\n", mimetype="text/plain")),
         "/metrics": ("GET", lambda: Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)),
     }
@@ -86,9 +90,8 @@ def create_app(settings: Settings) -> Flask:
 class _Ingest:
     """What each route does."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        store = Store(settings)
+    def __init__(self, settings: Settings, store: Store, gate: StoreGate) -> None:
+        self._settings, self._gate = settings, gate
         self._broker = Broker(settings)
         self._uploads = Uploads(settings, store)
         self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
@@ -176,9 +179,7 @@ class _Ingest:
         return Response(status=202)
 
     def tell_readiness(self) -> Response:
-        missing = [name.upper() for name in _NEEDED if not getattr(self._settings, name)]
-        if missing:
-            raise SettingsError(f"settings are missing: {', '.join(missing)}", "Set them and start again")
+        self._gate.check()
         return Response("ready\n", mimetype="text/plain")
 
 
@@ -257,9 +258,12 @@ def _guard_origins(app: Flask, settings: Settings) -> None:
 def _shape_errors(app: Flask) -> None:
     @app.errorhandler(CosmoFormerError)
     def _expected(error: CosmoFormerError) -> Response:
-        metrics.FAILURES.labels(type(error).__name__).inc()
-        level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
-        log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
+        if (
+            request.path != READINESS
+        ):  # what is missing at the start is logged where it is found out, not at every probe
+            metrics.FAILURES.labels(type(error).__name__).inc()
+            level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
+            log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
         return Response(*problem(error))
 
     @app.errorhandler(HTTPException)

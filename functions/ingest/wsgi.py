@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from cosmoformer import logs, settings
 from functions.ingest.app import create_app
+from functions.start import read_settings
 
-_settings = settings.load()
-logs.configure(_settings.log_level)
-app = create_app(_settings)
+app = create_app(read_settings())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
@@ -22,7 +23,7 @@ from cosmoformer.settings import SETTINGS, Settings, load
 from cosmoformer.store import Store
 from functions.ingest.app import create_app
 from tests.local.running_broker import Client, running_broker, trigger
-from tests.local.subscriber import Subscriber
+from tests.local.subscriber import Subscriber, wait_until
 
 
 class Cli:
@@ -102,6 +103,7 @@ def settings(store: Store, broker: Client, registry: Registry) -> Settings:
 def system(cli: Cli, settings: Settings) -> Iterator[Cli]:
     """The command line at a system whose ingest function runs."""
     with served(create_app(settings)) as url:
+        wait_until(lambda: urllib3.request("GET", f"{url}/health/readiness").status == 200)
         yield cli.at(Settings(**(vars(settings) | {"ingest_url": url})))
 
 

@@ -17,6 +17,7 @@ from cosmoformer.store import Store
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
+from functions.store_gate import StoreGate
 from tests.cosmoformer.cli.conftest import Cli, served
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 
@@ -28,7 +29,8 @@ def system(cli: Cli, settings: Settings, tmp_path: Path) -> Iterator[Cli]:
     register(registry, tiny_artifact(), tags={}, alias="champion")
     serving = ModelServing(Settings(**(vars(settings) | {"model_cache_dir": tmp_path / "models"})), registry)
     serving.start()
-    with served(build_app(settings, Handler(settings, store, ResultsBucket(store), serving), serving)) as url:
+    handler, gate = Handler(settings, store, ResultsBucket(store), serving), StoreGate(settings, store, needed=())
+    with served(build_app(settings, handler, serving, gate)) as url:
         yield cli.at(Settings(**(vars(settings) | {"classify_url": url})))
     serving.stop()
 

@@ -19,6 +19,7 @@ from cosmoformer.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 from cosmoformer.store import Store
 from functions.classify.serving import ModelServing
+from functions.store_gate import StoreGate
 from tests.conftest import ObjectStore
 from tests.mlflow_server import MlflowServer
 
@@ -67,6 +68,10 @@ class Deployment:
     def serving(self) -> ModelServing:
         """A fresh process's model, with a cache folder of this deployment."""
         return ModelServing(self.settings, self.registry)
+
+    def gate(self) -> StoreGate:
+        """A fresh process's gate, which has not asked the store yet."""
+        return StoreGate(self.settings, Store(self.settings), needed=())
 
 
 @pytest.fixture

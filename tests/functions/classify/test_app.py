@@ -38,7 +38,9 @@ def serving(deployment: Deployment, model: bytes) -> ModelServing:
 def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
     results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
     handler = Handler(deployment.settings, deployment.store, results, serving)
-    with build_app(deployment.settings, handler, serving).test_client() as client:
+    gate = deployment.gate()
+    gate.refresh()
+    with build_app(deployment.settings, handler, serving, gate).test_client() as client:
         yield client
 
 
@@ -265,7 +267,8 @@ def test_a_store_that_is_away_is_transient(client: FlaskClient, deployment: Depl
     from cosmoformer.store import Store
 
     store = Store(deployment.settings)
-    app = build_app(deployment.settings, Handler(deployment.settings, store, ResultsBucket(store), serving), serving)
+    handler = Handler(deployment.settings, store, ResultsBucket(store), serving)
+    app = build_app(deployment.settings, handler, serving, deployment.gate())
     answer = send(app.test_client(), created(deployment, "x.jpg"))
     assert "does not answer" in problem(answer, 503)
     assert answer.headers["Retry-After"]
@@ -278,6 +281,7 @@ def test_without_a_model_requests_wait_elsewhere(deployment: Deployment, galaxy:
         deployment.settings,
         Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving),
         serving,
+        deployment.gate(),
     )
     client = app.test_client()
     assert client.get("/health/liveness").status_code == 200

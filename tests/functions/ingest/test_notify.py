@@ -20,7 +20,7 @@ from functions.ingest.announce import is_image
 from functions.ingest.app import create_app
 from tests.contracts import contract, read_http
 from tests.functions.ingest.conftest import events_at, post_event
-from tests.local.subscriber import Answer, Subscriber
+from tests.local.subscriber import Answer, Subscriber, wait_until
 
 
 def _notification(settings: Settings, *keys: str, bucket: str | None = None, **members: Any) -> dict[str, Any]:
@@ -217,12 +217,11 @@ def test_probes(client: FlaskClient) -> None:
 def test_health(client: FlaskClient, settings: Settings) -> None:
     """A function with all its settings is alive and ready; without the secret key it is alive only."""
     assert client.get("/health/liveness").status_code == 200
-    assert client.get("/health/readiness").status_code == 200
+    wait_until(lambda: client.get("/health/readiness").status_code == 200)  # the store is asked meanwhile
     keyless = create_app(load({}, **(vars(settings) | {"aws_secret_access_key": ""}))).test_client()
     assert keyless.get("/health/liveness").status_code == 200
-    answer = keyless.get("/health/readiness")
-    assert answer.status_code == 500
-    assert b"AWS_SECRET_ACCESS_KEY" in answer.data
+    wait_until(lambda: b"AWS_SECRET_ACCESS_KEY" in keyless.get("/health/readiness").data)
+    assert keyless.get("/health/readiness").status_code == 500
 
 
 def test_metrics_count_by_store(client: FlaskClient, settings: Settings) -> None:

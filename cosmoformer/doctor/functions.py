@@ -1,0 +1,80 @@
+"""Checks of the settings, the broker and the functions."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import urlsplit
+
+from cosmoformer import events, health
+from cosmoformer.cli.services import Service
+from cosmoformer.doctor import clock
+from cosmoformer.doctor.check import Doubt, System
+from cosmoformer.errors import PermanentError, SettingsError
+
+_ADDRESSES = ("s3_endpoint_url", "mlflow_tracking_uri", "k_sink", "ingest_url", "classify_url")
+_NEEDED = ("aws_access_key_id", "aws_secret_access_key", "images_bucket", "results_bucket", "model_name", "model_alias")
+_SWEEP_S = 50.0  # a sweep lists both buckets before it answers
+
+
+def check_settings(system: System) -> str:
+    """Everything that is needed is set, and every address is one."""
+    values = vars(system.settings)
+    if missing := [name.upper() for name in (*_NEEDED, *_ADDRESSES) if not values[name]]:
+        raise SettingsError(f"not set: {', '.join(missing)}", "`cosmoformer settings` says what each is")
+    given = [name for name in (*_ADDRESSES, "s3_public_endpoint_url") if values[name]]
+    if wrong := [name.upper() for name in given if not _is_address(values[name])]:
+        raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
+    if not values["mlflow_webhook_secret"]:
+        raise Doubt(
+            "MLFLOW_WEBHOOK_SECRET is not set: webhooks are refused, so that a promotion is noticed only when a process looks",
+            "Set it for ingest, and for the webhook in MLflow",
+        )
+    return "complete"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def check_broker(system: System) -> str:
+    """The broker takes events."""
+    settings = system.settings
+    probe = events.new(type=events.PROBE, source="urn:cosmoformer:doctor", id=uuid.uuid4().hex, data={})
+    headers, body = events.to_binary(probe)
+    Service(settings.k_sink, "K_SINK", health.TIMEOUT_S, patient=False).send("POST", "", body, headers)
+    waiting = "" if health.elsewhere(settings.k_sink) else f"; {health.say_broker(health.ask_broker(settings))}"
+    return f"{settings.k_sink} takes events{waiting}"
+
+
+def check_ingest(system: System) -> str:
+    """Ingest is ready, and its clock right."""
+    date = health.ask_ingest(system.settings)["date"]
+    return f"{system.settings.ingest_url} is ready; its clock: {clock.compare(date, 'ingest')}"
+
+
+def check_classify(system: System) -> str:
+    """Classify can be started, as far as can be told without starting it."""
+    url = system.settings.classify_url
+    if health.elsewhere(url):
+        raise Doubt(f"{url} was not asked, since that would wake it", f"`curl {url}/health/readiness` does")
+    facts = health.ask_classify(system.settings)
+    if facts["last_failure"]:
+        raise PermanentError(health.say_classify(facts), "Its log is in DATA_DIR/classify")
+    return f"{url}: {health.say_classify(facts)}"
+
+
+def check_backlog(system: System) -> str:
+    """Every image that is not quite new has a result."""
+    settings = system.settings
+    ingest = Service(settings.ingest_url, "INGEST_URL", _SWEEP_S, patient=False)
+    counts = ingest.post("/sweep", {"dry_run": True, "min_age_s": settings.sweep_min_age_seconds})
+    words = f"{counts['announced']:,} of {counts['images']:,} images have no result"
+    if counts["dead_lettered"]:
+        words += f", {counts['dead_lettered']:,} more are in dead letters"
+    if counts["announced"] or counts["dead_lettered"]:
+        raise Doubt(words, "`cosmoformer sweep` announces them again; `cosmoformer replay` does for dead letters")
+    return f"none; {counts['too_young']:,} of {counts['images']:,} images are too new to tell"

@@ -1,0 +1,74 @@
+"""How the broker and the functions are asked how they are, for ``cosmoformer status`` and ``cosmoformer doctor``."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from cosmoformer.cli.services import Service
+from cosmoformer.errors import TransientError
+from cosmoformer.settings import Settings
+
+TIMEOUT_S = 5.0
+Facts = dict[str, Any]
+
+
+def elsewhere(url: str) -> bool:
+    """Whether a server is not one of `cosmoformer up`: a cluster's broker shows no queue, and asking a function wakes it."""
+    return urlsplit(url).hostname not in ("127.0.0.1", "localhost", "::1")
+
+
+def ask_broker(settings: Settings) -> Facts:
+    """The queue of the broker of `cosmoformer up`.
+
+    Raises:
+        CosmoFormerError: it does not answer, or is another broker.
+    """
+    answer = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False).get("/queue")
+    if not isinstance(answer, dict) or "triggers" not in answer:
+        raise TransientError("it answers, but shows no queue")
+    return answer
+
+
+def say_broker(facts: Facts) -> str:
+    """What waits at the broker, in a few words."""
+    busy = [trigger for trigger in facts["triggers"] if any(trigger[count] for count in _OUTSTANDING)]
+    return "; ".join(_say_trigger(trigger) for trigger in busy) or "nothing waits"
+
+
+_OUTSTANDING = {"waiting": "waiting", "in_flight": "in flight", "dead_letters_waiting": "becoming dead letters"}
+
+
+def _say_trigger(trigger: Facts) -> str:
+    return f"{trigger['name']}: " + ", ".join(f"{trigger[count]:,} {word}" for count, word in _OUTSTANDING.items())
+
+
+def ask_ingest(settings: Settings) -> Facts:
+    """Whether ingest is ready, with the ``date`` header of its answer.
+
+    Raises:
+        CosmoFormerError: it does not answer, or is not ready.
+    """
+    ingest = Service(settings.ingest_url, "INGEST_URL", TIMEOUT_S, patient=False)
+    return {"date": ingest.send("GET", "/health/readiness").headers.get("date", "")}
+
+
+def ask_classify(settings: Settings) -> Facts:
+    """The state of the activator of `cosmoformer up`, which starts classify.
+
+    Raises:
+        CosmoFormerError: it does not answer; or it is elsewhere, where asking would start classify.
+    """
+    if elsewhere(settings.classify_url):
+        raise TransientError("not asked, since that would start it")
+    answer: Facts = Service(settings.classify_url, "CLASSIFY_URL", TIMEOUT_S, patient=False).get("/_activator")
+    return answer
+
+
+def say_classify(facts: Facts) -> str:
+    """What the activator does, in a few words."""
+    running = len(facts["replicas"])
+    state = f"{running} running" if running else "asleep, starts with the next image"
+    waiting = f", {facts['waiting']} requests wait" if facts["waiting"] else ""
+    failure = f"; last start failed: {facts['last_failure']}" if facts["last_failure"] else ""
+    return state + waiting + failure

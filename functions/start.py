@@ -1,0 +1,48 @@
+"""What both functions do at the start of their process, under gunicorn and under Knative's middleware alike."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+
+from cosmoformer import logs, settings
+from cosmoformer.errors import SettingsError
+from cosmoformer.settings import Settings
+
+log = logging.getLogger(__name__)
+#: Path of the probe that tells whether requests may come.
+READINESS = "/health/readiness"
+#: Exit status with which a gunicorn worker says that another one would fail as well.
+_HOPELESS = 4
+#: Where an application keeps what works in threads of its own, to be stopped with it (``Flask.extensions``).
+BACKGROUND = "cosmoformer.background"
+#: The ingest function's requests at once; most wait for the broker.
+INGEST_THREADS = 16
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings, with logs set up as they say.
+
+    Args:
+        environment: variables to read instead of the process's own.
+
+    Raises:
+        SystemExit: a setting is malformed, which one log line has told.
+    """
+    try:
+        found = settings.load(environment)
+    except SettingsError as error:
+        logs.configure()
+        log.critical("cannot start", extra={"problem": str(error)})
+        sys.exit(_HOPELESS)
+    logs.configure(found.log_level)
+    return found
+
+
+def classify_threads(settings: Settings) -> int:
+    """The classify function's requests at once.
+
+    Each request that waits for the model holds a thread; the others fetch, record, and answer health and metrics.
+    """
+    return int(settings.prediction_queue) + 6
