@@ -16,7 +16,8 @@ from typing import Any
 from cosmoformer.artifact import Metadata, digest, read_metadata
 from cosmoformer.errors import PermanentError
 from cosmoformer.promotion import download_checked
-from cosmoformer.registry import ModelVersion, Registry, served_path
+from cosmoformer.registry import ModelVersion, Registry
+from cosmoformer.run_files import RunFiles
 from cosmoformer.run_folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, read_card, read_run
 
 _BUNDLED = resources.files("cosmoformer") / "bundled"
@@ -82,7 +83,7 @@ def of_version(registry: Registry, version: ModelVersion) -> Publication:
     known: dict[str, Any] = dict(version.tags)
     if version.run_id:
         run = registry.get("runs/get", run_id=version.run_id)["run"]
-        files = _RunFiles(registry, run)
+        files = RunFiles(registry, run)
         report = files.read(REPORT_FILE)
         if report is None:
             known |= {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
@@ -139,22 +140,6 @@ def _bundled_words() -> dict[str, Any]:
 
 def _bundled_card() -> str:
     return _bundled(CARD_FILE).decode()
-
-
-class _RunFiles:
-    """The files right below the artifacts of an MLflow run."""
-
-    def __init__(self, registry: Registry, run: Mapping[str, Any]) -> None:
-        self._registry, self._run = registry, run
-        # Listed, because what a missing file is answered with depends on the server's artifact store.
-        listed = registry.get("artifacts/list", run_id=run["info"]["run_id"]).get("files", [])
-        self._names = {file["path"] for file in listed}
-
-    def read(self, name: str) -> bytes | None:
-        """A file's content; None where there is no such file."""
-        if name not in self._names:
-            return None
-        return self._registry.fetch(f"{served_path(self._run['info']['artifact_uri'])}/{name}")
 
 
 def _whole(description: str, card: str) -> str:

@@ -19,7 +19,8 @@ from typing import Any
 
 from cosmoformer import run_folder
 from cosmoformer.registration import experiment_id, mlflow_name
-from cosmoformer.registry import Registry, served_path
+from cosmoformer.registry import Registry
+from cosmoformer.run_files import RunFiles, artifact_root
 from cosmoformer.run_folder import RunInfo
 from cosmoformer.run_progress import METRICS_A_REQUEST, Sent, unsent
 
@@ -149,14 +150,11 @@ class RunImport:
         self.registry.post("runs/log-inputs", run_id=run["info"]["run_id"], datasets=[entry])
 
     def _sent(self, run: Mapping[str, Any]) -> Sent:
-        # Listed first, because what a missing file is answered with depends on the server's artifact store.
-        files = self.registry.get("artifacts/list", run_id=run["info"]["run_id"]).get("files", [])
-        if SENT_FILE in [file["path"] for file in files]:
-            return Sent.read(self.registry.fetch(f"{_root(run)}/{SENT_FILE}"))
-        return Sent()
+        content = RunFiles(self.registry, run).read(SENT_FILE)
+        return Sent() if content is None else Sent.read(content)
 
     def _save(self, run: Mapping[str, Any], sent: Sent) -> None:
-        self.registry.upload(f"{_root(run)}/{SENT_FILE}", sent.as_json())
+        self.registry.upload(f"{artifact_root(run)}/{SENT_FILE}", sent.as_json())
 
     def _send_metrics(self, run: Mapping[str, Any], sent: Sent) -> tuple[int, int]:
         """How many values were sent, and how many bytes of lines MLflow has now."""
@@ -183,7 +181,7 @@ class RunImport:
             with opened:  # it stays the same file to its end, even if another takes its place
                 digest = self._digest(path, opened)
                 if sent.artifacts.get(path) != digest:
-                    self.registry.upload(f"{_root(run)}/{path}", opened)
+                    self.registry.upload(f"{artifact_root(run)}/{path}", opened)
                     sent.artifacts[path] = digest
                     self._save(run, sent)
                     count += 1
@@ -232,10 +230,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _root(run: Mapping[str, Any]) -> str:
-    return served_path(run["info"]["artifact_uri"])
 
 
 def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:

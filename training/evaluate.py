@@ -27,9 +27,10 @@ from cosmoformer.cli.terminal import console
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.gate import HeldOut
 from cosmoformer.run_folder import REPORT_FILE
-from training import metrics
+from training import metrics, tasks
 from training.cache import ImageCache
 from training.catalogue import SPLITS
+from training.distributed import choose_device
 from training.figures import by_class, calibration, flat, overall, reliability
 from training.inference import BATCH, CPU, probabilities
 from training.pictures import draw_all
@@ -37,7 +38,6 @@ from training.report import Conditions, Report, Subject
 from training.report_tables import show
 from training.robustness import measure_robustness, measure_views
 from training.splits import open_splits
-from training.tasks import TASKS
 
 Predictions = NDArray[np.float64]
 
@@ -191,9 +191,7 @@ def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") ->
         FileNotFoundError: there are no data.
     """
     facts = model.metadata
-    if facts.task not in TASKS:
-        raise ValueError(f"the artifact's task {facts.task!r} is unknown; there are {', '.join(sorted(TASKS))}")
-    return open_splits(TASKS[facts.task], data, cache, facts.input_size, (split,), facts.classes)[split]
+    return open_splits(tasks.find(facts.task), data, cache, facts.input_size, (split,), facts.classes)[split]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -203,7 +201,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         model = artifact.load(options.artifact.read_bytes())
         cache = open_split(model, options.data, options.cache, options.split)
-        kind = ("cuda" if torch.cuda.is_available() else "cpu") if options.device == "auto" else options.device
+        device = choose_device(options.device)
         predictions = probabilities(model, cache)  # on the CPU: these figures are to be had again, to the last digit
         report = evaluate(
             model,
@@ -213,7 +211,7 @@ def main(argv: list[str] | None = None) -> int:
             robustness=options.robustness,
             view_count=options.views,
             subset=options.subset,
-            device=torch.device(kind),
+            device=device,
         )
     except (CosmoFormerError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -226,7 +224,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def write(folder: Path, report: Report, cache: ImageCache, predictions: Predictions) -> None:
+def write(
+    folder: Path, report: Report, cache: ImageCache, predictions: Predictions, metrics_file: Path | None = None
+) -> None:
     """Write a report, its predictions and its pictures into a folder.
 
     Args:
@@ -234,11 +234,12 @@ def write(folder: Path, report: Report, cache: ImageCache, predictions: Predicti
         report: what was found.
         cache: the images it was found on.
         predictions: float64 (N, classes), of these images.
+        metrics_file: ``metrics.jsonl`` of the run that made the artifact, for its learning curves.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
     write_predictions(folder / "predictions.csv", cache, predictions)
-    draw_all(report, cache, predictions, None, folder / "pictures")
+    draw_all(report, cache, predictions, metrics_file, folder / "pictures")
 
 
 def _parser() -> argparse.ArgumentParser:

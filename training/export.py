@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from cosmoformer import artifact
 from cosmoformer.render import SAMPLES, render
-from training import checkpoint, models
+from training import checkpoint, models, tasks
 from training.cache import ImageCache
 from training.predicting import outputs_of
 from training.recipe import Recipe, from_params
 from training.splits import open_splits
-from training.tasks import TASKS, Task
+from training.tasks import Task
 
 EQUAL_WITHIN = 1e-5  # of a probability, between the training model and the artifact
 _BATCHES = (1, 3, 16, 64)
@@ -50,7 +50,8 @@ def export(
     Raises:
         ValueError: the artifact's predictions differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
     """
-    inference = models.find(recipe.model).for_inference(_with_weights(weights, recipe, task))
+    kind = models.find(recipe.model)
+    inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
     temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
     metadata = artifact.Metadata(
         task=task.name,
@@ -61,7 +62,7 @@ def export(
         run=run,
         data_version=data_version,
     )
-    return pack(_with_weights(weights, recipe, task), inference, task, metadata)
+    return pack(kind.load(task.outputs, recipe.image_size, weights), inference, task, metadata)
 
 
 def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
@@ -91,12 +92,6 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
         content = path.read_bytes()
     artifact.load(content)  # what cannot be served is never written
     return content
-
-
-def _with_weights(weights: Mapping[str, Tensor], recipe: Recipe, task: Task) -> nn.Module:
-    model = models.find(recipe.model).build(task.outputs, recipe.image_size)
-    model.load_state_dict({name: value.cpu() for name, value in weights.items()})
-    return model.eval()
 
 
 def _metadata_json(metadata: artifact.Metadata) -> str:
@@ -141,7 +136,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
     recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
-    task, classes = TASKS[recipe.task], options.classes.split(",") if options.classes else None
+    task, classes = tasks.find(recipe.task), tasks.class_names(options.classes)
     caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
     content = export(
         checkpoint.weights_of(options.checkpoint),
@@ -152,7 +147,7 @@ def main(argv: list[str] | None = None) -> None:
         caches["train"].version,
     )
     options.out.write_bytes(content)
-    temperature = artifact.load(content).metadata.temperature
+    temperature = artifact.read_metadata(content).temperature
     print(f"{options.out}: {len(content):,} bytes, sha256 {artifact.digest(content)}, temperature {temperature}")
 
 

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from cosmoformer import artifact
 from cosmoformer.artifact import Artifact
-from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE
+from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE
 from training import checkpoint
 from training.cache import ImageCache
 from training.card import render
-from training.evaluate import evaluate, write_predictions
+from training.evaluate import evaluate, write
 from training.export import export
 from training.inference import probabilities
-from training.pictures import draw_all
 from training.record import RunRecord
 from training.splits import EmptySplit, open_splits
 from training.trainer import Job, Trainer
@@ -80,14 +79,11 @@ def _measure_classes(
         device=trainer.device,
     )
     record.log(trainer.progress.step, report.metrics)
-    record.artifact((REPORT_FILE, report.to_json().encode()))
     record.artifact((CARD_FILE, render(report, trainer.recipe, record.info).encode()))
     with tempfile.TemporaryDirectory() as scratch:
-        write_predictions(Path(scratch) / "predictions.csv", images, predictions)
-        record.artifact(Path(scratch) / "predictions.csv")
-        pictures = Path(scratch) / "pictures"
-        draw_all(report, images, predictions, record.folder / METRICS_FILE, pictures)
-        record.artifact(pictures)
+        write(Path(scratch), report, images, predictions, record.folder / METRICS_FILE)
+        for item in sorted(Path(scratch).iterdir()):
+            record.artifact(item)
     return report.figures
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cosmoformer.artifact import Metadata
 from training.metrics import Bin
 
 DIGITS = 5
@@ -19,28 +20,14 @@ def rounded(value: float) -> float:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The artifact that was evaluated: its metadata (see :class:`cosmoformer.artifact.Metadata`), digest and size.
+class Subject(Metadata):
+    """The artifact that was evaluated: its metadata, and
 
     Attributes:
-        task: which question it answers.
-        classes: class names in the order of its outputs.
-        input_size: side in pixels that images are resized to.
-        crop: central fraction of an original that is looked at.
-        temperature: what its logits are divided by.
-        run: training run.
-        data_version: digest of the training data.
-        sha256: of the file.
+        sha256: digest of the file.
         parameters: numbers that training could change.
     """
 
-    task: str
-    classes: tuple[str, ...]
-    input_size: int
-    crop: float
-    temperature: float
-    run: str
-    data_version: str
     sha256: str
     parameters: int
 

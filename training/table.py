@@ -26,6 +26,7 @@ from cosmoformer.artifact import Artifact
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.run_folder import ARTIFACTS, MODEL_FILE, REPORT_FILE
 from training import report
+from training.distributed import choose_device
 from training.evaluate import count_parameters, evaluate, open_split
 
 PUBLISHED = Path(__file__).with_name("published.toml")
@@ -154,7 +155,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         own = [row_of_run(folder) for folder in options.run]
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = choose_device("auto")
         own += [row_of_artifact(path, options.data, options.cache, device) for path in options.artifact]
         rows = [*published(), *(own or [row_of_bundled()])]
     except (CosmoFormerError, ValueError, OSError) as error:

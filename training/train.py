@@ -24,7 +24,7 @@ from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.mirror import Mirror
 from cosmoformer.registry import Registry
-from training import checkpoint, models, recipe
+from training import checkpoint, models, recipe, tasks
 from training.distributed import Place, take_place
 from training.finish import finish
 from training.learning_rate_finder import find_learning_rate
@@ -33,7 +33,6 @@ from training.recipe import Recipe, RecipeError
 from training.record import RunRecord, environment_tags
 from training.splits import open_splits
 from training.system_metrics import SystemSampler
-from training.tasks import TASKS
 from training.trainer import Job, Trainer, TrainingDiverged
 
 _log = logging.getLogger(__name__)
@@ -92,23 +91,17 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
         ValueError: the task, the model or the data do not fit the recipe.
         FileNotFoundError: there are no data.
     """
-    if wanted.task not in TASKS:
-        raise RecipeError(f"unknown task {wanted.task!r}; there are {', '.join(sorted(TASKS))}")
+    task, classes = tasks.find(wanted.task), tasks.class_names(options.classes)
     sizes = models.find(wanted.model).image_sizes
     if sizes and wanted.image_size not in sizes:
         raise RecipeError(
             f"{wanted.model} takes images of {', '.join(map(str, sizes))} pixels, not {wanted.image_size}"
         )
-    task, classes = TASKS[wanted.task], _names(options.classes)
     caches = open_splits(task, options.data, options.cache, wanted.image_size, ("train", "val"), classes)
     task = task.with_classes(caches["train"].classes)
     start = checkpoint.weights_of(options.init) if options.init else {}
     compiled = options.compile if options.compile is not None else place.device.type == "cuda"
     return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
-
-
-def _names(text: str | None) -> list[str] | None:
-    return [name.strip() for name in text.split(",")] if text else None
 
 
 def _record(options: argparse.Namespace, job: Job) -> RunRecord:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from training import checkpoint, models
 from training.augment import normalise
@@ -258,15 +258,9 @@ class Trainer:
 
     def predict(self, weights: Mapping[str, Tensor], cache: ImageCache) -> NDArray[np.float64]:
         """Predictions (N, classes) of some weights for a split, without augmentation."""
-        judge = self.inference_model(weights).to(self.device)
-        return predict(judge, self.task, cache, self.device)
-
-    def inference_model(self, weights: Mapping[str, Tensor]) -> nn.Module:
-        """A model with these weights, ready for tracing."""
         kind = models.find(self.recipe.model)
-        model = kind.build(self.task.outputs, self.recipe.image_size)
-        model.load_state_dict(weights)
-        return kind.for_inference(model.eval())
+        judge = kind.for_inference(kind.load(self.task.outputs, self.recipe.image_size, weights))
+        return predict(judge.to(self.device), self.task, cache, self.device)
 
     def _log(self, metrics: dict[str, float]) -> None:
         if self.record:

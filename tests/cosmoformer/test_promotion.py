@@ -20,6 +20,18 @@ class _Interrupted(Exception):
     pass
 
 
+def interrupt(monkeypatch: pytest.MonkeyPatch, registry: Registry, before: str) -> None:
+    """From now on, whoever moves this alias is interrupted before it is moved."""
+    move = registry.set_alias
+
+    def moves_others(alias: str, version: int) -> None:
+        if alias == before:
+            raise _Interrupted
+        move(alias, version)
+
+    monkeypatch.setattr(registry, "set_alias", moves_others)
+
+
 def accept(_: ModelVersion) -> None:
     """A check that every version passes."""
 
@@ -116,14 +128,7 @@ def test_an_interrupted_promotion_serves_the_old_champion_and_is_completed_by_re
     """Between the two moves the old champion serves; the same promotion again ends as one that was never interrupted."""
     promote(registry, three[0], alias="champion", check=accept, gate=pass_any)
     promote(registry, three[1], alias="champion", check=accept, gate=pass_any)
-    move = registry.set_alias
-
-    def moves_once(alias: str, version: int) -> None:
-        if alias == "champion":
-            raise _Interrupted
-        move(alias, version)
-
-    monkeypatch.setattr(registry, "set_alias", moves_once)
+    interrupt(monkeypatch, registry, before="champion")
     with pytest.raises(_Interrupted):
         promote(registry, three[2], alias="champion", check=accept, gate=pass_any)
     assert registry.aliases()["champion"] == 2
@@ -172,14 +177,7 @@ def test_an_interrupted_roll_back_serves_the_version_gone_back_to(
     promoted_twice: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The champion moves before the fallback, so whatever is left undone, the version that was wanted serves."""
-    move = promoted_twice.set_alias
-
-    def moves_once(alias: str, version: int) -> None:
-        if alias == "previous":
-            raise _Interrupted
-        move(alias, version)
-
-    monkeypatch.setattr(promoted_twice, "set_alias", moves_once)
+    interrupt(monkeypatch, promoted_twice, before="previous")
     with pytest.raises(_Interrupted):
         roll_back(promoted_twice, check=accept)
     assert promoted_twice.aliases() == {"champion": 2, "previous": 2}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Model:
     image_sizes: tuple[int, ...]
     build: Callable[..., nn.Module]
     for_inference: Callable[[nn.Module], nn.Module]
+
+    def load(self, outputs: int, image_size: int, weights: Mapping[str, Tensor]) -> nn.Module:
+        """One with these weights, on the CPU and in evaluation mode."""
+        model = self.build(outputs, image_size)
+        model.load_state_dict(weights)
+        return model.eval()
 
 
 def names() -> list[str]:

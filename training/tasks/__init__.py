@@ -7,7 +7,7 @@ from pkgutil import iter_modules
 
 from training.tasks.base import Task
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "Task", "class_names", "find"]
 
 
 def _find() -> dict[str, Task]:
@@ -16,3 +16,19 @@ def _find() -> dict[str, Task]:
 
 
 TASKS = _find()
+
+
+def find(name: str) -> Task:
+    """A task by its name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in TASKS:
+        raise ValueError(f"unknown task {name!r}; there are {', '.join(sorted(TASKS))}")
+    return TASKS[name]
+
+
+def class_names(text: str | None) -> list[str] | None:
+    """Class names that a person separates by commas; None where none are given."""
+    return [name.strip() for name in text.split(",")] if text else None

@@ -1,6 +1,6 @@
 """What a task is: which column labels it, what a model's outputs mean, and how they are judged.
 
-A new task is one new module in this package with a constant ``TASK``. Most are a :class:`ClassTask` with other values; a task
+A new task is one new module in this package with a constant ``TASK``. Most are a :class:`Task` with other values; a task
 that is no classification (vote fractions, an angle) overrides what follows ``outputs`` and brings the module that its artifact
 ends in.
 """
