@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 
 from cosmoformer import logs, settings
+from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import SettingsError
 from cosmoformer.settings import Settings
 
@@ -45,4 +46,14 @@ def classify_threads(settings: Settings) -> int:
 
     Each request that waits for the model holds a thread; the others fetch, record, and answer health and metrics.
     """
-    return int(settings.prediction_queue) + 6
+    return int(settings.prediction_queue) + predictions_at_once(settings) + 5
+
+
+def predictions_at_once(settings: Settings) -> int:
+    """Images that one process of the classify function decodes and predicts at once."""
+    return int(settings.predictions_at_once) or max(1, cpu_limit() // torch_threads(settings))
+
+
+def torch_threads(settings: Settings) -> int:
+    """Threads of one prediction."""
+    return int(settings.torch_threads) or cpu_limit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from cosmoformer.local.supervisor import Part
 from cosmoformer.local.triggers import DeliverySpec, Trigger
 from cosmoformer.settings import SETTINGS, Settings, load
 
-CONCURRENCY = 2  # requests one classify process gets at a time: one predicts while the other fetches its image
+_CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
 STARTUP_DEADLINE_S = 120.0
 DATABASE = "mlflow.db"
 _MOST_REPLICAS = 8  # each holds a model of its own in memory; MAX_REPLICAS can ask for more
@@ -129,14 +130,13 @@ def page(settings: Settings) -> Part:
 def classify(settings: Settings) -> Part:
     """The activator, which starts classify processes when requests come and ends them when none do."""
     replicas = max_replicas(settings)
-    threads = settings.torch_threads or max(1, cpu_limit() // replicas)
+    at_once = predictions_at_once(settings)
     function = FunctionSpec(
         name="classify",
         argv=tuple(_gunicorn_argv("classify")),
         folder=settings.data_dir / "classify",
-        # The cores are shared out among the replicas; more threads would cost each prediction ten times the CPU.
-        env={"TORCH_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)},
-        container_concurrency=CONCURRENCY,
+        env={"PREDICTIONS_AT_ONCE": str(at_once), "OMP_NUM_THREADS": str(settings.torch_threads or cpu_limit())},
+        container_concurrency=concurrency(settings),
         max_replicas=replicas,
         idle_s=settings.idle_seconds,
         startup_deadline_s=STARTUP_DEADLINE_S,
@@ -161,7 +161,7 @@ def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
         dead_letter_url=f"{settings.ingest_url}/dead-letters",
     )
     briefly = DeliverySpec(retry=2)  # the console only shows; what it misses is in the bucket
-    parallelism = CONCURRENCY * max_replicas(settings)
+    parallelism = concurrency(settings) * max_replicas(settings)
     created = ({"prefix": {"type": "com.amazonaws."}},)  # s3.ObjectCreated:*, and what newer Ceph itself sends
     classify_url = settings.classify_url
     return (
@@ -175,7 +175,18 @@ def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
 
 def max_replicas(settings: Settings) -> int:
     """Most classify processes at once."""
-    return int(settings.max_replicas) or min(cpu_limit(), _MOST_REPLICAS)
+    return int(settings.max_replicas) or min(math.ceil(cpu_limit() / _CPUS_A_REPLICA), _MOST_REPLICAS)
+
+
+def predictions_at_once(settings: Settings) -> int:
+    """Images that each classify process predicts at once: the CPUs are shared out among the processes."""
+    threads = settings.torch_threads or cpu_limit()
+    return int(settings.predictions_at_once) or max(1, cpu_limit() // max_replicas(settings) // threads)
+
+
+def concurrency(settings: Settings) -> int:
+    """Requests that one classify process gets at a time: while some images are predicted, as many others are fetched."""
+    return 2 * predictions_at_once(settings)
 
 
 def _configured(module: str, name: str, config: Any, settings: Settings, health: str) -> Part:

@@ -13,7 +13,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from cosmoformer import events, logs
-from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
 from cosmoformer.events import Event
 from cosmoformer.registry import Registry
@@ -23,7 +22,7 @@ from cosmoformer.store import Store
 from functions.classify import metrics
 from functions.classify.handler import Handler, is_picture
 from functions.classify.serving import ModelServing
-from functions.start import BACKGROUND, READINESS
+from functions.start import BACKGROUND, READINESS, torch_threads
 from functions.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
@@ -34,8 +33,8 @@ _ATTRIBUTES_BYTES = 65536
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI application; its model loads in a thread of its own meanwhile."""
-    # More threads than the container may use cost each prediction ten times the CPU.
-    torch.set_num_threads(settings.torch_threads or cpu_limit())
+    # Threads of torch and predictions at once are together no more than the CPUs: oversubscribed, each costs ten times the CPU.
+    torch.set_num_threads(torch_threads(settings))
     registry = Registry(settings)
     serving = ModelServing(settings, registry)
     serving.start()

@@ -136,6 +136,8 @@ def concurrency_problems(documents: list[Object]) -> list[str]:
         if not 0 < limit <= threads.get(name, limit):
             problems.append(f"{name}: containerConcurrency {limit} for {threads.get(name)} threads")
     cpu = quantity(container(knative_service(documents, "classify"))["resources"]["limits"]["cpu"])
-    if settings.torch_threads not in (0, int(cpu)):
-        problems.append(f"TORCH_THREADS is {settings.torch_threads}, the CPU limit {cpu}")
+    if (settings.torch_threads or cpu) * max(1, settings.predictions_at_once) > cpu:
+        problems.append(
+            f"TORCH_THREADS is {settings.torch_threads}, PREDICTIONS_AT_ONCE {settings.predictions_at_once}, the CPU limit {cpu}"
+        )
     return problems

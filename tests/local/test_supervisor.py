@@ -13,7 +13,8 @@ import pytest
 
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import PermanentError, SettingsError
-from cosmoformer.local.parts import local_environment, max_replicas, triggers
+from cosmoformer.local import parts
+from cosmoformer.local.parts import concurrency, local_environment, max_replicas, predictions_at_once, triggers
 from cosmoformer.local.process import free_port
 from cosmoformer.local.supervisor import Part, Supervisor
 from cosmoformer.settings import load
@@ -92,10 +93,21 @@ def test_a_part_is_led_neither_to_another_account_nor_through_a_proxy(given: dic
     assert kept == {"PATH": "/bin", "AWS_CA_BUNDLE": "/ca", "NO_PROXY": direct, "no_proxy": direct}
 
 
-def test_all_cores_but_no_more_than_eight_processes_unless_asked_for() -> None:
-    """MAX_REPLICAS=0 follows the CPU limit up to 8; a number is taken as it is."""
-    assert max_replicas(load({})) == min(cpu_limit(), 8)
+@pytest.mark.parametrize("cpus, processes, at_once", [(1, 1, 1), (2, 1, 2), (4, 1, 4), (6, 2, 3), (64, 8, 8)])
+def test_the_cpus_are_shared_out_among_the_processes(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, processes: int, at_once: int
+) -> None:
+    """Without a word from the settings every four CPUs have a process, 8 at most, and each CPU a prediction."""
+    monkeypatch.setattr(parts, "cpu_limit", lambda: cpus)
+    settings = load({})
+    assert (max_replicas(settings), predictions_at_once(settings)) == (processes, at_once)
+
+
+def test_more_processes_have_fewer_predictions_each() -> None:
+    """MAX_REPLICAS is taken as it is; each of the processes still predicts."""
     assert max_replicas(load({}, max_replicas=20)) == 20
+    assert predictions_at_once(load({}, max_replicas=20)) == max(1, cpu_limit() // 20)
+    assert concurrency(load({}, predictions_at_once=3)) == 6
 
 
 def test_a_delivery_may_take_what_the_setting_says() -> None:

@@ -1,0 +1,52 @@
+"""The line before the model: how many predict at once, how many wait, and who is sent away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from cosmoformer.errors import Overloaded
+from functions.classify.handler import Line
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_as_many_predict_at_once_as_there_are_places_and_one_too_many_is_refused_at_once() -> None:
+    """Of two places and a queue of one the fourth request is refused without waiting; when a place is free the third gets it."""
+    line, leave, inside = Line(at_once=2, length=1), threading.Event(), []
+
+    def take_a_turn() -> None:
+        with line.place():
+            inside.append(threading.get_ident())
+            assert leave.wait(10)
+
+    workers = [threading.Thread(target=take_a_turn) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    until(lambda: len(inside) == 2 and line.inside == 3)
+    with pytest.raises(Overloaded, match="3 requests"), line.place():
+        pass
+    assert len(inside) == 2
+    assert line.turn_s() > 0
+    leave.set()
+    for worker in workers:
+        worker.join(10)
+    assert len(set(inside)) == 3
+    assert (line.inside, line.turn_s()) == (0, 0)
+
+
+def test_a_failure_gives_its_place_back() -> None:
+    """Whatever is raised in a turn, the next request finds the place free."""
+    line = Line(at_once=1, length=0)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), line.place():
+            raise ZeroDivisionError
+    assert (line.inside, line.turn_s()) == (0, 0)
