@@ -59,6 +59,7 @@ class Artifact:
     ) -> None:
         self.module, self.metadata, self.sha256 = module, metadata, sha256
         self._self_check = self_check
+        self.self_check_seconds = 0.0
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
         """Class probabilities, float32 (N, classes), of uint8 images (N, 3, S, S)."""
@@ -69,11 +70,8 @@ class Artifact:
             probabilities: torch.Tensor = self.module(images)
         return probabilities
 
-    def verify(self) -> float:
-        """Run the self-check; it also warms the model up.
-
-        Returns:
-            Seconds it took.
+    def verify(self) -> None:
+        """Run the self-check, and note in ``self_check_seconds`` how long it took; it also warms the model up.
 
         Raises:
             ModelRefused: the probabilities differ from those of the exporting machine.
@@ -97,7 +95,7 @@ class Artifact:
                 f"self-check: probabilities differ by {difference:.3g} from those at export (allowed: {SELF_CHECK_TOLERANCE})",
                 "Export and register the model again",
             )
-        return time.perf_counter() - started
+        self.self_check_seconds = time.perf_counter() - started
 
 
 def digest(content: bytes) -> str:

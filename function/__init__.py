@@ -4,7 +4,7 @@ The code that the CLI generates around a function (its scaffolding) starts with 
 this package, and its place beside ``func.yaml``. It is not installed with CosmoFormer, where nothing needs it; see ``setup.py``.
 """
 
-from functions.classify.app import create_app
+from functions.classify.start import create_app
 from functions.func_middleware import Function
 from functions.start import classify_threads
 

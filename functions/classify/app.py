@@ -7,7 +7,6 @@ import logging
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-import torch
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
@@ -16,33 +15,18 @@ from cosmoformer import events, logs
 from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
 from cosmoformer.events import Event
 from cosmoformer.registry import Registry
-from cosmoformer.results import Origin, Result, ResultsBucket
+from cosmoformer.results import Origin, Result
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
 from functions.classify import metrics
 from functions.classify.handler import Handler, is_picture
 from functions.classify.serving import ModelServing
-from functions.start import BACKGROUND, READINESS, torch_threads
+from functions.start import BACKGROUND, READINESS
 from functions.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 #: A structured event carries its picture in base64, a third longer, beside its attributes.
 _ENVELOPE = 4 / 3
 _ATTRIBUTES_BYTES = 65536
-
-
-def create_app(settings: Settings) -> Flask:
-    """The WSGI application; its model loads in a thread of its own meanwhile."""
-    # Threads of torch and predictions at once are together no more than the CPUs: oversubscribed, each costs ten times the CPU.
-    torch.set_num_threads(torch_threads(settings))
-    registry = Registry(settings)
-    serving = ModelServing(settings, registry)
-    serving.start()
-    store = Store(settings)
-    gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
-    gate.start()
-    results = ResultsBucket(store, champion=lambda: _champion(registry, settings))
-    return build_app(settings, Handler(settings, store, results, serving), serving, gate)
 
 
 def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate: StoreGate) -> Flask:
@@ -171,7 +155,8 @@ def _bare(result: Result) -> Response:
     return Response(json.dumps(result, ensure_ascii=False), 200, mimetype="application/json")
 
 
-def _champion(registry: Registry, settings: Settings) -> int | None:
+def champion(registry: Registry, settings: Settings) -> int | None:
+    """The version that the alias names now; None while that cannot be told."""
     try:
         return registry.resolve(settings.model_alias).version
     except CosmoFormerError:

@@ -1,9 +1,16 @@
 """How the classify function is served: one process, which predicts one image at a time on all its CPUs."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from functions.process_clock import CLOCK
 from functions.start import classify_threads, read_settings
+
+if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
 workers = 1  # a second worker would hold a second model; replicas are Knative's business
@@ -16,3 +23,9 @@ keepalive = 75  # s; longer than the activator keeps idle connections
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 accesslog = None
 loglevel = "warning"
+
+
+def post_fork(_server: object, worker: Worker) -> None:
+    """A worker in place of one that ended starts now, the first one with the server."""
+    if worker.age > 1:
+        CLOCK.begin_again()

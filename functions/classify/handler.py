@@ -39,6 +39,8 @@ from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
 from functions.classify.images import too_large
 from functions.classify.serving import ModelServing, Served
+from functions.classify.start_times import StartTimes
+from functions.process_clock import CLOCK
 from functions.start import predictions_at_once
 
 log = logging.getLogger(__name__)
@@ -51,8 +53,16 @@ PICTURES = ("image/", "application/fits")
 class Handler:
     """Judges images: by reference to the images bucket, or inside an event."""
 
-    def __init__(self, settings: Settings, store: Store, results: ResultsBucket, serving: ModelServing) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        results: ResultsBucket,
+        serving: ModelServing,
+        times: StartTimes | None = None,
+    ) -> None:
         self._settings, self._store, self._results, self._serving = settings, store, results, serving
+        self._times = times or StartTimes(CLOCK)
         self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
         self._line = Line(predictions_at_once(settings), settings.prediction_queue)
 
@@ -90,7 +100,7 @@ class Handler:
         """The result of an image that came by itself; it is not recorded anywhere."""
         image = predictor.describe(content, ImageFacts(None, None, None, len(content), None))
         result = self._judge(content, image, origin, self._serving.current())
-        _count(result)
+        self._count(result)
         return result
 
     def reject_unread(self, size: int, origin: Origin) -> Result:
@@ -129,7 +139,7 @@ class Handler:
             result = self._judge(content, image, _origin(event), served)
             with _timed("record"):
                 kept = self._results.write(result, standing)
-            _count(result)
+            self._count(result)
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
@@ -142,6 +152,11 @@ class Handler:
             )
         if not created.key.startswith(self._settings.images_prefix):
             raise NotAllowed(f"the key {created.key!r} does not start with {self._settings.images_prefix!r}")
+
+    def _count(self, result: Result) -> None:
+        model, prediction = result["model"] or {}, result["prediction"] or {}
+        metrics.IMAGES.labels(result["status"], prediction.get("class", ""), str(model.get("version", ""))).inc()
+        self._times.finish()
 
     def _judge(self, content: bytes | None, image: ImageFacts, origin: Origin, served: Served) -> Result:
         if content is None:
@@ -240,11 +255,6 @@ def _reply(result: Result) -> Event:
 
 def _origin(event: Event) -> Origin:
     return Origin(event.id, event.source, event.attributes.get("time"), datetime.now(UTC))
-
-
-def _count(result: Result) -> None:
-    model, prediction = result["model"] or {}, result["prediction"] or {}
-    metrics.IMAGES.labels(result["status"], prediction.get("class", ""), str(model.get("version", ""))).inc()
 
 
 @contextmanager

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-
 from prometheus_client import Counter, Gauge, Histogram
 
 from cosmoformer.registry import ModelVersion
+from functions.process_clock import CLOCK
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -27,18 +24,13 @@ MODEL_REFUSED = Counter(
 MODEL_LOAD_SECONDS = Histogram(
     "cosmoformer_model_load_seconds", "Time to fetch and load a model", ["phase"], buckets=_SECONDS
 )
-READY_SECONDS = Gauge("cosmoformer_ready_seconds", "Time from the start of the process to readiness")
+READY_SECONDS = Gauge("cosmoformer_ready_seconds", "Time from the start of the server to readiness")
+START_SECONDS = Gauge("cosmoformer_start_seconds", "Where the time of the start went; phases overlap", ["phase"])
 
 
 def serving(version: ModelVersion, alias: str, before: ModelVersion | None) -> None:
     """Show which version is served."""
     if before is None:
-        READY_SECONDS.set(_process_age_s())
+        READY_SECONDS.set(CLOCK.age_s())
     MODEL_INFO.clear()
     MODEL_INFO.labels(model_version=str(version.version), sha256=version.sha256, alias=alias).set(1)
-
-
-def _process_age_s() -> float:
-    """Seconds since the kernel started this process (field 22 of proc(5) stat, in ticks since boot)."""
-    fields = Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

@@ -20,6 +20,9 @@ from cosmoformer.errors import ModelNotReady, ModelRefused, RegistryUnavailable
 from cosmoformer.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 from functions.classify import metrics
+from functions.classify.start_times import StartTimes
+from functions.process_clock import CLOCK
+from functions.start import torch_threads
 
 log = logging.getLogger(__name__)
 _KEPT_ARTIFACTS = 4
@@ -40,10 +43,12 @@ class ModelServing:
     Args:
         settings: names the model, its aliases, the cache folder and the interval.
         registry: where the alias is resolved and artifacts are downloaded.
+        times: notes how long the phases of the first load take.
     """
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, times: StartTimes | None = None) -> None:
         self._settings, self._registry = settings, registry
+        self._times = times or StartTimes(CLOCK)
         self._served: Served | None = None
         self._refused: dict[tuple[int, str], str] = {}
         self._problem = "the model has not been loaded yet"
@@ -107,7 +112,8 @@ class ModelServing:
             log.error("no model can be served", extra={"problem": self._problem})
 
     def _advance(self, alias: str) -> None:
-        version = self._registry.resolve(alias)
+        with self._times.phase("alias"):
+            version = self._registry.resolve(alias)
         if (
             self._served
             and self._served.version.version == version.version
@@ -131,10 +137,16 @@ class ModelServing:
 
     def _load(self, version: ModelVersion) -> Served:
         started = time.perf_counter()
-        content = self._fetch(version)
+        with self._times.phase("download"):
+            content = self._fetch(version)
         downloaded = time.perf_counter()
+        # As many predictions at once as CPUs: oversubscribed, each would cost ten times the CPU.
+        set_threads(torch_threads(self._settings))
+        imported = time.perf_counter()
         loaded = artifact.load(content)
         finished = time.perf_counter()
+        self._times.took("load", finished - imported - loaded.self_check_seconds)
+        self._times.took("warm_up", loaded.self_check_seconds)
         metrics.MODEL_LOAD_SECONDS.labels(phase="fetch").observe(downloaded - started)
         metrics.MODEL_LOAD_SECONDS.labels(phase="load_and_check").observe(finished - downloaded)
         return Served(version, loaded)
@@ -142,6 +154,7 @@ class ModelServing:
     def _swap(self, served: Served, alias: str) -> None:
         before = self._served.version if self._served else None
         self._served = served
+        self._times.reached("model")
         metrics.serving(served.version, alias, before)
         log.info(
             "serving model",
@@ -186,6 +199,13 @@ class ModelServing:
                 old.unlink(missing_ok=True)
         except OSError as error:
             log.warning("the model cache cannot be written", extra={"folder": str(path.parent), "problem": str(error)})
+
+
+def set_threads(count: int) -> None:
+    """Have torch use as many threads for one prediction, in whichever thread it runs. Waits for the import of torch."""
+    import torch
+
+    torch.set_num_threads(count)
 
 
 def _read(path: Path) -> bytes | None:

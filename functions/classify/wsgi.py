@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.classify.app import create_app
+from functions.classify.start import create_app
 from functions.start import read_settings
 
 app = create_app(read_settings())

@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | ``POST /`` | a store's notification: announces each new image to the broker | 202 once the broker has them all |
 | ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
-| ``POST /uploads`` | addresses for uploads of the page | 200, JSON |
+| ``POST /uploads`` | addresses for uploads of the page, new and renewed (docs/uploads.md) | 200, JSON |
+| ``GET /uploads/<batch>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
 | ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
 | ``GET /dead-letters`` | kept events (``after``, ``limit``) | 200, JSON |
@@ -45,6 +46,7 @@ from cosmoformer.settings import Settings
 from cosmoformer.store import Store
 from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
+from functions.ingest.batches import MOST, Batches
 from functions.ingest.sweep import Sweeper, SweepOptions, read_options
 from functions.ingest.uploads import Uploads
 from functions.start import BACKGROUND, READINESS
@@ -55,6 +57,7 @@ log = logging.getLogger(__name__)
 _REQUEST_BYTES = 4 * 2**20  # of a notification, which may carry a thousand records
 _MOST_LETTERS = 1000
 _PREFLIGHT_S = 600
+_UPLOADS = "/uploads"  # and below: the only path that pages, and on a cluster the outside, may ask for
 
 
 def create_app(settings: Settings) -> Flask:
@@ -68,7 +71,7 @@ def create_app(settings: Settings) -> Flask:
     ingest = _Ingest(settings, store, gate)
     rules = {
         "/": ("POST", ingest.take_notification),
-        "/uploads": ("POST", ingest.prepare_uploads),
+        _UPLOADS: ("POST", ingest.prepare_uploads),
         "/sweep": ("POST", ingest.sweep),
         "/dead-letters": ("POST", ingest.keep_dead_letter),
         "/dead-letters/replay": ("POST", ingest.replay_dead_letters),
@@ -80,6 +83,7 @@ def create_app(settings: Settings) -> Flask:
     for path, (method, view) in rules.items():
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
+    app.add_url_rule(f"{_UPLOADS}/<batch>", "GET batch", ingest.open_batch, methods=["GET"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
     _bind_logs(app)
     _guard_origins(app, settings)
@@ -94,6 +98,7 @@ class _Ingest:
         self._settings, self._gate = settings, gate
         self._broker = Broker(settings)
         self._uploads = Uploads(settings, store)
+        self._batches = Batches(settings, store)
         self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
         self._letters = DeadLetters(store)
 
@@ -119,6 +124,9 @@ class _Ingest:
 
     def prepare_uploads(self) -> Response:
         return _json(self._uploads.prepare(_json_body()))
+
+    def open_batch(self, batch: str) -> Response:
+        return _json(self._batches.page(batch, request.args.get("after", ""), _limit(MOST, "200")))
 
     def sweep(self) -> Response:
         if not events.is_event(_headers()):
@@ -150,10 +158,7 @@ class _Ingest:
         return Response(status=202)
 
     def list_dead_letters(self) -> Response:
-        limit = request.args.get("limit", "100")
-        if not (limit.isascii() and limit.isdecimal() and 1 <= len(limit) <= 4 and 1 <= int(limit) <= _MOST_LETTERS):
-            raise InvalidRequest(f"limit must be a whole number from 1 to {_MOST_LETTERS}, got {limit[:20]!r}")
-        letters, following = self._letters.page(request.args.get("after", ""), int(limit))
+        letters, following = self._letters.page(request.args.get("after", ""), _limit(_MOST_LETTERS, "100"))
         return _json({"dead_letters": [_summary(letter) for letter in letters], "next": following})
 
     def replay_dead_letters(self) -> Response:
@@ -215,6 +220,14 @@ def _json_body(empty: Any = None) -> Any:
         raise InvalidRequest(f"expected JSON, got {len(body)} bytes that are none: {error}") from None
 
 
+def _limit(most: int, usual: str) -> int:
+    """How many entries a page may have: the parameter ``limit``."""
+    limit = request.args.get("limit", usual)
+    if not (limit.isascii() and limit.isdecimal() and 1 <= len(limit) <= 4 and 1 <= int(limit) <= most):
+        raise InvalidRequest(f"limit must be a whole number from 1 to {most}, got {limit[:20]!r}")
+    return int(limit)
+
+
 def _json(document: dict[str, Any]) -> Response:
     return Response(json.dumps(document), mimetype="application/json")
 
@@ -231,24 +244,28 @@ def _bind_logs(app: Flask) -> None:
 
 
 def _guard_origins(app: Flask, settings: Settings) -> None:
-    """Answers browsers: only pages of ``PAGE_ORIGINS`` may ask, and only for upload addresses.
+    """Answers browsers: only pages of ``PAGE_ORIGINS`` may ask, and only for what concerns uploads.
 
     Whatever else comes from a page comes from a stranger's page: nobody but browsers sends ``Origin``.
     """
 
+    def for_pages() -> bool:
+        return request.path == _UPLOADS or request.path.startswith(f"{_UPLOADS}/")
+
     @app.before_request
     def _refuse_strangers() -> None:
         origin = request.headers.get("Origin")
-        if origin and (origin not in settings.page_origins or request.path != "/uploads"):
+        if origin and (origin not in settings.page_origins or not for_pages()):
             raise NotAllowed(f"pages of {origin[:100]} may not ask for {request.path}", "PAGE_ORIGINS lists who may")
 
     @app.after_request
     def _allow(response: Response) -> Response:
-        if request.path == "/uploads":
+        if for_pages():
             response.headers["Vary"] = "Origin"
+            response.headers["Cache-Control"] = "no-store"  # addresses expire
             if request.headers.get("Origin") in settings.page_origins:
                 response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-                response.headers["Access-Control-Allow-Methods"] = "POST"
+                response.headers["Access-Control-Allow-Methods"] = "GET, POST"
                 response.headers["Access-Control-Allow-Headers"] = "Content-Type"
                 response.headers["Access-Control-Expose-Headers"] = "Retry-After"
                 response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_S)

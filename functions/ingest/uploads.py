@@ -1,6 +1,6 @@
 """Upload addresses: presigned PUTs, each for one file of one type and one size, and where its result will stand.
 
-Nothing here asks the store: presigning is arithmetic with the secret key.
+Nothing here asks the store: presigning is arithmetic with the secret key. docs/uploads.md shows requests and answers.
 """
 
 from __future__ import annotations
@@ -59,18 +59,20 @@ class Uploads:
         """Answer a request for upload addresses.
 
         Args:
-            request: ``{"files": [{"name", "type", "size"}, …], "batch": optional}``; sizes in bytes.
+            request: ``{"files": [{"name", "type", "size"}, …], "batch": optional}``; sizes in bytes. A file with a ``key``
+                of this batch in place of its name gets new addresses for that key.
 
         Returns:
             ``{"batch", "uploads"}`` with one upload a file, in order: ``name``, ``key``, ``put`` (method, url, headers),
-            ``result`` (key, url) and ``expires`` (ISO 8601); or ``name`` and ``error`` (code, detail) for a refused file.
+            ``expires`` (of the PUT; ISO 8601) and ``result`` (key, url, expires); or ``name`` and ``error`` (code, detail)
+            for a refused file.
 
         Raises:
             InvalidRequest: the request as a whole is malformed.
         """
         files, batch = self._files(request), _batch(request)
-        taken: set[str] = set()
-        return {"batch": batch, "uploads": [self._upload(file, batch, taken) for file in files]}
+        folder, taken = batch_folder(self._settings, batch), set[str]()
+        return {"batch": batch, "uploads": [self._upload(file, folder, taken) for file in files]}
 
     def _files(self, request: Any) -> list[dict[str, Any]]:
         files = request.get("files") if isinstance(request, dict) else None
@@ -81,25 +83,25 @@ class Uploads:
             raise InvalidRequest(f"expected 1 to {most} files, got {len(files)}", "Split them over several requests")
         return files
 
-    def _upload(self, file: dict[str, Any], batch: str, taken: set[str]) -> dict[str, Any]:
+    def _upload(self, file: dict[str, Any], folder: str, taken: set[str]) -> dict[str, Any]:
+        renewed = "key" in file
         try:
-            checked = _File(_name(file), _type(file), self._size(file))
+            name = _name_in_key(file["key"], folder) if renewed else _name(file)
+            checked = _File(name, _type(file), self._size(file))
         except FileRefused as refused:
             metrics.UPLOADS.labels(refused.code).inc()
             return {"name": file.get("name"), "error": {"code": refused.code, "detail": refused.detail}}
         metrics.UPLOADS.labels("presigned").inc()
-        key = object_key(f"{self._settings.images_prefix}uploads/{batch}/", checked.name, taken)
+        key = folder + name if renewed else object_key(folder, name, taken)
         taken.add(key)
         return {"name": checked.name, "key": key, **self._addresses(key, checked)}
 
     def _addresses(self, key: str, file: _File) -> dict[str, Any]:
         put = self._store.presign_put(key, file.type, file.size)
-        result = result_key(self._settings, key)
-        expires = datetime.now(UTC) + timedelta(seconds=self._settings.upload_expiry_seconds)
         return {
             "put": {"method": "PUT", "url": put, "headers": {"Content-Type": file.type}},
-            "result": {"key": result, "url": self._store.presign_get(self._settings.results_bucket, result)},
-            "expires": rfc3339(expires, "seconds"),
+            "expires": expiry(self._settings.upload_expiry_seconds),
+            "result": result_address(self._store, result_key(self._settings, key)),
         }
 
     def _size(self, file: dict[str, Any]) -> int:
@@ -111,6 +113,22 @@ class Uploads:
         if size > most:
             raise FileRefused("too_large", f"The file has {size:,} bytes; at most {most:,} are classified.")
         return size
+
+
+def expiry(seconds: int) -> str:
+    """When an address that is signed now, for this long, expires; ISO 8601."""
+    return rfc3339(datetime.now(UTC) + timedelta(seconds=seconds), "seconds")
+
+
+def result_address(store: Store, key: str) -> dict[str, Any]:
+    """Where a result stands or will stand: its ``key``, a presigned ``url``, and when that ``expires``."""
+    url = store.presign_get(store.settings.results_bucket, key)
+    return {"key": key, "url": url, "expires": expiry(store.settings.result_expiry_seconds)}
+
+
+def batch_folder(settings: Settings, batch: str) -> str:
+    """What the keys of a batch's images start with, with its trailing slash."""
+    return f"{settings.images_prefix}uploads/{batch}/"
 
 
 def object_key(folder: str, name: str, taken: set[str]) -> str:
@@ -151,16 +169,23 @@ def _split_extension(name: str) -> tuple[str, str]:
 
 
 def _batch(request: dict[str, Any]) -> str:
-    """The batch asked for, or a new one: UTC time, so that batches sort, and a random part."""
+    """The batch asked for, or a new one: UTC time, so that batches sort, and 128 random bits, so that nobody guesses it."""
     given = request.get("batch")
     if given is None:
-        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(16)}"
     if not isinstance(given, str) or not _BATCH.fullmatch(given):
         raise InvalidRequest(
             f"batch must be 1 to 64 letters, digits, dots, dashes or underscores, got {str(given)[:80]!r}",
             "Leave it out to get a new one",
         )
     return given
+
+
+def _name_in_key(key: Any, folder: str) -> str:
+    """What follows the batch's folder in the key of a file that was given an address before."""
+    if not isinstance(key, str) or not key.startswith(folder) or len(key.encode(errors="replace")) > MAX_KEY_BYTES:
+        raise FileRefused("invalid_key", "The key is none of this batch.")
+    return _name({"name": key.removeprefix(folder)})
 
 
 def _name(file: dict[str, Any]) -> str:

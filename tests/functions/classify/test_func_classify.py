@@ -19,7 +19,8 @@ from cosmoformer import events
 from cosmoformer.events import Event
 from cosmoformer.notifications import ObjectCreated
 from cosmoformer.settings import Settings
-from functions.classify.app import BACKGROUND, create_app
+from functions.classify.start import create_app
+from functions.start import BACKGROUND
 from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.functions.under_middleware import ROOT, Answer, Served, answer, under_middleware
 

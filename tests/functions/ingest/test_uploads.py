@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,10 @@ BODY = b"picture"  # 7 bytes
 
 def _file(name: Any = "m51.jpg", type_: Any = "image/jpeg", size: Any = 7) -> dict[str, Any]:
     return {"name": name, "type": type_, "size": size}
+
+
+def _renewal(key: Any) -> dict[str, Any]:
+    return {"key": key, "type": "image/jpeg", "size": 7}
 
 
 def _ask(client: FlaskClient, *files: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -69,16 +74,58 @@ def test_result_address_waits_for_the_result(client: FlaskClient, store: Store) 
 
 
 def test_expiry_is_told(client: FlaskClient, settings: Settings) -> None:
-    """The answer says until when the addresses are valid."""
+    """The answer says until when each address is valid."""
     (upload,) = _ask(client, _file())["uploads"]
-    lasts = datetime.fromisoformat(upload["expires"]) - datetime.now(UTC)
-    assert abs(lasts - timedelta(seconds=settings.upload_expiry_seconds)) < timedelta(seconds=30)
+    for expires, seconds in (
+        (upload["expires"], settings.upload_expiry_seconds),
+        (upload["result"]["expires"], settings.result_expiry_seconds),
+    ):
+        lasts = datetime.fromisoformat(expires) - datetime.now(UTC)
+        assert abs(lasts - timedelta(seconds=seconds)) < timedelta(seconds=30)
+
+
+def test_expired_address_is_renewed(settings: Settings, store: Store) -> None:
+    """The store refuses an address after its time; asking for its key again gives another for the same object."""
+    client = create_app(load({}, **(vars(settings) | {"upload_expiry_seconds": 1}))).test_client()
+    document = _ask(client, _file("n~1/m51.jpg"), _file("n~1/m51.jpg"))
+    second = document["uploads"][1]
+    time.sleep(2.1)  # expiry counts in whole seconds
+    assert _put(second) == 403
+    (renewed,) = _ask(client, _renewal(second["key"]), batch=document["batch"])["uploads"]
+    assert {name: renewed[name] for name in ("key", "name")} == {"key": second["key"], "name": "n~1/m51~2.jpg"}
+    assert renewed["result"]["key"] == second["result"]["key"]
+    assert _put(renewed) == 200
+    assert [image.key for image in store.list(settings.images_bucket)] == [second["key"]]
+
+
+def test_longest_key_is_renewed(client: FlaskClient) -> None:
+    """A key that was cut to the store's limit is renewed as it is."""
+    document = _ask(client, _file("ü" * 600 + ".jpeg"))
+    key = document["uploads"][0]["key"]
+    assert _ask(client, _renewal(key), batch=document["batch"])["uploads"][0]["key"] == key
+
+
+@pytest.mark.parametrize(
+    "key", [None, 5, "", "m51.jpg", "uploads/b", "uploads/b2/m51.jpg", "uploads/b/" + "m" * 1020, "uploads/b/\ud800"]
+)
+def test_key_of_elsewhere_is_not_renewed(client: FlaskClient, key: Any) -> None:
+    """Only keys of the batch that the request names are renewed."""
+    refused, fine = _ask(client, _renewal(key), _file(), batch="b")["uploads"]
+    assert refused["error"]["code"] in ("invalid_key", "invalid_name")
+    assert fine["put"]["url"]
+
+
+@pytest.mark.parametrize("name", ["", "../a.jpg", "a//b.jpg", "./a.jpg", "a\n.jpg"])
+def test_renewed_key_is_checked_like_a_name(client: FlaskClient, name: str) -> None:
+    """Asking for a key of the batch is no way round the rules for names."""
+    (refused,) = _ask(client, _renewal(f"uploads/b/{name}"), batch="b")["uploads"]
+    assert refused["error"]["code"] == "invalid_name"
 
 
 def test_new_batches_sort_by_time_and_differ(client: FlaskClient) -> None:
     """A batch that was not named gets the time and a random part."""
     first, second = _ask(client, _file())["batch"], _ask(client, _file())["batch"]
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", first)
+    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{32}", first)
     assert first != second and first[:16] <= second[:16]
 
 
@@ -197,12 +244,13 @@ def test_page_may_ask(client: FlaskClient) -> None:
     preflight = client.options("/uploads", headers={"Origin": ORIGIN, **asked})
     assert preflight.status_code == 200
     assert preflight.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert preflight.headers["Access-Control-Allow-Methods"] == "POST"
+    assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert preflight.headers["Access-Control-Allow-Headers"] == "Content-Type"
     for body, status in (({"files": [_file()]}, 200), ({}, 400)):
         answer = client.post("/uploads", json=body, headers={"Origin": ORIGIN})
         assert answer.status_code == status
         assert (answer.headers["Access-Control-Allow-Origin"], answer.headers["Vary"]) == (ORIGIN, "Origin")
+        assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_other_pages_may_not_ask(client: FlaskClient) -> None:
@@ -215,6 +263,7 @@ def test_other_pages_may_not_ask(client: FlaskClient) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_page_may_ask_for_nothing_but_addresses(client: FlaskClient) -> None:
+@pytest.mark.parametrize("path", ["/sweep", "/dead-letters/replay", "/uploadsx"])
+def test_page_may_ask_for_nothing_but_addresses(client: FlaskClient, path: str) -> None:
     """Even the configured page starts no sweep and no replay."""
-    assert client.post("/sweep", headers={"Origin": ORIGIN}).status_code == 403
+    assert client.post(path, headers={"Origin": ORIGIN}).status_code == 403

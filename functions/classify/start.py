@@ -1,0 +1,37 @@
+"""The classify function's application, made in an order that keeps the start short."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cosmoformer.registry import Registry
+from cosmoformer.settings import Settings
+from functions.classify.serving import ModelServing
+from functions.classify.start_times import StartTimes
+from functions.process_clock import CLOCK
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(settings: Settings) -> Flask:
+    """The WSGI application.
+
+    Its model is fetched, in a thread of its own, while the modules are imported: that of torch takes longest of all.
+    """
+    times = StartTimes(CLOCK)
+    times.reached("interpreter")
+    registry = Registry(settings)
+    serving = ModelServing(settings, registry, times)
+    serving.start()
+    with times.phase("imports"):
+        from cosmoformer.results import ResultsBucket
+        from cosmoformer.store import Store
+        from functions.classify.app import build_app, champion
+        from functions.classify.handler import Handler
+        from functions.store_gate import StoreGate
+    store = Store(settings)
+    gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
+    gate.start()
+    results = ResultsBucket(store, champion=lambda: champion(registry, settings))
+    return build_app(settings, Handler(settings, store, results, serving, times), serving, gate)

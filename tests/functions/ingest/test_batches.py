@@ -1,0 +1,128 @@
+"""Batches that are reopened, on a real object gateway."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import urllib3
+from flask.testing import FlaskClient
+
+from cosmoformer.results import result_key
+from cosmoformer.settings import Settings, load
+from cosmoformer.store import Store
+from functions.ingest.app import create_app
+from tests.functions.ingest.conftest import ORIGIN, put_image, put_result
+
+BATCH = "20260131T120000Z-" + "0123456789abcdef" * 2
+OTHER = "20260131T120000Z-" + "fedcba9876543210" * 2
+
+
+def _opened(client: FlaskClient, batch: str = BATCH, query: str = "") -> dict[str, Any]:
+    answer = client.get(f"/uploads/{batch}{query}")
+    assert answer.status_code == 200, answer.data
+    document: dict[str, Any] = answer.json or {}
+    return document
+
+
+def _upload(store: Store, name: str, batch: str = BATCH) -> str:
+    """An image and its result; returns its key."""
+    key = f"{store.settings.images_prefix}uploads/{batch}/{name}"
+    put_result(store, key, put_image(store, key, name.encode()))
+    return key
+
+
+@pytest.mark.parametrize("name", ["m51.jpg", "night 1/<b>ü🌌&=?#;.png", "a.json", "x.jpg.json"])
+def test_batch_gives_results_and_images(client: FlaskClient, store: Store, name: str) -> None:
+    """Each result comes with its image's key and name, and with addresses that the store answers, whatever the name."""
+    key = _upload(store, name)
+    (entry,) = _opened(client)["results"]
+    assert (entry["key"], entry["name"]) == (key, name)
+    assert entry["result"]["key"] == result_key(store.settings, key)
+    assert urllib3.request("GET", entry["result"]["url"]).json()["image"]["key"] == key
+    assert urllib3.request("GET", entry["image"]["url"]).data == name.encode()
+
+
+def test_batch_has_only_its_own_results(client: FlaskClient, store: Store) -> None:
+    """Neither other batches nor images without a result are listed."""
+    key = _upload(store, "mine.jpg")
+    _upload(store, "theirs.jpg", OTHER)
+    _upload(store, "near.jpg", BATCH + "0")
+    put_image(store, f"uploads/{BATCH}/waiting.jpg")
+    store.write(store.settings.results_bucket, f"results/uploads/{BATCH}/notes.txt", b"no result", "text/plain")
+    assert [entry["key"] for entry in _opened(client)["results"]] == [key]
+
+
+def test_batch_comes_in_pages(client: FlaskClient, store: Store) -> None:
+    """A batch can be read in parts, each telling where the next begins; together they are all of it, once."""
+    names = sorted([*(f"{number:03} ü.jpg" for number in range(7)), "deep/a.jpg"])
+    for name in names:
+        _upload(store, name)
+    found: list[str] = []
+    after: str | None = ""
+    pages = 0
+    while after is not None:
+        answer = client.get(f"/uploads/{BATCH}", query_string={"limit": "3", "after": after}).json or {}
+        found += [entry["name"] for entry in answer["results"]]
+        after, pages = answer["next"], pages + 1
+    assert (found, pages) == (names, 3)
+
+
+def test_cut_key_tells_its_image(client: FlaskClient, store: Store) -> None:
+    """A result whose key was cut to fit the store names its image all the same; a forged one opens nothing else."""
+    key = _upload(store, "ü" * 475 + ".jpg")
+    assert len(result_key(store.settings, key).encode()) > 1020
+    forged = f"results/uploads/{BATCH}/".ljust(1024 - 70, "f") + f"~{'0' * 64}.json"
+    elsewhere = b'{"schema_version": 1, "image": {"key": "private/secret.jpg"}}'
+    store.write(store.settings.results_bucket, forged, elsewhere, "application/json")
+    assert [entry["key"] for entry in _opened(client)["results"]] == [key]
+
+
+def test_unknown_batch_is_empty(client: FlaskClient) -> None:
+    """A batch that never was looks like one without results."""
+    assert _opened(client) == {"batch": BATCH, "results": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    "batch", ["night-1", "b", BATCH[:-1], BATCH + "0", BATCH.upper(), "..", "20260131T120000Z-", "%2e"]
+)
+def test_guessable_batch_is_not_opened(client: FlaskClient, batch: str) -> None:
+    """A name that was not made by the upload endpoint is refused, whether such a batch exists or not."""
+    answer = client.get(f"/uploads/{batch}")
+    assert answer.status_code in (400, 404)
+    if answer.status_code == 400:
+        assert answer.json and "no link to a batch" in answer.json["detail"]
+
+
+def test_new_batch_can_be_opened(client: FlaskClient, store: Store) -> None:
+    """The name that comes with new upload addresses opens what was uploaded to them."""
+    asked = client.post("/uploads", json={"files": [{"name": "m51.jpg", "type": "image/jpeg", "size": 7}]}).json or {}
+    _upload(store, "m51.jpg", asked["batch"])
+    (entry,) = _opened(client, asked["batch"])["results"]
+    assert entry["key"] == asked["uploads"][0]["key"]
+
+
+def test_prefixes_stand_before_the_keys(settings: Settings) -> None:
+    """Batches are looked for where IMAGES_PREFIX and RESULTS_PREFIX put them."""
+    moved = load({}, **(vars(settings) | {"images_prefix": "in/", "results_prefix": "out/"}))
+    key = _upload(Store(moved), "m51.jpg")
+    assert key.startswith("in/uploads/")
+    assert [entry["key"] for entry in _opened(create_app(moved).test_client())["results"]] == [key]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", ""])
+def test_limit_is_checked(client: FlaskClient, limit: str) -> None:
+    """A page has 1 to 1,000 results."""
+    answer = client.get(f"/uploads/{BATCH}?limit={limit}")
+    assert answer.status_code == 400
+    assert answer.json and "limit must be" in answer.json["detail"]
+
+
+def test_only_the_page_may_open_batches(client: FlaskClient) -> None:
+    """The configured page may read the answer, another page gets none."""
+    allowed = client.get(f"/uploads/{BATCH}", headers={"Origin": ORIGIN})
+    assert (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
+    assert allowed.headers["Cache-Control"] == "no-store"  # addresses expire
+    refused = client.get(f"/uploads/{BATCH}", headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    assert "Access-Control-Allow-Origin" not in refused.headers
