@@ -166,6 +166,12 @@ class Overloaded(TransientError):
     title = "Overloaded"
 
 
+class Abandoned(TransientError):
+    """Nobody waits for the answer any more."""
+
+    title = "Abandoned"
+
+
 def problem(error: CosmoFormerError, **extra: object) -> tuple[bytes, int, dict[str, str]]:
     """The HTTP answer for an error: problem details of RFC 9457.
 

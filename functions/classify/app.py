@@ -17,7 +17,7 @@ from cosmoformer.events import Event
 from cosmoformer.registry import Registry
 from cosmoformer.results import Origin, Result
 from cosmoformer.settings import Settings
-from functions.classify import metrics
+from functions.classify import metrics, sender
 from functions.classify.handler import Handler, is_picture
 from functions.classify.serving import ModelServing
 from functions.start import BACKGROUND, READINESS
@@ -61,6 +61,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     def _bind() -> None:
         g.bound = ExitStack()
         g.bound.enter_context(logs.bound(event_id=request.headers.get("ce-id")))
+        g.bound.enter_context(sender.at(request.environ.get("gunicorn.socket")))
 
     @app.teardown_request
     def _unbind(_: BaseException | None) -> None:

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +36,8 @@ from cosmoformer.store import Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
 from functions.classify.images import too_large
+from functions.classify.judgements import Judgement, Judgements
+from functions.classify.line import Line
 from functions.classify.serving import ModelServing, Served
 from functions.classify.start_times import StartTimes
 from functions.process_clock import CLOCK
@@ -64,6 +64,7 @@ class Handler:
         self._settings, self._store, self._results, self._serving = settings, store, results, serving
         self._times = times or StartTimes(CLOCK)
         self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
+        self._judgements = Judgements(settings, store)
         self._line = Line(predictions_at_once(settings), settings.prediction_queue)
 
     def handle(self, event: Event) -> Event | None:
@@ -162,70 +163,33 @@ class Handler:
         if content is None:
             return predictor.rejection(image, too_large(image.size_bytes, self._limits.image_bytes), origin)
         image = predictor.describe(content, image)
-        with self._line.place():
-            try:
-                with _timed("decode"):
-                    picture = predictor.decode(content, self._limits)
-            except ImageRejected as error:
-                return predictor.rejection(image, error, origin)
-            with _timed("predict"):
-                probabilities = predictor.predict(served.artifact, predictor.preprocess(picture.pixels))
+        try:
+            judgement = self._judgement(content, image, served)
+        except ImageRejected as error:
+            return predictor.rejection(image, error, origin)
         return predictor.classification(
-            predictor.describe(content, image, picture),
-            probabilities,
+            predictor.describe(content, image, judgement),
+            judgement.probabilities,
             served.artifact,
             served.version,
             origin,
             self._settings.unsure_below,
         )
 
-
-class Line:
-    """A few requests at a time decode and predict, one on each CPU; a bounded number waits.
-
-    One thread a prediction and as many predictions as CPUs do a third more images than all threads on one prediction after the
-    other, at half the CPU time an image.
-    """
-
-    def __init__(self, at_once: int, length: int) -> None:
-        self._most, self.inside = at_once + length, 0
-        self._count, self._turns = threading.Lock(), threading.Semaphore(at_once)
-        self._began: dict[int, float] = {}
-
-    def turn_s(self) -> float:
-        """Seconds that the longest of the present turns has lasted; 0 when there is none."""
-        now = time.monotonic()
-        return now - min(self._began.copy().values(), default=now)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Wait for one's turn.
-
-        Raises:
-            Overloaded: too many wait already.
-        """
-        self._join()
-        try:
-            with self._turns:
-                self._began[threading.get_ident()] = time.monotonic()
-                try:
-                    yield
-                finally:
-                    del self._began[threading.get_ident()]
-        finally:
-            self._leave()
-
-    def _join(self) -> None:
-        with self._count:
-            if self.inside >= self._most:
-                raise Overloaded(f"{self.inside} requests wait for the model already (PREDICTION_QUEUE)")
-            self.inside += 1
-            metrics.WAITING.set(self.inside)
-
-    def _leave(self) -> None:
-        with self._count:
-            self.inside -= 1
-            metrics.WAITING.set(self.inside)
+    def _judgement(self, content: bytes, image: ImageFacts, served: Served) -> Judgement:
+        """What the model says of a file: what it said before, if it has seen the same bytes."""
+        # What came by itself, without a bucket, leaves no trace in one.
+        digest, shared = str(image.sha256), image.bucket is not None
+        if known := self._judgements.find(served.artifact.sha256, digest, shared=shared):
+            return known
+        with self._line.place():
+            with _timed("decode"):
+                picture = predictor.decode(content, self._limits)
+            with _timed("predict"):
+                probabilities = predictor.predict(served.artifact, predictor.preprocess(picture.pixels))
+        judgement = Judgement(probabilities, picture.width, picture.height, picture.format, picture.conversions)
+        self._judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
+        return judgement
 
 
 def is_picture(content_type: str | None) -> bool:

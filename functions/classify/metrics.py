@@ -13,6 +13,7 @@ IMAGES = Counter(
     "cosmoformer_images", "Images judged", ["status", "class_name", "model_version"]
 )  # status: classified, rejected, repeated
 PHASE_SECONDS = Histogram("cosmoformer_phase_seconds", "Time of each phase of one image", ["phase"], buckets=_SECONDS)
+KNOWN = Counter("cosmoformer_known_images", "Images whose bytes the served model had judged before")
 FAILURES = Counter("cosmoformer_failures", "Requests answered with an error", ["problem"])
 WAITING = Gauge("cosmoformer_waiting_requests", "Requests that wait for the model")
 MODEL_INFO = Gauge(

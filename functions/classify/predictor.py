@@ -16,18 +16,17 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.registry import ModelVersion
 from cosmoformer.results import ImageFacts, Origin, Result
 from functions.classify.images import Limits, Picture, decode
+from functions.classify.judgements import Judgement
 
 __all__ = ["Limits", "Picture", "classification", "decode", "describe", "predict", "preprocess", "rejection"]
 
 
-def describe(content: bytes, image: ImageFacts, picture: Picture | None = None) -> ImageFacts:
-    """Add to an image's facts what its bytes, and once decoded its picture, tell."""
+def describe(content: bytes, image: ImageFacts, found: Picture | Judgement | None = None) -> ImageFacts:
+    """Add to an image's facts what its bytes tell, and what they were found to be."""
     facts = replace(image, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
-    if picture is None:
+    if found is None:
         return facts
-    return replace(
-        facts, width=picture.width, height=picture.height, format=picture.format, conversions=picture.conversions
-    )
+    return replace(facts, width=found.width, height=found.height, format=found.format, conversions=found.conversions)
 
 
 def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:

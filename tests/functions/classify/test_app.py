@@ -8,10 +8,12 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import jsonschema
 import pytest
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
 from cosmoformer import events, logs
@@ -77,6 +79,11 @@ def recorded(deployment: Deployment, key: str) -> Any:
     return found and found[0]
 
 
+def predictions() -> float:
+    """How many images this process has predicted."""
+    return REGISTRY.get_sample_value("cosmoformer_phase_seconds_count", {"phase": "predict"}) or 0.0
+
+
 @pytest.mark.parametrize("encode", [events.to_binary, events.to_structured])
 def test_an_object_is_judged_and_recorded(
     client: FlaskClient, deployment: Deployment, galaxy: bytes, encode: Callable[[Event], Any]
@@ -125,6 +132,37 @@ def test_a_duplicate_event_changes_nothing(client: FlaskClient, deployment: Depl
     first, second = (send(client, created(deployment, "twice.jpg", id=id)) for id in ("d1", "d2"))
     assert reply(first) == reply(second)
     assert first.headers["ce-id"] == second.headers["ce-id"]
+
+
+def test_the_same_bytes_are_predicted_once(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """A copy under another key gets the same judgement, from a fresh process too, without another prediction."""
+    unseen = galaxy + uuid4().bytes  # what follows a JPEG's end changes its digest alone
+    results = []
+    before = predictions()
+    for key in ("original.jpg", "copy.jpg"):
+        drop(deployment, key, unseen)
+        results.append(reply(send(client, created(deployment, key))))
+    assert predictions() - before == 1
+    for part in ("prediction", "model"):
+        assert results[0][part] == results[1][part]
+    facts = [
+        {name: value for name, value in result["image"].items() if name not in ("key", "last_modified")}
+        for result in results
+    ]
+    assert facts[0] == facts[1]
+
+
+def test_another_model_version_judges_the_same_bytes_anew(
+    client: FlaskClient, deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes
+) -> None:
+    """A judgement belongs to the artifact that made it."""
+    drop(deployment, "again.jpg", galaxy)
+    before = predictions()
+    assert reply(send(client, created(deployment, "again.jpg")))["model"]["version"] == 1
+    deployment.register(altered(model, note="second"), alias="champion")
+    serving.refresh()
+    assert reply(send(client, created(deployment, "again.jpg")))["model"]["version"] == 2
+    assert predictions() - before == 2
 
 
 def test_a_newer_image_replaces_the_result(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:

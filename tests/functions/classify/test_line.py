@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 
-from cosmoformer.errors import Overloaded
-from functions.classify.handler import Line
+from cosmoformer.errors import Abandoned, Overloaded
+from functions.classify import sender
+from functions.classify.line import Line
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -50,3 +52,30 @@ def test_a_failure_gives_its_place_back() -> None:
         with pytest.raises(ZeroDivisionError), line.place():
             raise ZeroDivisionError
     assert (line.inside, line.turn_s()) == (0, 0)
+
+
+def test_whoever_has_gone_is_not_predicted_for() -> None:
+    """A request whose connection is closed while it waits gives its turn to the next; one that is still open gets it."""
+    line, came, abandoned = Line(at_once=1, length=2), [], []
+
+    def wait_at(connection: socket.socket, name: str) -> None:
+        with sender.at(connection):
+            try:
+                with line.place():
+                    came.append(name)
+            except Abandoned:
+                abandoned.append(name)
+
+    pairs = {name: socket.socketpair() for name in ("patient", "impatient")}
+    waiters = [threading.Thread(target=wait_at, args=(ours, name)) for name, (ours, _) in pairs.items()]
+    with line.place():
+        for waiter in waiters:
+            waiter.start()
+        until(lambda: line.inside == 3)
+        pairs["impatient"][1].close()
+    for waiter in waiters:
+        waiter.join(10)
+    assert (came, abandoned, line.inside) == (["patient"], ["impatient"], 0)
+    for ours, theirs in pairs.values():
+        ours.close()
+        theirs.close()

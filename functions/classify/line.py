@@ -1,0 +1,62 @@
+"""The line before the model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cosmoformer.errors import Abandoned, Overloaded
+from functions.classify import metrics, sender
+
+
+class Line:
+    """A few requests at a time decode and predict, one on each CPU; a bounded number waits.
+
+    One thread a prediction and as many predictions as CPUs do a third more images than all threads on one prediction after the
+    other, at half the CPU time an image.
+    """
+
+    def __init__(self, at_once: int, length: int) -> None:
+        self._most, self.inside = at_once + length, 0
+        self._count, self._turns = threading.Lock(), threading.Semaphore(at_once)
+        self._began: dict[int, float] = {}
+
+    def turn_s(self) -> float:
+        """Seconds that the longest of the present turns has lasted; 0 when there is none."""
+        now = time.monotonic()
+        return now - min(self._began.copy().values(), default=now)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Wait for one's turn.
+
+        Raises:
+            Overloaded: too many wait already.
+            Abandoned: the sender did not wait as long.
+        """
+        self._join()
+        try:
+            with self._turns:
+                if sender.is_gone():
+                    raise Abandoned("the sender closed its connection while the request waited for the model")
+                self._began[threading.get_ident()] = time.monotonic()
+                try:
+                    yield
+                finally:
+                    del self._began[threading.get_ident()]
+        finally:
+            self._leave()
+
+    def _join(self) -> None:
+        with self._count:
+            if self.inside >= self._most:
+                raise Overloaded(f"{self.inside} requests wait for the model already (PREDICTION_QUEUE)")
+            self.inside += 1
+            metrics.WAITING.set(self.inside)
+
+    def _leave(self) -> None:
+        with self._count:
+            self.inside -= 1
+            metrics.WAITING.set(self.inside)
