@@ -4,13 +4,19 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 CEPH := radosgw ceph-mon ceph-osd ceph-common
 
-.PHONY: run test check setup setup-test ceph chromium format clean
+IMAGES := classify ingest web mlflow training
+
+.PHONY: run test test-cluster check setup setup-test ceph chromium format clean images bench $(IMAGES:%=image-%) image-base test-images podman
 
 run: $(VENV)/.local ceph  ## set up what is missing, then run the whole system until Ctrl-C
 	@$(BIN)/cosmoformer up
 
 test: setup-test check  ## install what the tests need, then run everything
 	$(BIN)/python -m pytest
+
+# Where the cluster, its images and a store are is told by variables: knative/runbook/testing.md.
+test-cluster: $(VENV)/.test $(VENV)/bin/kubectl  ## install on a real Knative, use it, remove it
+	COSMOFORMER_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -v -rP
 
 check: $(VENV)/.test  ## style and types
 	$(BIN)/ruff check .
@@ -60,6 +66,33 @@ ceph:
 chromium:
 	@command -v chromium >/dev/null || \
 	  sh tools/install-packages.sh "Chromium, for the tests of the page" "PATH to a folder with a chromium; the page cannot be tested without it" chromium
+
+# Container images (docs/images.md): BASE, ISOLATION, TORCH_INDEX_URL, IMAGE_PREFIX, IMAGE_TAG, ENGINE.
+images:  ## build all images
+	@$(PYTHON) tools/build_images.py
+
+$(IMAGES:%=image-%): image-%:
+	@$(PYTHON) tools/build_images.py $*
+
+image-base: BASE ?= localhost/debian-python:bookworm
+image-base:  ## make a base for them from Debian's packages, where no registry can be reached
+	@sh tools/debian_base.sh $(BASE)
+
+test-images: $(VENV)/.test ceph podman  ## start the images that were built, as a cluster would
+	$(BIN)/python -m pytest tests/images/check_images.py
+
+bench: $(VENV)/.bench ceph  ## measure everything, against its references, on a quiet machine; the results are in benchmarks/results
+	$(BIN)/python -m benchmarks
+
+$(VENV)/.bench: $(VENV)/.local pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[bench]'
+	@# It pins many packages to versions of its own; where that cannot be done, it is left out of the comparison.
+	-$(BIN)/pip install --quiet 'bentoml>=1.4,<2'
+	@touch $@
+
+podman:
+	@command -v podman >/dev/null || \
+	  sh tools/install-packages.sh "podman, for the tests of the images" "PATH to a folder with a podman" podman runc
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache test-artifacts

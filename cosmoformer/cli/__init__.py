@@ -27,6 +27,7 @@ COMMANDS = {
     "replay": "List dead letters or send them again.",
     "models": "List the versions of the model.",
     "promote": "Check a version of the model, then serve it.",
+    "canary": "Let another version judge a share, on a cluster.",
     "register": "Register an artifact file as a new version of the model.",
     "publish": "Publish a model and its card on Hugging Face.",
     "train": "Train a model on labelled galaxies.",

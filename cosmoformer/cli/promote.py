@@ -11,7 +11,7 @@ from cosmoformer.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 
 
-def _reason(_: click.Context, __: click.Parameter, text: str | None) -> str:
+def reason(_: click.Context, __: click.Parameter, text: str | None) -> str:
     """A reason in words; empty when the option is not given."""
     if text is not None and not text.strip():
         raise click.BadParameter("expected the reason, got nothing")
@@ -32,7 +32,7 @@ Examples:
 @click.option(
     "--force",
     metavar="REASON",
-    callback=_reason,
+    callback=reason,
     help="Let VERSION through the gate whatever its figures say. The reason is recorded; a broken version stays refused.",
 )
 @click.option(

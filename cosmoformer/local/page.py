@@ -1,21 +1,26 @@
-"""The upload page on one machine: the files of ``web/``, and a ``config.json`` that names this machine's servers.
+"""The upload page: the files of ``web/``, and a ``config.json`` that names the servers which the page talks to.
 
-python -m cosmoformer.local.page --port 8080 --api http://127.0.0.1:8081 --store http://127.0.0.1:7480
+    python -m cosmoformer.local.page --port 8080 --api http://127.0.0.1:8081 --store http://127.0.0.1:7480
+
+In a container, where none of these is given, the settings say the same.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
-from cosmoformer import logs
+from cosmoformer import logs, settings
 from cosmoformer.errors import SettingsError
 from cosmoformer.local.http_server import Handler, LocalServer, MethodNotAllowed, NoSuchPath, serve_until_signalled
 
+_log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
 # In an installed package, and in a checkout.
 _FOLDERS = (_PACKAGE / "web", _PACKAGE.parent / "web")
@@ -26,6 +31,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
     ".svg": "image/svg+xml",
+    ".webp": "image/webp",
 }
 _DRAIN_S = 1.0
 
@@ -63,15 +69,16 @@ def security_headers(api: str, store: str) -> dict[str, str]:
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
+        "worker-src": "'self'",
         "style-src": "'self'",
-        "img-src": "'self' blob: data:",
+        "img-src": "'self' blob:",
         "connect-src": f"'self' {_origin(api)} {_origin(store)}",
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
-        # Markup cannot be made from text, such as a file's name, even by mistake.
+        # Markup cannot be made from text, such as a file's name, even by mistake. The one policy names the script of a worker.
         "require-trusted-types-for": "'script'",
-        "trusted-types": "'none'",
+        "trusted-types": "thumbnailer",
     }
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
@@ -90,22 +97,25 @@ def _origin(url: str) -> str:
 
 
 class PageServer(LocalServer):
-    """Serves the page on 127.0.0.1.
+    """Serves the page.
 
     Args:
         port: TCP port; 0 takes a free one.
         folder: the page's files; what is added to it later is not served.
         config: content of ``/config.json``.
         headers: added to every answer.
+        host: address to listen on.
     """
 
-    def __init__(self, port: int, folder: Path, config: bytes, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, port: int, folder: Path, config: bytes, headers: Mapping[str, str], host: str = "127.0.0.1"
+    ) -> None:
         files = (path for path in folder.rglob("*") if path.suffix in _TYPES and path.is_file())
         # Only these paths exist, so no request can name another file.
         self.files = {f"/{path.relative_to(folder).as_posix()}": path for path in files}
         self.files["/"] = folder / "index.html"
         self.config, self.headers = config, headers
-        super().__init__(("127.0.0.1", port), _PageHandler)
+        super().__init__((host, port), _PageHandler)
 
 
 class _PageHandler(Handler):
@@ -130,15 +140,23 @@ class _PageHandler(Handler):
 
 
 @click.command()
-@click.option("--port", type=int, required=True, help="Port on 127.0.0.1.")
-@click.option("--api", required=True, help="URL of the ingest function.")
-@click.option("--store", required=True, help="URL of the object store, as browsers reach it.")
-@click.option("--max-bytes", type=int, help="Largest image file; MAX_IMAGE_BYTES.")
-def main(port: int, api: str, store: str, max_bytes: int | None) -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=8080, show_default=True, help="Port to listen on.")
+@click.option("--api", help="URL of the ingest function; INGEST_URL if not given.")
+@click.option("--store", help="URL of the object store, as browsers reach it; S3_PUBLIC_ENDPOINT_URL if not given.")
+@click.option("--max-bytes", type=int, help="Largest image file; MAX_IMAGE_BYTES if not given.")
+def main(host: str, port: int, api: str | None, store: str | None, max_bytes: int | None) -> None:
     """Serve the upload page until a signal comes."""
     logs.configure()
-    folder = web_folder()
-    server = PageServer(port, folder, configuration(folder, api, max_bytes), security_headers(api, store))
+    try:
+        known, folder = settings.load(), web_folder()
+        api = api or known.ingest_url
+        config = configuration(folder, api, max_bytes or known.max_image_bytes)
+        headers = security_headers(api, store or known.store_public_url)
+    except SettingsError as error:
+        _log.critical("cannot start", extra={"problem": str(error)})
+        sys.exit(1)
+    server = PageServer(port, folder, config, headers, host)
     serve_until_signalled(server)
     server.stop(_DRAIN_S)
 

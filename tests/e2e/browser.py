@@ -62,6 +62,8 @@ def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
         page.goto(url)
         expect(page.locator("#choose-files")).to_be_enabled()
+        # Browsers swallow keys until a page has been painted.
+        page.evaluate("new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))")
         yield page
     assert not complaints
 

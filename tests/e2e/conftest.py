@@ -1,4 +1,4 @@
-"""One running system for all whole-system tests, and the galaxies they drop."""
+"""One running system for all whole-system tests, the galaxies they drop, and the page in a browser."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, Page
 
+from tests.conftest import ObjectStore
+from tests.e2e.browser import chromium, opened
+from tests.e2e.page_stage import Stage, running_stage
 from tests.e2e.running_system import RunningSystem
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "originals"
@@ -45,3 +49,31 @@ def _turned(index: int) -> tuple[str, bytes]:
     with Image.open(samples[index % len(samples)]) as image:
         image.rotate(7 * index).save(stream, "JPEG", quality=90)
     return f"rendered-{index:03}.jpg", stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def running(object_store: ObjectStore) -> Iterator[Stage]:
+    """Page, ingest and store, with the tests in the classifier's place."""
+    with running_stage(object_store, max_image_bytes=200_000) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(running: Stage) -> Stage:
+    """The same, as if empty."""
+    running.begin()
+    return running
+
+
+@pytest.fixture
+def page(browser: Browser, stage: Stage) -> Iterator[Page]:
+    """The stage's page."""
+    with opened(browser, stage.page_url) as page:
+        yield page

@@ -45,7 +45,8 @@ def serving_need(documents: list[Object]) -> dict[str, Decimal]:
     """What all pods without a deadline need at once at most."""
     needs = [_service_need(service) for service in knative_services(documents)]
     for deployment in of_kind(documents, "Deployment"):
-        pods = deployment["spec"]["replicas"] + (deployment["spec"]["strategy"]["type"] == "RollingUpdate")
+        # One that sleeps is woken some day.
+        pods = max(1, deployment["spec"]["replicas"]) + (deployment["spec"]["strategy"]["type"] == "RollingUpdate")
         needs.append({n: pods * amount for n, amount in _pod_need(deployment["spec"]["template"]["spec"]).items()})
     return _sum(needs)
 
@@ -108,7 +109,7 @@ def timeout_problems(documents: list[Object]) -> list[str]:
             problems.append(f"{label(document)}: delivery.timeout must be above classify's {allowed} s")
         if delivery.get("backoffPolicy") != "exponential" or delivery.get("retry", 0) < 1:
             problems.append(f"{label(document)}: delivery must be retried, with exponential backoff")
-        if delivery.get("deadLetterSink", {}).get("uri") != "/dead-letters":
+        if document["kind"] == "Trigger" and delivery.get("deadLetterSink", {}).get("uri") != "/dead-letters":
             problems.append(f"{label(document)}: what cannot be delivered must go to /dead-letters of ingest")
     for service in knative_services(documents):
         template = service["spec"]["template"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from tests.knative import capacity, event_routes, figures, references, schemas, security, webhooks
+from tests.knative import capacity, event_routes, figures, references, schemas, security, start_order, webhooks
 from tests.knative.rendering import Object
 
 Check = Callable[[list[Object]], list[str]]
@@ -22,6 +22,7 @@ CHECKS: Mapping[str, Check] = {
     "images": references.image_problems,
     "quota": capacity.quota_problems,
     "timeouts": capacity.timeout_problems,
+    "first start": start_order.circle_problems,
     "concurrency": capacity.concurrency_problems,
     "event types": event_routes.route_problems,
     "figures": figures.figure_problems,

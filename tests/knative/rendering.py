@@ -22,6 +22,7 @@ COMPONENTS = (
     "mlflow",
     "mlflow-postgresql",
     "mlflow-route",
+    "console",
     "bucket-claims",
     "odf",
     "noobaa",

@@ -124,7 +124,7 @@ def test_mlflow_is_not_its_own_client() -> None:
     """A server that is told of a tracking server asks itself; and it answers to the names that it is called by."""
     from mlflow.server.security_utils import is_allowed_host_header
 
-    (mlflow,) = of_kind(parse(overlay("dev")), "Deployment")
+    mlflow = named(parse(overlay("dev")), "Deployment", "mlflow")
     entry = mlflow["spec"]["template"]["spec"]["containers"][0]
     variables = {variable["name"]: variable.get("value") for variable in entry["env"]}
     assert "envFrom" not in entry and "MLFLOW_TRACKING_URI" not in variables

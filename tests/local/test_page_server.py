@@ -37,6 +37,7 @@ def get(url: str, method: str = "GET") -> urllib3.BaseHTTPResponse:
         ("/style.css", "text/css; charset=utf-8"),
         ("/js/main.js", "text/javascript; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
+        ("/shapes/spiral.webp", "image/webp"),
         ("/config.json", "application/json"),
     ],
 )
@@ -55,7 +56,9 @@ def test_policy(page_url: str) -> None:
     assert policy["connect-src"] == f"'self' {API} {STORE}"
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert policy["require-trusted-types-for"] == "'script'"
-    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["trusted-types"] == "thumbnailer"
+    assert policy["script-src"] == policy["style-src"] == policy["worker-src"] == "'self'"
+    assert policy["img-src"] == "'self' blob:"
 
 
 def test_configuration(page_url: str) -> None:

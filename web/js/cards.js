@@ -1,38 +1,21 @@
-// Cards: one file each. Names and reasons come from outside, so everything is set as text, never as markup.
+// Cards: one file each, in the list of results.
 
-import { describeClass, inOrder } from "./classes.js";
+import { describeClass } from "./classes.js";
 import { extension } from "./files.js";
+import { bars, glyph, inSeconds, make, modelOf, part, say, secondsOf, shown, wordsFor } from "./parts.js";
 import { percent } from "./results.js";
+import { adviceFor, STATES } from "./states.js";
 
-// What a card says in each state, before there is a result: heading, badge on the picture, label of its button.
-const STATES = {
-  waiting: { verdict: "In line", badge: "In line" },
-  uploading: { verdict: "Uploading", badge: "Uploading" },
-  classifying: { verdict: "Looking closely", badge: "Classifying" },
-  classified: {},
-  rejected: { verdict: "Not classified", badge: "Rejected" },
-  failed: { verdict: "Not uploaded", badge: "Failed", again: "Try again" },
-  late: { verdict: "No answer yet", badge: "Late", again: "Keep waiting" },
-  unreadable: { verdict: "Unknown result", badge: "Failed" },
-};
-
-// Invisible characters that turn the text after them round: "exe.jpg" could show as "gpj.exe".
-const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
-
-/**
- * The card of an item. Call `update()` after the item has changed.
- *
- * @param {object} item - {file, name, state, sent, reason, result, url}
- * @param {function} onAgain - called with the item when its button is pressed.
- */
+/** The card of an item. Call `update()` after the item has changed; its `data-id` is the item's. */
 export class Card {
-  constructor(item, onAgain) {
+  constructor(item) {
     this.item = item;
-    this.element = document.getElementById("card").content.firstElementChild.cloneNode(true);
-    this.part("bdi").textContent = item.name.replace(REORDERING, "\ufffd");
+    this.element = part("card").content.firstElementChild.cloneNode(true);
+    this.element.dataset.id = item.id;
+    say(this.part("bdi"), shown(item.name));
     this.part(".name").title = item.name;
-    this.part(".again").addEventListener("click", () => onAgain(item));
-    this.showPicture();
+    this.part(".pick input").setAttribute("aria-label", `Compare ${shown(item.name)}`);
+    say(this.part(".kind"), kindOf(item));
     this.update();
   }
 
@@ -40,88 +23,95 @@ export class Card {
     return this.element.querySelector(selector);
   }
 
-  showPicture() {
-    const picture = this.part("img");
-    this.part(".kind").textContent = extension(this.item.name).slice(0, 5).toUpperCase() || "?";
-    // Browsers show no FITS and no damaged files: the kind of file stands there instead.
-    picture.addEventListener("error", () => picture.remove());
-    picture.src = this.item.url;
-  }
-
   update() {
-    const { state, reason, result } = this.item;
+    const { state, reason, result, twin } = this.item;
     const words = STATES[state];
     this.element.dataset.state = state;
-    setBadge(this.part(".badge"), words.badge);
-    this.part(".again").hidden = !words.again;
-    this.part(".again").textContent = words.again ?? "";
-    this.updateUpload();
-    if (state === "classified") {
-      this.showPrediction(result.prediction);
-    } else {
-      this.part(".verdict").textContent = words.verdict;
-      this.part(".words").textContent = reason ?? "";
-    }
-    this.part(".facts").textContent = result ? facts(result) : "";
+    this.showPicture();
+    this.showBadge(result?.prediction?.unsure ? "Unsure" : words.badge ?? (twin && "Duplicate"));
+    this.showUpload();
+    if (result?.prediction) this.showPrediction(result.prediction);
+    else this.showState(words.verdict, reason);
+    say(this.part(".advice"), shown(adviceFor(this.item)));
+    this.showButton(".cancel", words.cancel);
+    this.showButton(".again", words.again ?? (twin && STATES.twin.again));
+    say(this.part(".facts"), result ? facts(this.item) : "");
+    this.part(".open").setAttribute("aria-label", `${spoken(this.item)}. Large view`);
   }
 
-  updateUpload() {
-    const { state, sent, file } = this.item;
-    const share = file.size ? Math.min(sent / file.size, 1) : 0;
+  /** The thumbnail, once there is one; browsers show no FITS and no damaged file, for which the kind of file stands. */
+  showPicture() {
+    const { thumb } = this.item;
+    const old = this.part("img");
+    if (!thumb || old?.src === thumb) return;
+    const picture = make("img");
+    picture.alt = "";
+    picture.decoding = "async";
+    picture.src = thumb;
+    picture.addEventListener("error", () => picture.remove());
+    old?.remove();
+    this.part(".open").append(picture);
+  }
+
+  showBadge(text) {
+    const badge = this.part(".badge");
+    badge.hidden = !text;
+    say(badge, text ?? "");
+  }
+
+  showButton(selector, text) {
+    const button = this.part(selector);
+    // A button that goes while it has the focus would drop a keyboard user back to the top of the page.
+    if (!text && document.activeElement === button) this.part(".open").focus({ preventScroll: true });
+    button.hidden = !text;
+    say(button, text ?? "");
+    if (text) button.setAttribute("aria-label", `${text}: ${shown(this.item.name)}`);
+  }
+
+  showUpload() {
+    const { state, sent, size } = this.item;
+    const share = size ? Math.min(sent / size, 1) : 0;
     const bar = this.part(".upload");
     bar.hidden = state !== "uploading";
+    if (bar.hidden) return;
     bar.setAttribute("aria-valuenow", Math.round(share * 100));
     bar.firstElementChild.style.setProperty("--share", share);
   }
 
+  showState(verdict, reason) {
+    delete this.element.dataset.class;
+    delete this.element.dataset.unsure;
+    this.drawn = null;
+    this.part(".bars").hidden = true;
+    say(this.part(".verdict"), verdict);
+    say(this.part(".words"), reason ?? "");
+  }
+
   showPrediction(prediction) {
-    const { label, words, shape } = describeClass(prediction.class);
+    if (this.drawn === prediction) return;
+    this.drawn = prediction;
+    const { label, shape } = describeClass(prediction.class);
     this.element.dataset.class = prediction.class;
-    this.part(".verdict").replaceChildren(glyph(shape), label);
-    this.part(".words").textContent = words;
-    if (prediction.unsure) {
-      this.element.dataset.unsure = "";
-      setBadge(this.part(".badge"), "Unsure");
-      this.part(".words").textContent = `Take it with care: no shape reached ${percent(prediction.unsure_below)}. ${words}`;
-    }
+    this.element.toggleAttribute("data-unsure", prediction.unsure);
+    this.part(".verdict").replaceChildren(glyph(shape), shown(label));
+    say(this.part(".words"), wordsFor(prediction));
     this.part(".bars").hidden = false;
     this.part(".bars").replaceChildren(...bars(prediction));
   }
 }
 
-/** The drawing of a shape. */
-export function glyph(shape) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  svg.classList.add("glyph");
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#shape-${shape}`);
-  svg.append(use);
-  return svg;
+/** What stands where no picture can be shown: "FITS". */
+export const kindOf = (item) => extension(item.name).slice(0, 5).toUpperCase() || "?";
+
+/** An item in one line for screen readers: "m51.jpg: Spiral, 92 %, unsure". */
+export function spoken({ name, state, reason, result }) {
+  const prediction = result?.prediction;
+  if (!prediction) return `${shown(name)}: ${STATES[state].verdict}${reason ? `, ${shown(reason).replace(/\.$/, "")}` : ""}`;
+  const share = `${describeClass(prediction.class).label}, ${percent(prediction.confidence)}`;
+  return `${shown(name)}: ${shown(share)}${prediction.unsure ? ", unsure" : ""}`;
 }
 
-function setBadge(badge, text) {
-  badge.hidden = !text;
-  badge.textContent = text ?? "";
-}
-
-function facts({ model, seconds }) {
-  const by = model ? `${model.name} v${model.version} · ` : "";
-  return `${by}${seconds < 10 ? seconds.toFixed(2) : Math.round(seconds)} s`;
-}
-
-/** Rows of a description list: every class with its probability. */
-function bars({ probabilities, class: best }) {
-  return inOrder(Object.keys(probabilities)).map((name) => {
-    const row = document.createElement("div");
-    row.classList.toggle("best", name === best);
-    row.dataset.class = name;
-    const term = document.createElement("dt");
-    term.textContent = describeClass(name).short;
-    const share = document.createElement("dd");
-    share.textContent = percent(probabilities[name]);
-    row.style.setProperty("--share", probabilities[name]);
-    row.append(term, share);
-    return row;
-  });
+function facts(item) {
+  const seconds = inSeconds(secondsOf(item));
+  return [modelOf(item.result), seconds && `after ${seconds}`].filter(Boolean).join(" · ");
 }

@@ -1,182 +1,155 @@
-// The page: what was chosen becomes items, items are uploaded and their results awaited, cards and overview show it.
+// The page: what was chosen becomes items, items are uploaded and their results awaited; cards and overview show them.
 
-import { Card, glyph } from "./cards.js";
-import { CLASSES } from "./classes.js";
-import { fromDrop, fromInput, inWords, objection } from "./files.js";
-import { awaitResult, toCsv } from "./results.js";
+import { Announcer } from "./announcer.js";
+import { BatchLink, batchesOf, reopened } from "./batchlink.js";
+import { Board } from "./board.js";
+import { Comparison } from "./compare.js";
+import { listenForDownloads } from "./export.js";
+import { inWords } from "./files.js";
+import { Filters } from "./filters.js";
+import { listenForFiles } from "./intake.js";
+import { listenForKeys } from "./keys.js";
+import { LargeView } from "./large.js";
+import { showLegend } from "./legend.js";
+import { part, say } from "./parts.js";
+import { StoredPictures } from "./pictures.js";
 import { Summary } from "./summary.js";
-import { uploadAll } from "./upload.js";
+import { Work } from "./work.js";
 
-const part = (id) => document.getElementById(id);
-
-let items = [];
+const filters = new Filters(() => board.refresh());
+const board = new Board(part("cards"), filters, { frame: show, card: (item) => item.file || pictures.drawWhenSeen(item) });
+const pictures = new StoredPictures((item, thumb) => board.change(item, { thumb }));
+const summary = new Summary(() => board.refresh());
+const announcer = new Announcer(() => board.items);
+const large = new LargeView(() => board.visible);
+const comparison = new Comparison(() => board.refresh());
+const link = new BatchLink();
 let config = null;
-let work = new AbortController();
-const summary = new Summary(() => items);
+let work = null;
+let opening = new AbortController();
 
-/** Change an item and show it. */
-function change(item, changes) {
-  Object.assign(item, changes);
-  item.card.update();
-  summary.refresh();
+function show(items) {
+  summary.show(items);
+  filters.show(items, board.visible.length);
+  comparison.show();
+  large.refresh();
 }
 
-function end(item, state, changes = {}) {
-  change(item, { state, ended: performance.now(), ...changes });
+function tell(id, words) {
+  say(part(id), words);
+  part(id).hidden = !words;
 }
 
-function newItem({ file, name }) {
-  const item = { file, name, state: "waiting", sent: 0, started: performance.now(), url: URL.createObjectURL(file) };
-  item.card = new Card(item, again);
-  return item;
-}
-
-/** Take chosen files in: show all of them, and upload those that can be. */
+/** Take chosen files in, as many as there is room for. */
 function take({ found, skipped }) {
-  const room = config.max_files - items.length;
-  const taken = found.slice(0, room).map(newItem);
-  notify(found.length - taken.length, skipped, found.length === 0 && skipped === 0);
+  const taken = found.slice(0, config.max_files - board.items.length);
+  tell("notice", noticeFor(found.length - taken.length, skipped, found.length === 0 && skipped === 0));
   if (!taken.length) return;
-  items.push(...taken);
-  part("cards").append(...taken.map((item) => item.card.element));
   document.body.classList.add("busy");
-  for (const item of taken) {
-    const reason = objection(item.file, config.max_bytes);
-    if (reason) end(item, "rejected", { reason });
-  }
-  summary.refresh();
-  upload(taken.filter((item) => item.state === "waiting"));
+  work.take(taken);
 }
 
-function notify(left, skipped, nothing) {
-  show([
-    left && `${left} more were left out: this page takes ${config.max_files} files at a time.`,
+function noticeFor(left, skipped, nothing) {
+  return [
+    left && `${left} more were left out: this page takes ${config.max_files} files at a time. Start over to drop them.`,
     skipped && `${skipped} ${skipped === 1 ? "file that is no picture was" : "files that are no pictures were"} left out.`,
     nothing && "There were no files in it.",
-  ].filter(Boolean).join(" "));
-}
-
-function show(notice) {
-  part("notice").textContent = notice;
-  part("notice").hidden = !notice;
-}
-
-function upload(chosen) {
-  const { signal } = work;
-  const on = {
-    started: (item) => change(item, { state: "uploading" }),
-    progress: (item, sent) => change(item, { sent }),
-    uploaded: (item, { key, url }) => {
-      change(item, { state: "classifying", sent: item.file.size, stored: performance.now(), key, resultUrl: url });
-      classify(item, signal);
-    },
-    refused: (item, reason) => end(item, "rejected", { reason }),
-    failed: (item, reason) => end(item, "failed", { reason }),
-  };
-  // Rejected only when everything was thrown away; then nobody waits for it.
-  uploadAll(chosen, config.api, on, signal).catch((error) => signal.aborted || show(error.message));
-}
-
-async function classify(item, signal) {
-  try {
-    const result = await awaitResult(item.resultUrl, signal);
-    end(item, result.status, { result, reason: result.rejection?.reason });
-  } catch (error) {
-    if (!signal.aborted) end(item, error.transient ? "late" : "unreadable", { reason: error.message });
-  }
-}
-
-/** The button of a card: wait on for a late result, or upload a failed file anew, under a new address. */
-function again(item) {
-  if (item.state === "late") {
-    change(item, { state: "classifying", stored: performance.now(), reason: "" });
-    classify(item, work.signal);
-  } else {
-    change(item, { state: "waiting", sent: 0, reason: "" });
-    upload([item]);
-  }
+  ].filter(Boolean).join(" ");
 }
 
 function clear() {
-  work.abort();
-  work = new AbortController();
-  items.forEach((item) => URL.revokeObjectURL(item.url));
-  items = [];
-  part("cards").replaceChildren();
+  opening.abort();
+  opening = new AbortController();
+  work.clear();
+  announcer.clear();
+  comparison.clear();
+  filters.reset();
+  board.clear();
+  link.clear();
+  pictures.clear();
   document.body.classList.remove("busy");
-  show("");
-  summary.refresh();
-  part("choose-files").focus();
+  tell("notice", "");
+  tell("away", "");
 }
 
-function download() {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([toCsv(items)], { type: "text/csv;charset=utf-8" }));
-  link.download = "galaxies.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+/** Show again what lies in the store of the batches that the page's address names. */
+async function reopen() {
+  const batches = batchesOf(location.href);
+  if (!batches.size || [...batches].every((batch) => link.batches.has(batch))) return;
+  clear();
+  const { signal } = opening;
+  document.body.classList.add("busy");
+  for (const batch of batches) await reopenOne(batch, signal);
+  if (signal.aborted) return;
+  if (board.items.length) announcer.say(`${board.items.length} results opened.`);
+  else document.body.classList.remove("busy");
+}
+
+async function reopenOne(batch, signal) {
+  let words = `Nothing is there of the batch ${batch}: its link is not whole, or no result has come yet. Reload to look again.`;
+  try {
+    for await (const item of reopened(config.api, batch, signal, { offline: showAway })) {
+      link.add(batch);
+      board.add([item]);
+      words = "";
+    }
+  } catch (error) {
+    words = `The batch ${batch} could not be opened. ${error.message}`;
+  }
+  if (words && !signal.aborted) tell("notice", words);
+}
+
+function showAway(waiting, words) {
+  tell("away", waiting ? words : "");
 }
 
 function listen() {
-  for (const id of ["choose-files", "choose-folder"]) {
-    part(id).disabled = false;
-    part(id).addEventListener("change", ({ target }) => {
-      take(fromInput(target));
-      target.value = ""; // so that choosing the same file again is a change
-    });
-  }
-  part("download").addEventListener("click", download);
-  part("clear").addEventListener("click", clear);
+  listenForFiles(config.max_files, take, (words) => tell("notice", words));
+  listenForDownloads(() => board.items);
+  listenForCards();
+  listenForKeys(part("cards"));
+  part("stop").addEventListener("click", () => work.cancelAll());
+  part("retry").addEventListener("click", () => work.retryAll());
+  part("clear").addEventListener("click", () => {
+    clear();
+    part("choose-files").focus();
+  });
+  window.addEventListener("hashchange", reopen);
   window.addEventListener("beforeunload", (event) => {
-    if (items.some(({ state }) => state === "waiting" || state === "uploading")) event.preventDefault();
-  });
-  listenForDrops();
-}
-
-function listenForDrops() {
-  const hover = (on) => document.body.classList.toggle("hover", on);
-  window.addEventListener("dragover", (event) => {
-    event.preventDefault();
-    hover(true);
-  });
-  window.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) hover(false); // the pointer has left the window, not just one element for another
-  });
-  window.addEventListener("drop", async (event) => {
-    event.preventDefault();
-    hover(false);
-    try {
-      take(await fromDrop(event.dataTransfer, config.max_files));
-    } catch (error) {
-      show(`The browser could not read what was dropped: ${error.message}`);
-    }
+    if (board.items.some(({ state }) => state === "waiting" || state === "uploading")) event.preventDefault();
   });
 }
 
-function showLegend() {
-  for (const { label, words, shape } of CLASSES.values()) {
-    const entry = document.createElement("li");
-    const title = document.createElement("h3");
-    const text = document.createElement("p");
-    title.textContent = label;
-    text.textContent = words;
-    entry.dataset.shape = shape;
-    entry.append(glyph(shape), title, text);
-    part("legend-list").append(entry);
-  }
+function listenForCards() {
+  part("cards").addEventListener("click", ({ target }) => {
+    const button = target.closest("button");
+    const item = button && board.itemOf(button);
+    if (!item) return;
+    if (button.matches(".open")) large.open(item);
+    else if (button.matches(".cancel")) work.cancel(item);
+    else work.again(item);
+  });
+  part("cards").addEventListener("change", ({ target }) => comparison.choose(board.itemOf(target), target.checked));
 }
 
 async function start() {
-  showLegend();
+  showLegend(part("legend-list"));
   try {
     const response = await fetch("config.json", { cache: "no-cache" });
     config = await response.json();
   } catch {
-    show("This page could not read its config.json, so it does not know where to upload to.");
+    tell("notice", "This page could not read its config.json, so it has no place to upload to. Reload it, or tell who runs it.");
     return;
   }
   part("limits").textContent += `, up to ${inWords(config.max_bytes)} each, ${config.max_files} at a time`;
+  work = new Work(config, board, {
+    ended: (item) => announcer.tell(item),
+    stored: (batch) => link.add(batch),
+    offline: showAway,
+    broken: (error) => tell("notice", `Something went wrong in this page: ${error.message} Reload it.`),
+  });
   listen();
+  await reopen();
 }
 
 start();

@@ -1,6 +1,7 @@
-// Results: waiting for the JSON objects that the classifier leaves in the store, and writing them out as CSV.
+// Results: waiting for the JSON objects that the classifier leaves in the store.
 
-import { inOrder } from "./classes.js";
+import { isExpired, renew } from "./addresses.js";
+import { reach } from "./network.js";
 import { Failure, pause, turns } from "./pace.js";
 
 const FIRST_PAUSE_MS = 400;
@@ -9,6 +10,7 @@ const GROWTH = 1.5;
 const PATIENCE_MS = 10 * 60_000;
 const QUESTIONS_AT_ONCE = 4;
 const REST_MS = 100;
+const RENEWED_EVERY_MS = 60_000;
 const SCHEMA_VERSION = 1;
 
 const askTurn = turns(QUESTIONS_AT_ONCE);
@@ -16,41 +18,59 @@ const askTurn = turns(QUESTIONS_AT_ONCE);
 /**
  * The result of one image (cosmoformer/schemas/result-v1.json), once it is there.
  *
- * @param {string} url - presigned address of an object that need not exist yet.
+ * While the network is away it waits, and an address that has expired is renewed.
+ *
+ * @param {object} item - that was uploaded: its `address` names where the result will stand.
+ * @param {object} options - {api, signal, on}; on.offline(waiting, words) as for uploads.
  * @throws {Failure} transient when there is none after ten minutes; final when this page cannot read it.
  */
-export async function awaitResult(url, signal) {
-  const deadline = Date.now() + PATIENCE_MS;
+export async function awaitResult(item, { api, signal, on = {} }) {
+  let deadline = Date.now() + PATIENCE_MS;
   for (let wait = FIRST_PAUSE_MS; Date.now() < deadline; wait = Math.min(wait * GROWTH, LONGEST_PAUSE_MS)) {
     await pause(wait, signal);
-    const result = await askTurn(() => ask(url, signal));
+    const began = Date.now();
+    const result = await askTurn(() => ask(item, { api, on }, signal));
     signal.throwIfAborted();
-    if (result) return checked(result);
+    if (result) return checkedResult(result);
+    // Time without a network, or in line, is no time that the classifier takes.
+    deadline += Date.now() - began;
   }
-  throw new Failure("The image is stored, but no result has come yet.", { transient: true });
+  throw new Failure("The image is stored, but no result has come in ten minutes. Keep waiting, or come back later.", {
+    transient: true,
+  });
 }
 
 /** What stands at the address now, or null. */
-async function ask(url, signal) {
-  const result = await read(url, signal);
+async function ask(item, work, signal) {
+  const { result, received } = item.address;
+  if (isExpired(result.expires, received)) await renew(item, work, signal);
+  const answer = await read(item, work, signal);
   // In vain: this turn rests. However many images wait, the store gets at most 40 such questions a second.
-  if (!result) await pause(REST_MS, signal);
-  return result;
+  if (!answer) await pause(REST_MS, signal);
+  return answer;
 }
 
-async function read(url, signal) {
+async function read(item, work, signal) {
+  const { result, received } = item.address;
   try {
-    // While there is nothing, stores answer 404 or, when the signer may not list the bucket, 403.
-    // Without no-store the browser may keep the 404.
-    const response = await fetch(url, { cache: "no-store", credentials: "omit", signal });
-    return response.ok ? await response.json() : null;
+    return await readResult(result.url, work.on, signal);
   } catch {
-    // Also what an error without CORS headers looks like. The object may still come.
+    signal.throwIfAborted();
+    // The store answers, but not to scripts: so does one whose clock says that the address has expired.
+    if (Date.now() - received > RENEWED_EVERY_MS) await renew(item, work, signal);
     return null;
   }
 }
 
-function checked(result) {
+/** The JSON at a presigned address, or null while there is none; waits while there is no way to the store. */
+export async function readResult(url, on, signal) {
+  const response = await reach(url, "object store", on?.offline, signal);
+  // While there is nothing, stores answer 404 or, when the signer may not list the bucket, 403.
+  return response.ok ? response.json() : null;
+}
+
+/** A result of the version that this page reads; throws a final Failure for another. */
+export function checkedResult(result) {
   if (result.schema_version === SCHEMA_VERSION) return result;
   throw new Failure(
     `The result has schema version ${result.schema_version}; this page reads version ${SCHEMA_VERSION}. Reload the page.`,
@@ -62,31 +82,4 @@ export function percent(share) {
   if (share > 0.995 && share < 1) return ">99\u00a0%";
   if (share < 0.005 && share > 0) return "<1\u00a0%";
   return `${Math.round(share * 100)}\u00a0%`;
-}
-
-/** All items as CSV (RFC 4180): one line a file, one column a class. */
-export function toCsv(items) {
-  const classes = inOrder([...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.probabilities ?? {})))]);
-  const header = [
-    "file", "key", "status", "class", "confidence", "unsure",
-    ...classes.map((name) => `p_${name}`),
-    "model", "model_version", "seconds", "reason",
-  ];
-  return [header, ...items.map((item) => row(item, classes))].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
-}
-
-function row({ name, key, state, reason, result }, classes) {
-  const { prediction, model } = result ?? {};
-  return [
-    name, key, state, prediction?.class, prediction?.confidence, prediction?.unsure,
-    ...classes.map((each) => prediction?.probabilities[each]),
-    model?.name, model?.version, result?.seconds, reason,
-  ];
-}
-
-function quoted(value) {
-  if (typeof value !== "string") return value ?? "";
-  // Spreadsheets run a cell that starts like a formula, and file names come from anyone.
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

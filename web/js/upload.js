@@ -1,94 +1,104 @@
-// Uploads: the API hands out presigned addresses, and the files go straight to the object store.
+// Uploads: files go straight to the object store, by the addresses that the API hands out.
 
-import { mediaType } from "./files.js";
+import { Batch, FILES_A_REQUEST, address, isExpired, renew } from "./addresses.js";
+import { answers, untilBack } from "./network.js";
 import { Failure, retrying, turns } from "./pace.js";
 
-const FILES_A_REQUEST = 100; // the API's MAX_UPLOADS
+export { Batch };
+
 const PUTS_AT_ONCE = 4; // browsers open six connections to a host; the rest is for results
 const STALLED_MS = 60_000;
 
 const putTurn = turns(PUTS_AT_ONCE);
 
 /**
- * Uploads items ({file, name, …}) and reports on each of them.
+ * Uploads items and reports on each of them; resolves when all have been uploaded, refused, cancelled or given up.
  *
- * @param {object} on - started(item), progress(item, bytes), uploaded(item, {key, url}), refused(item, reason) when the
- *   API does not take the file, failed(item, reason) when trying again may help.
+ * While the network is away it waits, and an address that has expired is renewed; neither counts as a failure.
+ *
+ * @param {object[]} items - {file, name, type}; `abort`, an AbortController, cancels one, and nothing more is reported of it.
+ *   An item that was uploaded in vain before (it has an `address`) is uploaded under the same key.
+ * @param {object} options
+ * @param {string} options.api - URL of the ingest function.
+ * @param {Batch} [options.batch] - the session's, so that one link reopens all of it; a new one when left out.
+ * @param {AbortSignal} options.signal - cancels everything; the promise is rejected.
+ * @param {object} options.on - started(item); progress(item, bytes); uploaded(item, {key, batch, resultUrl, expires});
+ *   refused(item, reason) when the API does not take the file; failed(item, reason) when trying again may help;
+ *   offline(waiting, words) when it begins and ends to wait for a server.
  */
-export async function uploadAll(items, api, on, signal) {
-  let batch;
-  let names = new Set();
+export async function uploadAll(items, { api, on, signal, batch = new Batch() }) {
+  const work = { api, on, signal, batch };
+  const sending = [];
   for (let start = 0; start < items.length; start += FILES_A_REQUEST) {
-    const chunk = items.slice(start, start + FILES_A_REQUEST);
-    // A batch is a folder of the bucket: a name that it has already would replace the file of that name.
-    if (chunk.some(({ name }) => names.has(name))) [batch, names] = [undefined, new Set()];
-    chunk.forEach(({ name }) => names.add(name));
-    let answer;
+    const chunk = items.slice(start, start + FILES_A_REQUEST).filter((item) => !item.abort?.signal.aborted);
+    const fresh = chunk.filter((item) => !item.address?.put);
     try {
-      answer = await retrying(() => requestAddresses(api, chunk, batch, signal), signal);
+      if (fresh.length) await address(fresh, work, signal);
     } catch (error) {
       signal.throwIfAborted();
-      items.slice(start).forEach((item) => on.failed(item, error.message));
-      return;
+      items.slice(start).filter((item) => !item.abort?.signal.aborted).forEach((item) => on.failed(item, error.message));
+      break;
     }
-    batch = answer.batch;
-    await Promise.all(chunk.map((item, index) => deliver(item, answer.uploads[index], on, signal)));
+    sending.push(...chunk.map((item) => deliver(item, work)));
   }
+  await Promise.all(sending);
+  signal.throwIfAborted();
 }
 
-async function requestAddresses(api, items, batch, signal) {
-  const files = items.map(({ file, name }) => ({ name, type: mediaType(file), size: file.size }));
-  const response = await fetch(`${api}/uploads`, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(batch ? { files, batch } : { files }),
-    credentials: "omit",
-    signal,
-  }).catch(() => {
-    throw new Failure("The upload service does not answer. Is the network there?", { transient: true });
-  });
-  if (!response.ok) throw await problemOf(response);
-  const answer = await response.json().catch(() => null);
-  if (answer?.uploads?.length !== items.length) {
-    throw new Failure(`The upload service was asked for ${items.length} addresses and answered something else.`);
-  }
-  return answer;
-}
-
-/** The failure that an answer of the API tells of: problem details of RFC 9457. */
-async function problemOf(response) {
-  const problem = await response.json().catch(() => ({}));
-  const words = [problem.detail, problem.mend].filter(Boolean).join(". ");
-  return new Failure(words || `The upload service answered ${response.status}.`, {
-    transient: response.status >= 500 || response.status === 429,
-    retryAfterMs: 1000 * (Number(response.headers.get("Retry-After")) || 0),
-  });
-}
-
-async function deliver(item, address, on, signal) {
-  if (address.error) {
-    on.refused(item, address.error.detail);
+async function deliver(item, work) {
+  const { on } = work;
+  const signal = item.abort ? AbortSignal.any([work.signal, item.abort.signal]) : work.signal;
+  if (signal.aborted) return;
+  if (item.address.error) {
+    on.refused(item, item.address.error.detail);
     return;
   }
   try {
     await putTurn(async () => {
       signal.throwIfAborted();
       on.started(item);
-      await retrying(() => put(item, address.put, on, signal), signal);
+      await send(item, work, signal);
     });
-    on.uploaded(item, { key: address.key, url: address.result.url });
   } catch (error) {
     if (!signal.aborted) on.failed(item, error.message);
+    return;
   }
+  const { key, batch, result } = item.address;
+  on.uploaded(item, { key, batch, resultUrl: result.url, expires: result.expires });
+}
+
+async function send(item, work, signal) {
+  let losses = 0;
+  await retrying(async () => {
+    for (;;) {
+      const { expires, received } = item.address;
+      // A refused signature comes without CORS headers, so that an address which expired by the store's clock alone looks
+      // like a lost connection: one that was lost twice is taken for that.
+      if (isExpired(expires, received) || losses > 1) await renew(item, work, signal);
+      await mustBeThere(item.file);
+      signal.throwIfAborted();
+      try {
+        return await put(item, work.on, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const { url } = item.address.put;
+        if (!error.lost || await answers(url)) {
+          losses += 1;
+          throw error;
+        }
+        await untilBack(url, "object store", work.on.offline, signal);
+      }
+    }
+  }, signal);
 }
 
 /** One PUT. XMLHttpRequest, because fetch does not tell how much has been sent. */
-function put(item, { method, url, headers }, on, signal) {
+function put(item, on, signal) {
+  const { method, url, headers } = item.address.put;
   const request = new XMLHttpRequest();
   const abort = () => request.abort();
   return new Promise((resolve, reject) => {
-    // A refused signature comes without CORS headers, so an expired address looks like a lost connection.
-    const lost = new Failure("The connection to the object store was lost.", { transient: true });
+    const lose = () => reject(lost());
     let stalled;
     const watch = () => {
       clearTimeout(stalled);
@@ -99,8 +109,8 @@ function put(item, { method, url, headers }, on, signal) {
       watch();
     };
     request.onload = () => (request.status < 300 ? resolve() : reject(refusal(request.status)));
-    request.onerror = () => reject(lost);
-    request.onabort = () => reject(lost);
+    request.onerror = lose;
+    request.onabort = lose;
     request.onloadend = () => clearTimeout(stalled);
     request.open(method, url);
     Object.entries(headers ?? {}).forEach(([name, value]) => request.setRequestHeader(name, value));
@@ -110,8 +120,22 @@ function put(item, { method, url, headers }, on, signal) {
   }).finally(() => signal.removeEventListener("abort", abort));
 }
 
+/** A file that was changed or removed since it was chosen would break the connection amid the upload. */
+async function mustBeThere(file) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Failure("The file was changed or moved since it was chosen. Choose it again.");
+  }
+}
+
+function lost() {
+  const words = "The connection to the object store broke again and again. Try again; if it goes on, tell whoever runs it.";
+  return Object.assign(new Failure(words, { transient: true }), { lost: true });
+}
+
 function refusal(status) {
-  return new Failure(`The object store refused the file (HTTP ${status}).`, {
-    transient: status >= 500 || status === 429 || status === 408,
-  });
+  const words = `The object store refused the file (HTTP ${status}). Try again; if it goes on, tell whoever runs it.`;
+  // 403 is what an expired address gets from a store that says so.
+  return new Failure(words, { transient: status >= 500 || [403, 408, 429].includes(status) });
 }

@@ -1,0 +1,200 @@
+"""``cosmoformer canary``, by the real kubectl and at a real MLflow server: who gets which share of the traffic, and when."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cosmoformer import canary
+from cosmoformer.canary import CanaryRelease
+from cosmoformer.errors import PermanentError
+from cosmoformer.kubectl import Kubectl
+from cosmoformer.registration import register
+from cosmoformer.registry import Registry
+from tests.cosmoformer.cli.conftest import Cli
+from tests.cosmoformer.held_out import held_out
+from tests.cosmoformer.tiny_artifact import tiny_artifact
+from tests.knative.api_server import ApiServer
+from tests.knative.checks import CHECKS
+from tests.knative.objects import knative_service
+from tests.knative.rendering import Object, kubectl, overlay, parse
+
+CLASSIFY = "/apis/serving.knative.dev/v1/namespaces/trial/services/classify"
+
+
+def _problems(service: Object) -> list[str]:
+    """What Knative's webhook refuses, and what its CRD would."""
+    found = CHECKS["Knative Services"]([service])
+    try:
+        return found + CHECKS["schemas of Knative and OpenShift"]([service])
+    except pytest.skip.Exception:  # no contracts beside this checkout
+        return found
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    """A cluster with the Service classify of overlays/dev, which kubectl finds."""
+    monkeypatch.setattr(canary, "_POLL_S", 0.05)
+    with ApiServer(patience=1) as api:
+        api.write(CLASSIFY, knative_service(parse(overlay("dev")), "classify"), new=True)
+        api.check = _problems
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        monkeypatch.setenv("KUBECACHEDIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("PATH", f"{Path(kubectl()).parent}:{os.environ['PATH']}")
+        yield api
+
+
+@pytest.fixture
+def models(cli: Cli, registry: Registry) -> Cli:
+    """The command line at a registry with a champion and a better version 2."""
+    register(registry, tiny_artifact(), tags=held_out(800), alias="champion")
+    register(registry, tiny_artifact(run="candidate"), tags=held_out(850))
+    return cli.at(registry.settings)
+
+
+def _shares(cluster: ApiServer) -> list[dict[str, int]]:
+    """Traffic by the alias that a revision serves, after each write to the Service; what came twice running is told once."""
+    seen: list[dict[str, int]] = []
+    for traffic in cluster.history:
+        share = {_alias(cluster.revisions[entry["revisionName"]]): entry["percent"] for entry in traffic}
+        if seen[-1:] != [share]:
+            seen.append(share)
+    return seen
+
+
+def _alias(template: Object) -> str:
+    variables = {entry["name"]: entry.get("value") for entry in template["spec"]["containers"][0]["env"]}
+    assert variables.get("MODEL_ALIAS") == variables.get("MODEL_FALLBACK_ALIAS")  # it serves its version, or nothing
+    return str(variables.get("MODEL_ALIAS", "champion"))
+
+
+def test_a_share_and_no_more(models: Cli, registry: Registry, cluster: ApiServer) -> None:
+    """The new version gets its share only once its revision is ready, and the share can be changed."""
+    result = models("canary", "start", 2, "--percent", 10)
+    assert result.exit_code == 0, result.output
+    assert registry.aliases() == {"champion": 1, "canary-2": 2}
+    assert _shares(cluster) == [{"champion": 100}, {"champion": 90, "canary-2": 10}]
+    assert models("canary", "start", 2, "--percent", 50).exit_code == 0
+    assert _shares(cluster)[2:] == [{"champion": 50, "canary-2": 50}]
+    assert len(cluster.revisions) == 2
+    shown = models("canary", "status")
+    assert shown.stdout.splitlines() == [
+        "version 2: 50 % at classify-00002; http://canary-classify.trial.svc.cluster.local",
+        "champion: 50 % at classify-00001",
+    ]
+
+
+def test_promote_makes_it_the_champion(models: Cli, registry: Registry, cluster: ApiServer) -> None:
+    """The gate opens, the alias moves, and the Service is what it was before: its latest revision follows the champion."""
+    before = cluster.named("services", "classify")["spec"]["template"]
+    models("canary", "start", 2)
+    result = models("canary", "promote")
+    assert result.exit_code == 0, result.output
+    assert registry.aliases() == {"champion": 2, "previous": 1, "canary-2": 2}
+    assert _shares(cluster)[2:] == [{"champion": 100}]
+    service = cluster.named("services", "classify")
+    assert service["spec"]["template"] == before
+    assert service["spec"]["traffic"] == [canary.TO_LATEST]
+
+
+def test_a_canary_that_the_gate_refuses_stays_one(models: Cli, registry: Registry, cluster: ApiServer) -> None:
+    """Without evidence nothing changes; with a reason the version becomes champion."""
+    register(registry, tiny_artifact(run="third"), tags={})
+    models("canary", "start", 3, "--percent", 5)
+    result = models("canary", "promote")
+    assert result.exit_code == 1 and "--force" in result.stderr
+    assert _shares(cluster)[-1] == {"champion": 95, "canary-3": 5}
+    assert models("canary", "promote", "--force", "looked at by hand").exit_code == 0
+    assert registry.aliases()["champion"] == 3
+    assert _shares(cluster)[-1] == {"champion": 100}
+
+
+def test_abort_never_gives_it_more(models: Cli, registry: Registry, cluster: ApiServer) -> None:
+    """All traffic goes back at once; at no time do all images go to the version that is given up."""
+    models("canary", "start", 2)
+    assert models("canary", "abort").exit_code == 0
+    assert _shares(cluster)[2:] == [{"champion": 100}]
+    assert registry.aliases()["champion"] == 1
+    assert models("canary", "start", 2).exit_code == 0  # and again
+    assert _shares(cluster)[3:] == [{"champion": 90, "canary-2": 10}]
+
+
+def test_a_revision_that_does_not_become_ready_gets_nothing(
+    models: Cli, registry: Registry, cluster: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure is told with Knative's own words, the traffic stays, and abort cleans up."""
+    monkeypatch.setattr(canary, "_FAILED_S", 0.5)
+    cluster.refuses_revisions = True
+    result = models("canary", "start", 2)
+    assert result.exit_code == 1
+    assert "its model was refused" in result.stderr and "cosmoformer canary abort" in result.stderr
+    assert _shares(cluster) == [{"champion": 100}]
+    cluster.refuses_revisions = False
+    assert models("canary", "abort").exit_code == 0
+    assert _shares(cluster) == [{"champion": 100}]
+
+
+def test_one_at_a_time(models: Cli, registry: Registry, cluster: ApiServer) -> None:
+    """A second version has to wait, before its alias is set; without a canary there is nothing to end."""
+    for step in ("status", "promote", "abort"):
+        result = models("canary", step)
+        assert result.exit_code == 1 and "no canary is running" in result.stderr
+    models("canary", "start", 2)
+    register(registry, tiny_artifact(run="third"), tags={})
+    result = models("canary", "start", 3)
+    assert result.exit_code == 1 and "version 2 is being tried already" in result.stderr
+    assert "canary-3" not in registry.aliases()
+
+
+def test_what_others_change_meanwhile_is_kept(cluster: ApiServer) -> None:
+    """A change between reading and writing is not overwritten: the step is made again on top of it."""
+
+    def label() -> None:
+        service = cluster.objects[CLASSIFY]
+        changed = service | {"metadata": service["metadata"] | {"labels": {"changed": "meanwhile"}}}
+        assert cluster.write(CLASSIFY, changed, new=False)[0] == 200
+
+    cluster.meanwhile = label
+    Kubectl("trial").edit(canary.KIND, canary.NAME, lambda service: canary.pinned_to_version(service, 2))
+    service = cluster.named("services", "classify")
+    assert service["metadata"]["labels"] == {"changed": "meanwhile"}
+    assert canary.read(service).version == 2
+
+
+def test_an_interrupted_start_goes_on(cluster: ApiServer) -> None:
+    """Ended at any write, the same command completes it."""
+    said: list[str] = []
+    for _ in range(2):
+        Kubectl("trial").edit(
+            canary.KIND, canary.NAME, lambda s: canary.with_traffic(s, canary.to_stable("classify-00001"))
+        )
+        Kubectl("trial").edit(canary.KIND, canary.NAME, lambda s: canary.pinned_to_version(s, 2))
+    CanaryRelease(Kubectl("trial"), said.append).start(2, 30)
+    assert _shares(cluster)[-1] == {"champion": 70, "canary-2": 30}
+    assert len(cluster.revisions) == 2
+
+
+def test_a_service_with_an_alias_of_its_own_is_left_alone(cluster: ApiServer) -> None:
+    """Somebody else's MODEL_ALIAS would be lost: the command refuses, and says where it belongs."""
+    cluster.objects[CLASSIFY]["spec"]["template"]["spec"]["containers"][0]["env"].append(
+        {"name": "MODEL_ALIAS", "value": "night-shift"}
+    )
+    with pytest.raises(PermanentError, match="ConfigMap"):
+        CanaryRelease(Kubectl("trial"), print).start(2, 10)
+
+
+def test_without_kubectl(models: Cli, tmp_path: Path) -> None:
+    """What is missing is named."""
+    result = models("canary", "status", PATH=str(tmp_path))
+    assert result.exit_code == 1 and "neither kubectl nor oc" in result.stderr
+
+
+def test_a_cluster_that_does_not_answer(models: Cli, cluster: ApiServer) -> None:
+    """The message is kubectl's own, in one line."""
+    result = models("canary", "status", "--namespace", "nowhere")
+    assert result.exit_code == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert "NotFound" in line

@@ -1,0 +1,26 @@
+"""A document of the page's origin without the page's scripts, for its modules by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page
+
+_ADD_INPUT = "document.body.append(Object.assign(document.createElement('input'), {type: 'file', multiple: true}))"
+
+
+@contextmanager
+def bare_page(browser: Browser, page_url: str) -> Iterator[Page]:
+    """Such a document, under the page's security policy, with an ``input`` for files."""
+    with browser.new_context() as window:
+        page = window.new_page()
+        page.goto(f"{page_url}/config.json")
+        page.evaluate(_ADD_INPUT)
+        yield page
+
+
+def api_of(page: Page) -> str:
+    """URL of the ingest function, as the page knows it."""
+    url: str = page.evaluate("fetch('/config.json').then((answer) => answer.json()).then(({api}) => api)")
+    return url

@@ -1,0 +1,118 @@
+"""What the page does with a file before it is sent: telling its type, its fingerprint, a small picture of it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from cosmoformer.local.page import PageServer, security_headers, web_folder
+from tests.e2e.bare_page import bare_page
+from tests.e2e.galaxies import SAMPLES
+
+MOST_BYTES = 200_000
+
+
+@pytest.fixture(scope="module")
+def bare(browser: Browser) -> Iterator[Page]:
+    """A document with the page's modules and security policy."""
+    server = PageServer(0, web_folder(), b"{}", security_headers("http://127.0.0.1:1", "http://127.0.0.1:2"))
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with bare_page(browser, f"http://127.0.0.1:{server.server_port}") as page:
+        yield page
+    server.stop(1)
+
+
+def saved(form: str) -> bytes:
+    stream = io.BytesIO()
+    with Image.open(SAMPLES[0]) as image:
+        image.resize((64, 64)).save(stream, form)
+    return stream.getvalue()
+
+
+FITS = b"SIMPLE  =                    T".ljust(2880)
+EXAMINED = {
+    "a.jpg": (saved("JPEG"), "image/jpeg"),
+    "a.png": (saved("PNG"), "image/png"),
+    "a.webp": (saved("WEBP"), "image/webp"),
+    "a.gif": (saved("GIF"), "image/gif"),
+    "a.bmp": (saved("BMP"), "image/bmp"),
+    "a.tif": (saved("TIFF"), "image/tiff"),
+    "a.jp2": (saved("JPEG2000"), "image/jp2"),
+    "a.ppm": (saved("PPM"), "image/x-portable-anymap"),
+    "a.fits": (FITS, "image/fits"),
+    "a.fits.gz": (gzip.compress(FITS * 100), "application/octet-stream"),
+    "no-name": (saved("JPEG"), "image/jpeg"),
+    "text.gz": (gzip.compress(b"text"), "a compressed file without a FITS image"),
+    "torn.gz": (b"\x1f\x8b\x08torn", "a compressed file without a FITS image"),
+    "pdf.png": (b"%PDF-1.4", "a PDF document"),
+    "zip.jpg": (b"PK\x03\x04", "a zip archive"),
+    "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
+    "svg.png": (b"\xef\xbb\xbf <svg onload='alert(1)'>", "markup"),
+    "noise.jpg": (b"\xff\xd8 no JPEG", "not a picture"),
+    "empty.jpg": (b"", "The file is empty"),
+    "large.jpg": (b"\xff\xd8\xff".ljust(MOST_BYTES + 1), "larger than 195 KiB"),
+}
+
+
+def test_examine(bare: Page, tmp_path: Path) -> None:
+    """Every format of the classifier is told by its first bytes, and what is none of them by what it is."""
+    for name, (content, _) in EXAMINED.items():
+        (tmp_path / name).write_bytes(content)
+    bare.set_input_files("input", [tmp_path / name for name in EXAMINED])
+    found: list[dict[str, Any]] = bare.evaluate(
+        """async (limit) => {
+            const {examine} = await import("/js/files.js");
+            const files = [...document.querySelector("input").files];
+            return Promise.all(files.map((file) => examine(file, limit * (file.name === "large.jpg" ? 1 : 9))));
+        }""",
+        MOST_BYTES,
+    )
+    for (name, (_, expected)), said in zip(EXAMINED.items(), found, strict=True):
+        if "/" in expected:
+            assert said == {"type": expected, "reason": ""}, name
+        else:
+            assert expected in said["reason"] and said["type"] == "", name
+
+
+def test_fingerprint(bare: Page) -> None:
+    """A fingerprint is the SHA-256 of the content."""
+    bare.set_input_files("input", SAMPLES)
+    found = bare.evaluate(
+        """async () => {
+            const {fingerprint} = await import("/js/digest.js");
+            return Promise.all([...document.querySelector("input").files].map(fingerprint));
+        }"""
+    )
+    assert found == [hashlib.sha256(sample.read_bytes()).hexdigest() for sample in SAMPLES]
+
+
+def test_thumbnail(bare: Page, tmp_path: Path) -> None:
+    """A worker draws small pictures, black where the picture is transparent; what cannot be shown gets none."""
+    with Image.new("RGBA", (1000, 500)) as image:
+        image.save(tmp_path / "wide.png")
+    (tmp_path / "broken.jpg").write_bytes(SAMPLES[0].read_bytes()[:300])
+    (tmp_path / "a.fits").write_bytes(FITS)
+    bare.set_input_files("input", [tmp_path / name for name in ("wide.png", "broken.jpg", "a.fits")])
+    found = bare.evaluate(
+        """async () => {
+            const {thumbnail} = await import("/js/thumbnails.js");
+            const [wide, ...others] = await Promise.all([...document.querySelector("input").files].map(thumbnail));
+            const picture = new Image();
+            picture.src = wide;
+            await picture.decode();
+            const context = new OffscreenCanvas(1, 1).getContext("2d");
+            context.drawImage(picture, 0, 0);
+            return [picture.naturalWidth, picture.naturalHeight, [...context.getImageData(0, 0, 1, 1).data], others];
+        }"""
+    )
+    assert found == [640, 320, [0, 0, 0, 255], [None, None]]
+    assert len(bare.workers) == 1

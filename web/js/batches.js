@@ -1,0 +1,52 @@
+// Batches: reopening what was uploaded earlier, by the batch's name.
+
+import { ask } from "./addresses.js";
+import { Failure, retrying } from "./pace.js";
+import { checkedResult, readResult } from "./results.js";
+
+const READS_AT_ONCE = 6; // as many connections as browsers open to a host
+
+/**
+ * What stands in the results bucket of a batch, in the order of the keys.
+ *
+ * @param {string} api - URL of the ingest function.
+ * @param {string} batch - its name.
+ * @param {object} [on] - offline(waiting, words) as for uploads.
+ * @yields {{key: string, name: string, result: object|null, reason: string, imageUrl: string}} `name` is the name that the
+ *   file was uploaded by; `reason` says why there is no result; `imageUrl` is presigned, and expires like every address.
+ * @throws {Failure} when the name is no batch's, or the API fails.
+ */
+export async function* openBatch(api, batch, signal, on) {
+  let after = "";
+  do {
+    const url = `${api}/uploads/${encodeURIComponent(batch)}${after && `?after=${encodeURIComponent(after)}`}`;
+    const answer = await (await retrying(() => ask(url, on, signal), signal)).json();
+    yield* inTurn(answer.results, (entry) => read(entry, on, signal));
+    after = answer.next;
+  } while (after);
+}
+
+/** What a task makes of each entry, in order, some of them under way ahead. */
+async function* inTurn(entries, task) {
+  const ahead = [];
+  for (const entry of entries) {
+    const reading = task(entry);
+    reading.catch(() => {}); // whoever reads on to it hears of it; nobody does once another has failed
+    ahead.push(reading);
+    if (ahead.length === READS_AT_ONCE) yield await ahead.shift();
+  }
+  for (const reading of ahead) yield await reading;
+}
+
+async function read({ key, name, result, image }, on, signal) {
+  const entry = { key, name, imageUrl: image.url, result: null, reason: "" };
+  try {
+    const found = await readResult(result.url, on, signal);
+    if (found) entry.result = checkedResult(found);
+    else entry.reason = "The result is no longer there.";
+  } catch (error) {
+    signal.throwIfAborted();
+    entry.reason = error instanceof Failure ? error.message : "The store did not hand out this result. Reload the page.";
+  }
+  return entry;
+}

@@ -1,0 +1,59 @@
+// The link that opens a batch again: #batch=…, which names what lies in the store and so needs no account and no database.
+
+import { openBatch } from "./batches.js";
+import { part, say } from "./parts.js";
+
+const COPIED_MS = 4000;
+
+export class BatchLink {
+  constructor() {
+    this.batches = new Set();
+    part("copy").addEventListener("click", () => this.copy());
+    part("link").addEventListener("focus", ({ target }) => target.select());
+  }
+
+  /** Something lies in this batch: the link names it from now on. */
+  add(batch) {
+    if (this.batches.has(batch)) return;
+    this.batches.add(batch);
+    this.write();
+  }
+
+  clear() {
+    this.batches.clear();
+    this.write();
+  }
+
+  write() {
+    const names = new URLSearchParams([...this.batches].map((batch) => ["batch", batch]));
+    const url = new URL(location.href);
+    url.hash = names;
+    part("share").hidden = !this.batches.size;
+    part("link").value = url.href;
+    say(part("copied"), "");
+    // In the address bar too, so that a reload or a bookmark keeps the results; not one step back for each.
+    history.replaceState(null, "", this.batches.size ? url : url.href.replace(/#.*/, ""));
+  }
+
+  async copy() {
+    const done = await navigator.clipboard?.writeText(part("link").value).then(() => true, () => false);
+    // The clipboard is for secure pages that may write to it; elsewhere the person can.
+    if (!done) part("link").focus();
+    say(part("copied"), done ? "Copied" : "Press Ctrl+C to copy");
+    setTimeout(() => say(part("copied"), ""), COPIED_MS);
+  }
+}
+
+/** The batches that the page's address names. */
+export function batchesOf(address) {
+  return new Set(new URLSearchParams(new URL(address).hash.slice(1)).getAll("batch").filter(Boolean));
+}
+
+/** Yields what lies in a batch as items, in the order of their names. */
+export async function* reopened(api, batch, signal, on) {
+  for await (const { key, name, result, reason, imageUrl } of openBatch(api, batch, signal, on)) {
+    const size = result?.image.size_bytes ?? 0;
+    const stored = { file: null, name, size, sent: size, batch, key, imageUrl };
+    yield { ...stored, state: result?.status ?? "unreadable", result, reason: reason || (result?.rejection?.reason ?? "") };
+  }
+}

@@ -1,0 +1,70 @@
+// The columns of the tables that can be downloaded: those of `cosmoformer results` (cosmoformer/tables.py), by the same names
+// and in the same order, and around them what only the page knows.
+
+import { secondsOf } from "./parts.js";
+
+/** [heading, members of the result that lead to the value, kind, description, unit, UCD (IVOA UCD1+)] */
+const OF_RESULT = [
+  ["key", "image.key", "text", "Object key of the image.", "", "meta.id;meta.main"],
+  ["status", "status", "text", "classified, or rejected for a file that is no picture.", "", "meta.code.status"],
+  ["class", "prediction.class", "text", "Class with the highest probability.", "", "src.morph.type"],
+  ["confidence", "prediction.confidence", "number", "Probability of that class.", "", "stat.probability"],
+  ["unsure", "prediction.unsure", "flag", "Whether the confidence is below unsure_below.", "", "meta.code.qual"],
+  ["unsure_below", "prediction.unsure_below", "number", "Threshold of unsure."],
+  ["task", "prediction.task", "text", "Question that was answered."],
+  ["rejection_code", "rejection.code", "text", "Why the file was rejected, as a short stable name."],
+  ["rejection_reason", "rejection.reason", "text", "Why the file was rejected, in words.", "", "meta.note"],
+  ["model_name", "model.name", "text", "Registered model that judged."],
+  ["model_version", "model.version", "integer", "Its version.", "", "meta.version"],
+  ["model_run_id", "model.run_id", "text", "MLflow run that trained it."],
+  ["model_sha256", "model.sha256", "text", "Digest of its artifact."],
+  ["bucket", "image.bucket", "text", "Bucket of the image."],
+  ["etag", "image.etag", "text", "Entity tag of the image in the store."],
+  ["size_bytes", "image.size_bytes", "integer", "Length of the image file.", "byte", "phys.size;meta.file"],
+  ["last_modified", "image.last_modified", "text", "When the store took the image, ISO 8601.", "", "time"],
+  ["sha256", "image.sha256", "text", "Digest of the image file."],
+  ["width", "image.width", "integer", "Width of the picture in the file.", "pixel"],
+  ["height", "image.height", "integer", "Height of the picture in the file.", "pixel"],
+  ["format", "image.format", "text", "File format of the image."],
+  ["conversions", "image.conversions", "text", "What was done to make it square 8-bit RGB, in order."],
+  ["event_id", "event.id", "text", "CloudEvent that led to the result."],
+  ["event_source", "event.source", "text", "Source of that CloudEvent."],
+  ["event_time", "event.time", "text", "Time of that CloudEvent, ISO 8601.", "", "time"],
+  ["started", "started", "text", "When the work on it began, ISO 8601.", "", "time.start"],
+  ["finished", "finished", "text", "When the result was ready, ISO 8601.", "", "time.end"],
+  ["seconds", "seconds", "number", "Time from start to finish.", "s", "time.duration"],
+];
+
+const FILE = column("file", "text", "Name of the file, with its folders.", ({ name }) => name, "", "meta.id;meta.file");
+const OF_PAGE = [
+  column("state", "text", "Where the file stands on the page.", ({ state }) => state, "", "meta.code.status"),
+  column("reason", "text", "Why it was not classified, in words.", ({ reason }) => reason || null, "", "meta.note"),
+  column("answer_seconds", "number", "Time from upload to answer.", answerSeconds, "s", "time.duration"),
+];
+
+/** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
+export function columnsFor(items) {
+  const classes = new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.probabilities ?? {})));
+  const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
+    column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd));
+  return [FILE, ...ofResult, ...[...classes].sort().map(probability), ...OF_PAGE];
+}
+
+function answerSeconds(item) {
+  return item.result && secondsOf(item);
+}
+
+function column(name, kind, description, of, unit = "", ucd = "") {
+  return { name, kind, description, unit, ucd, of: (item) => of(item) ?? null };
+}
+
+function probability(name) {
+  const heading = `p_${name.replace(/[^\p{L}\p{N}_]+/gu, "_")}`; // a name that TOPCAT's and pandas' expressions can use
+  const of = ({ result }) => result?.prediction?.probabilities[name];
+  return column(heading, "number", `Probability of the class ${name}.`, of, "", "stat.probability");
+}
+
+function value(result, path) {
+  const found = path.reduce((object, member) => object?.[member], result);
+  return Array.isArray(found) ? found.join(";") : found;
+}

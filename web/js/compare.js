@@ -1,0 +1,112 @@
+// Selecting several galaxies and comparing them side by side: a table with one column a galaxy and one row a class.
+
+import { kindOf } from "./cards.js";
+import { describeClass, inOrder } from "./classes.js";
+import { glyph, inSeconds, make, modelOf, part, say, secondsOf, shown } from "./parts.js";
+import { closeByBackdrop } from "./large.js";
+import { percent } from "./results.js";
+import { STATES } from "./states.js";
+
+const AT_LEAST = 2;
+const AT_MOST = 12; // more columns than this are no comparison
+
+export class Comparison {
+  /** @param {function} onChange - called when the choice has changed. */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.chosen = new Set();
+    this.dialog = part("comparison");
+    part("compare").addEventListener("click", () => this.open());
+    part("compare-none").addEventListener("click", () => this.chooseNone());
+    part("comparison-close").addEventListener("click", () => this.dialog.close());
+    closeByBackdrop(this.dialog);
+  }
+
+  choose(item, on) {
+    if (on) this.chosen.add(item);
+    else this.chosen.delete(item);
+    this.onChange();
+  }
+
+  chooseNone() {
+    const first = [...this.chosen][0];
+    for (const item of this.chosen) item.card.part(".pick input").checked = false;
+    this.chosen.clear();
+    this.onChange();
+    first?.card.part(".pick input").focus();
+  }
+
+  clear() {
+    this.chosen.clear();
+  }
+
+  /** Show how many are chosen. */
+  show() {
+    const count = this.chosen.size;
+    part("selection").hidden = !count;
+    part("compare").disabled = count < AT_LEAST || count > AT_MOST;
+    say(part("chosen"), wordsFor(count));
+  }
+
+  open() {
+    part("comparison-table").replaceChildren(...rows([...this.chosen].sort((one, other) => one.id - other.id)));
+    this.dialog.showModal();
+  }
+}
+
+function wordsFor(count) {
+  if (!count) return "";
+  if (count < AT_LEAST) return "1 chosen. Choose another one to compare them.";
+  if (count > AT_MOST) return `${count} chosen. At most ${AT_MOST} can be compared at once.`;
+  return `${count} chosen.`;
+}
+
+function rows(items) {
+  const classes = inOrder([...new Set(items.flatMap((item) => Object.keys(item.result?.prediction?.probabilities ?? {})))]);
+  return [
+    make("thead", "", row("Galaxy", items, headOf)),
+    make("tbody", "",
+      row("Shape", items, shapeOf),
+      ...classes.map((name) => row(describeClass(name).short, items, (item) => shareOf(item, name))),
+      row("Model", items, (item) => make("td", "quiet", shown(modelOf(item.result)))),
+      row("Answered in", items, (item) => make("td", "quiet", item.result ? inSeconds(secondsOf(item)) : ""))),
+  ];
+}
+
+function row(title, items, cellOf) {
+  const head = make("th", "", shown(title));
+  head.scope = "row";
+  return make("tr", "", head, ...items.map(cellOf));
+}
+
+function headOf(item) {
+  const picture = make("div", "frame", make("span", "kind", kindOf(item)));
+  if (item.thumb) {
+    const image = make("img");
+    image.alt = "";
+    image.src = item.thumb;
+    picture.append(image);
+  }
+  const head = make("th", "", picture, make("bdi", "", shown(item.name)));
+  head.scope = "col";
+  return head;
+}
+
+function shapeOf({ state, result }) {
+  const prediction = result?.prediction;
+  if (!prediction) return make("td", "quiet", STATES[state].verdict);
+  const { label, shape } = describeClass(prediction.class);
+  const cell = make("td", "shape", make("span", "", glyph(shape), shown(label)));
+  cell.dataset.class = prediction.class;
+  if (prediction.unsure) cell.append(make("span", "unsure", "Unsure"));
+  return cell;
+}
+
+function shareOf({ result }, name) {
+  const share = result?.prediction?.probabilities[name];
+  if (share === undefined) return make("td", "quiet", "–");
+  const cell = make("td", name === result.prediction.class ? "portion best" : "portion", percent(share));
+  cell.dataset.class = name;
+  cell.style.setProperty("--share", share);
+  return cell;
+}

@@ -1,0 +1,131 @@
+// Which cards are shown and in which order: counts per class that filter, a name, a least confidence, and the sorting.
+
+import { describeClass, inOrder } from "./classes.js";
+import { glyph, make, part, say, shown } from "./parts.js";
+import { classOf, isOver } from "./states.js";
+
+const GROUPS = [
+  { name: "all", short: "All", holds: () => true },
+  { name: "unsure", short: "Unsure", holds: (item) => Boolean(item.result?.prediction?.unsure) },
+  { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !classOf(item) },
+];
+const NAMES = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+const BEHIND_ALL = -1; // confidence of what has none
+
+const confidence = (item) => item.result?.prediction?.confidence ?? BEHIND_ALL;
+const byName = (one, other) => NAMES.compare(one.name, other.name);
+
+export class Filters {
+  /** @param {function} onChange - called when a person has changed what is to be shown. */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.reset();
+    for (const id of ["search", "least", "sort"]) part(id).addEventListener("input", () => this.read());
+    part("reverse").addEventListener("click", () => {
+      this.reversed = !this.reversed;
+      this.read();
+    });
+    part("show-all").addEventListener("click", () => {
+      this.reset();
+      this.onChange();
+      part("search").focus();
+    });
+    // Some browsers keep fields over a reload.
+    this.write();
+  }
+
+  reset() {
+    Object.assign(this, { group: GROUPS[0], text: "", least: 0, sort: "dropped", reversed: false });
+    this.write();
+  }
+
+  write() {
+    part("search").value = this.text;
+    part("least").value = this.least;
+    part("sort").value = this.sort;
+    this.tell();
+  }
+
+  read() {
+    this.text = part("search").value.trim().toLowerCase();
+    this.least = Number(part("least").value);
+    this.sort = part("sort").value;
+    this.tell();
+    this.onChange();
+  }
+
+  tell() {
+    say(part("least-said"), this.least ? `${this.least}\u00a0% or more` : "any");
+    part("reverse").setAttribute("aria-pressed", this.reversed);
+  }
+
+  holds(item) {
+    return this.group.holds(item)
+      && (!this.text || item.name.toLowerCase().includes(this.text))
+      && (!this.least || confidence(item) * 100 >= this.least);
+  }
+
+  /** The items in the chosen order; what has no class or no confidence comes last, either way round. */
+  order(items) {
+    if (this.sort === "dropped") return this.reversed ? items.toReversed() : items;
+    const turn = this.reversed ? -1 : 1;
+    const rank = new Map(inOrder([...new Set(items.map(classOf).filter(Boolean))]).map((name, place) => [name, place]));
+    const by = {
+      name: (one, other) => turn * byName(one, other),
+      confidence: (one, other) => turn * (confidence(other) - confidence(one)),
+      class: (one, other) => turn * (rank.get(classOf(one)) - rank.get(classOf(other))) || confidence(other) - confidence(one),
+    }[this.sort];
+    if (this.sort === "name") return items.toSorted(by);
+    const [judged, others] = [items.filter(classOf), items.filter((item) => !classOf(item))];
+    return [...judged.sort(by), ...others];
+  }
+
+  /** Show how many there are of each kind, and how many of them are shown. */
+  show(items, visible) {
+    const groups = [GROUPS[0], ...classGroups(items), ...GROUPS.slice(1)]
+      .map((group) => ({ ...group, count: items.filter(group.holds).length }))
+      .filter(({ name, count }) => name === "all" || name === this.group.name || count);
+    this.showButtons(groups);
+    const filtered = visible < items.length && (this.group.name !== "all" || this.text || this.least > 0);
+    say(part("shown"), filtered ? `Showing ${visible} of ${items.length}.` : "");
+    part("show-all").hidden = !filtered;
+  }
+
+  showButtons(groups) {
+    const box = part("counts");
+    const old = new Map(Array.from(box.children, (button) => [button.dataset.group, button]));
+    const buttons = groups.map((group) => old.get(group.name) ?? this.button(group));
+    groups.forEach(({ name, count }, index) => {
+      buttons[index].setAttribute("aria-pressed", name === this.group.name);
+      say(buttons[index].lastElementChild, String(count));
+    });
+    // Moving a button would take the keyboard focus from it, so they are set only when the set has changed.
+    if (old.size === buttons.length && buttons.every((button, index) => box.children[index] === button)) return;
+    const focused = box.contains(document.activeElement) ? document.activeElement : null;
+    box.replaceChildren(...buttons);
+    focused?.focus({ preventScroll: true });
+  }
+
+  button(group) {
+    const drawing = group.shape ? [glyph(group.shape)] : [];
+    const button = make("button", "count", ...drawing, `${shown(group.short)} `, make("strong"));
+    button.type = "button";
+    button.dataset.group = group.name;
+    if (group.class) button.dataset.class = group.class;
+    button.addEventListener("click", () => {
+      this.group = group;
+      this.onChange();
+    });
+    return button;
+  }
+}
+
+function classGroups(items) {
+  const names = new Set(items.map(classOf).filter(Boolean));
+  return inOrder([...names]).map((name) => ({
+    name: `class:${name}`,
+    class: name,
+    ...describeClass(name),
+    holds: (item) => classOf(item) === name,
+  }));
+}

@@ -1,0 +1,34 @@
+// The page's own pace: changes are shown at the next frame, together, and long lists in portions, so that it always answers.
+
+const PORTION_MS = 6; // of the 16 ms of a frame; the rest is the browser's, for style, layout and paint
+const HIDDEN_MS = 500;
+
+/** A function that runs `task` soon, once, however often it is called until then. */
+export function atFrame(task) {
+  let planned = false;
+  return () => {
+    if (planned) return;
+    planned = true;
+    let frame = 0;
+    let timer = 0;
+    const run = () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+      planned = false;
+      task();
+    };
+    frame = requestAnimationFrame(run);
+    timer = setTimeout(run, HIDDEN_MS); // a page in the background gets no frames
+  };
+}
+
+/** Does `job` with members of `waiting` (a Set), oldest first, and takes them out; returns whether there was time for all. */
+export function portion(waiting, job) {
+  const end = performance.now() + PORTION_MS;
+  for (const each of waiting) {
+    waiting.delete(each);
+    job(each);
+    if (performance.now() > end) return waiting.size === 0;
+  }
+  return true;
+}

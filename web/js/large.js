@@ -1,0 +1,150 @@
+// The large view: one galaxy at a time, in a dialog, with the arrow keys from one to the next.
+
+import { kindOf, spoken } from "./cards.js";
+import { describeClass } from "./classes.js";
+import { bars, glyph, inSeconds, make, modelOf, part, say, secondsOf, shown, wordsFor } from "./parts.js";
+import { inWords } from "./files.js";
+import { pictureOf } from "./pictures.js";
+import { adviceFor, STATES } from "./states.js";
+
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+const precise = (share) => (share > 0 && share < 0.0005 ? "<0.1\u00a0%" : `${(share * 100).toFixed(1)}\u00a0%`);
+
+export class LargeView {
+  /** @param {function} items - gives the items to walk through, in their order. */
+  constructor(items) {
+    this.items = items;
+    this.dialog = part("large");
+    this.item = null;
+    this.loading = new AbortController();
+    part("previous").addEventListener("click", () => this.step(-1));
+    part("next").addEventListener("click", () => this.step(1));
+    part("large-close").addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("keydown", (event) => this.press(event));
+    this.dialog.addEventListener("close", () => this.leave());
+    closeByBackdrop(this.dialog);
+  }
+
+  open(item) {
+    this.item = item;
+    this.show();
+    this.showPicture();
+    this.dialog.showModal();
+  }
+
+  press(event) {
+    const step = STEPS[event.key];
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    this.step(step);
+  }
+
+  step(by) {
+    const items = this.items();
+    const place = Math.min(Math.max(items.indexOf(this.item) + by, 0), items.length - 1);
+    if (!items[place] || items[place] === this.item) return;
+    this.item = items[place];
+    this.show();
+    this.showPicture();
+    say(part("large-said"), `${place + 1} of ${items.length}. ${spoken(this.item)}`);
+  }
+
+  /** Show what is known of the item now. */
+  refresh() {
+    if (this.dialog.open && this.item) this.show();
+  }
+
+  show() {
+    const { item } = this;
+    const items = this.items();
+    const place = items.indexOf(item);
+    say(part("place"), place < 0 ? "" : `${place + 1} of ${items.length}`);
+    part("previous").disabled = place <= 0;
+    part("next").disabled = place < 0 || place === items.length - 1;
+    say(part("large-name"), shown(item.name));
+    this.showVerdict();
+    showFacts(item);
+  }
+
+  showVerdict() {
+    const { state, reason, result, twin } = this.item;
+    const prediction = result?.prediction;
+    const badge = prediction?.unsure ? "Unsure" : STATES[state].badge ?? (twin ? "Duplicate" : "");
+    part("large-badge").hidden = !badge;
+    say(part("large-badge"), badge ?? "");
+    part("large-text").dataset.class = prediction?.class ?? "";
+    part("large-text").toggleAttribute("data-unsure", Boolean(prediction?.unsure));
+    part("large-bars").hidden = !prediction;
+    if (prediction) {
+      const { label, shape } = describeClass(prediction.class);
+      part("large-verdict").replaceChildren(glyph(shape), shown(label));
+      say(part("large-words"), wordsFor(prediction));
+      part("large-bars").replaceChildren(...bars(prediction, precise));
+    } else {
+      say(part("large-verdict"), STATES[state].verdict);
+      say(part("large-words"), reason ?? "");
+    }
+    say(part("large-advice"), shown(adviceFor(this.item)));
+  }
+
+  async showPicture() {
+    this.loading.abort();
+    this.loading = new AbortController();
+    const { signal } = this.loading;
+    const { item } = this;
+    const frame = part("large-picture");
+    this.forget();
+    frame.replaceChildren(make("span", "kind", kindOf(item)));
+    // Of a damaged file browsers may show what is left as black.
+    const content = item.state === "rejected" ? null : await pictureOf(item, signal);
+    if (!content || signal.aborted) return;
+    this.url = URL.createObjectURL(content);
+    const picture = make("img");
+    picture.alt = `The image ${shown(item.name)}`;
+    picture.src = this.url;
+    await picture.decode().then(() => signal.aborted || frame.replaceChildren(picture), () => {});
+  }
+
+  forget() {
+    if (this.url) URL.revokeObjectURL(this.url);
+    this.url = null;
+  }
+
+  /** Back to the list, to the card of what was looked at last. */
+  leave() {
+    this.loading.abort();
+    this.forget();
+    part("large-picture").replaceChildren();
+    say(part("large-said"), "");
+    const open = this.item?.card?.part(".open");
+    open?.focus();
+    open?.scrollIntoView({ block: "nearest" });
+    this.item = null;
+  }
+}
+
+/** A click beside a dialog closes it. */
+export function closeByBackdrop(dialog) {
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+}
+
+function showFacts(item) {
+  const { result } = item;
+  const image = result?.image;
+  const pixels = image?.width && `${image.width} × ${image.height} pixels`;
+  const rows = {
+    "Answered in": inSeconds(result ? secondsOf(item) : null),
+    "Classifier's share": result ? inSeconds(result.seconds) : "",
+    Model: modelOf(result),
+    Picture: [pixels, image?.format, inWords(item.size)].filter(Boolean).join(", "),
+    Conversions: image?.conversions.map((each) => each.replaceAll("_", " ")).join(", "),
+    Key: item.key,
+    "SHA-256": image?.sha256,
+  };
+  const filled = Object.entries(rows).filter(([, value]) => value);
+  part("large-facts").replaceChildren(
+    ...filled.map(([name, value]) => make("div", "", make("dt", "", name), make("dd", "", shown(value)))),
+  );
+}

@@ -1,0 +1,58 @@
+// Pictures: the file at hand, or what the store holds of a batch that was opened again.
+
+import { turns } from "./pace.js";
+import { thumbnail } from "./thumbnails.js";
+
+const LARGEST_BYTES = 12 * 2 ** 20; // what is fetched to be looked at; a larger one is only named
+const FETCHES_AT_ONCE = 3;
+
+/** The picture of an item as a Blob, or null where there is none to be had. */
+export async function pictureOf(item, signal) {
+  if (item.file) return item.file;
+  if (!item.imageUrl || item.size > LARGEST_BYTES) return null;
+  try {
+    const response = await fetch(item.imageUrl, { credentials: "omit", signal });
+    return response.ok ? await response.blob() : null;
+  } catch {
+    return null; // away, or its address has expired: the kind of file stands for the picture
+  }
+}
+
+/** Thumbnails of images that only the store has, fetched when their cards come into sight. */
+export class StoredPictures {
+  /** @param {function} onDrawn - called with an item and the object URL of its thumbnail. */
+  constructor(onDrawn) {
+    this.onDrawn = onDrawn;
+    this.items = new Map();
+    this.turn = turns(FETCHES_AT_ONCE);
+    this.observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "50%" });
+    this.work = new AbortController();
+  }
+
+  drawWhenSeen(item) {
+    this.items.set(item.card.element, item);
+    this.observer.observe(item.card.element);
+  }
+
+  clear() {
+    this.work.abort();
+    this.work = new AbortController();
+    this.observer.disconnect();
+    this.items.clear();
+  }
+
+  see(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      this.observer.unobserve(target);
+      this.draw(this.items.get(target), this.work.signal);
+    }
+  }
+
+  async draw(item, signal) {
+    const content = await this.turn(() => pictureOf(item, signal));
+    const thumb = content && await thumbnail(content);
+    if (item.gone && thumb) URL.revokeObjectURL(thumb);
+    else this.onDrawn(item, thumb);
+  }
+}

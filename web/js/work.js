@@ -1,0 +1,157 @@
+// The way of a file: looked at, compared with the others, uploaded, waited for; cancelled and tried again.
+
+import { fingerprint } from "./digest.js";
+import { examine } from "./files.js";
+import { awaitResult } from "./results.js";
+import { canRetry, isOver, isSending } from "./states.js";
+import { thumbnail } from "./thumbnails.js";
+import { Batch, uploadAll } from "./upload.js";
+
+export class Work {
+  /**
+   * @param {object} config - the page's config.json: {api, max_bytes}
+   * @param {Board} board - shows the items.
+   * @param {object} on - ended(item); offline(waiting, words); stored(batch) once something lies in a batch; broken(error).
+   */
+  constructor(config, board, on) {
+    Object.assign(this, { config, board, on });
+    this.begin();
+  }
+
+  begin() {
+    this.all = new AbortController();
+    this.batch = new Batch();
+  }
+
+  /** Forget everything that is under way. */
+  clear() {
+    this.all.abort();
+    this.begin();
+  }
+
+  /** Take files in, [{file, name}]: show all of them, and upload those that can be. */
+  async take(found) {
+    const { signal } = this.all;
+    const items = found.map(({ file, name }) => newItem(file, name));
+    this.board.add(items);
+    await Promise.all(items.map((item) => this.look(item)));
+    await this.findTwins(items);
+    if (signal.aborted) return;
+    this.upload(items.filter(({ state }) => state === "waiting"));
+    for (const item of items) this.draw(item);
+  }
+
+  async look(item) {
+    const { type, reason } = await examine(item.file, this.config.max_bytes);
+    item.type = type;
+    if (reason && item.state === "waiting") this.end(item, "rejected", { reason });
+  }
+
+  /** Marks what has been dropped before. Only files of one length can be the same, so hardly any has to be read for this. */
+  async findTwins(items) {
+    const fresh = new Set(items);
+    const bySize = Map.groupBy(this.board.items.filter(({ file, reason }) => file && !reason), ({ size }) => size);
+    for (const alike of bySize.values()) {
+      if (alike.length < 2 || !alike.some((item) => fresh.has(item))) continue;
+      const first = new Map();
+      for (const item of alike) {
+        item.digest ??= await fingerprint(item.file).catch(() => null); // unreadable: its upload will say so
+        const twin = item.digest && first.get(item.digest);
+        if (!twin) first.set(item.digest, item);
+        else if (fresh.has(item) && item.state === "waiting") this.join(item, twin);
+      }
+    }
+  }
+
+  join(item, twin) {
+    this.board.change(item, { state: "twin", twin });
+    if (isOver(twin)) this.follow(item);
+    else (twin.followers ??= []).push(item);
+  }
+
+  /** A duplicate gets what the first of its kind got. */
+  follow(item) {
+    if (item.state !== "twin") return;
+    const { state, result, reason } = item.twin;
+    this.end(item, state, { result, reason });
+  }
+
+  async draw(item) {
+    const thumb = await thumbnail(item.file);
+    if (item.gone && thumb) URL.revokeObjectURL(thumb);
+    else this.board.change(item, { thumb });
+  }
+
+  upload(items) {
+    if (!items.length) return;
+    const { signal } = this.all;
+    const on = {
+      started: (item) => this.board.change(item, { state: "uploading", sentAt: performance.now() }),
+      progress: (item, sent) => this.board.change(item, { sent }),
+      uploaded: (item, { key, batch }) => {
+        this.board.change(item, { state: "classifying", sent: item.size, stored: performance.now(), key, batch });
+        this.on.stored(batch);
+        this.classify(item);
+      },
+      refused: (item, reason) => this.end(item, "rejected", { reason }),
+      failed: (item, reason) => this.end(item, "failed", { reason }),
+      offline: this.on.offline,
+    };
+    const { config: { api }, batch } = this;
+    // Rejected also when everything was thrown away; then nobody waits for it.
+    uploadAll(items, { api, on, signal, batch }).catch((error) => signal.aborted || this.on.broken(error));
+  }
+
+  async classify(item) {
+    const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
+    try {
+      const result = await awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline } });
+      this.end(item, result.status, { result, reason: result.rejection?.reason });
+    } catch (error) {
+      if (!signal.aborted) this.end(item, error.transient ? "late" : "unreadable", { reason: error.message });
+    }
+  }
+
+  end(item, state, changes = {}) {
+    if (item.gone) return;
+    this.board.change(item, { state, ended: performance.now(), ...changes });
+    this.on.ended(item);
+    const followers = item.followers ?? [];
+    item.followers = [];
+    followers.forEach((each) => this.follow(each));
+  }
+
+  /** Stop uploading one file, or waiting for its result. */
+  cancel(item) {
+    if (isOver(item)) return;
+    item.abort.abort();
+    const stored = item.state === "classifying";
+    const reason = stored ? "It is uploaded, but this page no longer waits for its result." : "It was not uploaded.";
+    this.end(item, "cancelled", { reason });
+  }
+
+  cancelAll() {
+    this.board.items.filter(isSending).forEach((item) => this.cancel(item));
+  }
+
+  /** Wait on for a late result, or upload a file. */
+  again(...items) {
+    for (const item of items) {
+      item.abort = new AbortController();
+      const isThere = item.key && !item.result;
+      if (isThere) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
+      else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null });
+    }
+    items.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
+    this.upload(items.filter(({ state }) => state === "waiting"));
+  }
+
+  retryAll() {
+    this.again(...this.board.items.filter(canRetry));
+  }
+}
+
+function newItem(file, name) {
+  const start = { state: "waiting", sent: 0, reason: "", started: performance.now() };
+  return { file, name, size: file.size, abort: new AbortController(), ...start };
+}
