@@ -17,7 +17,8 @@
         ├── RegistryUnavailable   503  MLflow does not answer, or the alias does not exist yet
         ├── ModelNotReady         503  no model has been loaded yet
         ├── BrokerUnavailable     503  the broker did not take an event
-        └── Overloaded            503  the line is full; answered with Retry-After
+        ├── Overloaded            503  the line is full; answered with Retry-After
+        └── Abandoned             503  the sender has closed its connection, so nobody reads this answer
 
 Brokers retry 5xx, 404, 408, 409 and 429 and send every other 4xx to the dead-letter sink (Knative data plane, "Event
 Acknowledgement and Delivery Retry"), which is why no permanent error here has one of those statuses.

@@ -54,7 +54,15 @@ def test_an_interrupted_installation_lets_services_start_again(tmp_path: Path, n
 def _run(script: Path, programs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     shell = shutil.which("sh")
     assert shell
-    return subprocess.run([shell, str(script), *arguments], env={"PATH": str(programs)}, capture_output=True, text=True)
+    return subprocess.run(
+        [shell, str(script), *arguments], env={"PATH": str(programs)}, capture_output=True, text=True, preexec_fn=_heed
+    )
+
+
+def _heed() -> None:
+    """A shell cannot trap what was ignored when it started, as SIGHUP is under nohup."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _program(path: Path, line: str) -> None:
