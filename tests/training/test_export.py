@@ -11,7 +11,7 @@ import torch
 from cosmoformer import artifact
 from cosmoformer.errors import ModelRefused
 from training import export as export_module
-from training.models.crossformer import CrossFormerGraph, build
+from training.models.crossformer import MODEL, CrossFormerGraph, build
 from training.tasks import TASKS
 
 CLEAN5 = TASKS["clean5"]
@@ -33,7 +33,7 @@ def metadata(temperature: float = 1.5) -> artifact.Metadata:
 @pytest.fixture(scope="module")
 def exported() -> bytes:
     """The graph's artifact; the export itself checks that it equals the model at batch sizes 1 to 64."""
-    return export_module.pack(_graph(), _graph().fold(), CLEAN5, metadata())
+    return export_module.pack(_graph(), MODEL.for_inference(_graph()), CLEAN5, metadata())
 
 
 def test_the_artifact_gives_probabilities_of_the_centre(exported: bytes) -> None:
@@ -73,7 +73,7 @@ def test_an_export_that_differs_from_its_model_fails() -> None:
     with torch.no_grad():
         other.model.to_logits[1].bias.add_(torch.randn(CLEAN5.outputs))
     with pytest.raises(ValueError, match="batch size 1 the artifact differs"):
-        export_module.pack(other, _graph().fold(), CLEAN5, metadata())
+        export_module.pack(other, MODEL.for_inference(_graph()), CLEAN5, metadata())
 
 
 def test_an_artifact_that_answers_differently_is_refused(exported: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 The weights are always those of :class:`vit_pytorch.crossformer.CrossFormer`. :class:`CrossFormerGraph` computes the same
 function from the same parameters, but keeps channels last (so that layer norms and 1x1 convolutions become
-``layer_norm`` and ``linear``) and evaluates each position bias once. It is what training runs and what is exported.
+``layer_norm`` and ``linear``). It is what training runs; :mod:`training.crossformer_inference` is what is exported.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm, Transformer
+from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward
 
+from training.crossformer_inference import InferenceGraph, layer_norm, pairs, position_bias, split_windows
 from training.models import Model
 
 
@@ -75,22 +76,6 @@ class CrossFormerGraph(nn.Module):
         super().__init__()
         self.model = model
         self.drop_path = drop_path
-        self._is_folded = False
-
-    def fold(self) -> CrossFormerGraph:
-        """Evaluate every position bias once, for inference. Call again after the weights change."""
-        with torch.no_grad():
-            for index, attention in enumerate(self._attentions()):
-                # A buffer, not a constant: the exported graph must follow .to(device).
-                self.register_buffer(f"bias_{index}", _position_bias(attention), persistent=False)
-        self._is_folded = True
-        return self
-
-    def _biases(self) -> list[Tensor]:
-        attentions = self._attentions()
-        if self._is_folded:
-            return [self.get_buffer(f"bias_{index}") for index in range(len(attentions))]
-        return [_position_bias(attention) for attention in attentions]
 
     def _attentions(self) -> list[Attention]:
         return [module for module in self.model.modules() if isinstance(module, Attention)]
@@ -98,13 +83,12 @@ class CrossFormerGraph(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
         attentions = self._attentions()
-        bias_of = {id(attention): bias for attention, bias in zip(attentions, self._biases(), strict=True)}
         branches, branch = 2 * len(attentions), 0
         x = images.contiguous(memory_format=torch.channels_last)
         for embed, transformer in self.model.layers:
             x = torch.cat([conv(x) for conv in embed.convs], dim=1).permute(0, 2, 3, 1).contiguous()
-            for attention, feed_forward in _pairs(transformer):
-                x = x + self._skip(_attend(attention, x, bias_of[id(attention)]), branch, branches)
+            for attention, feed_forward in pairs(transformer):
+                x = x + self._skip(_attend(attention, x), branch, branches)
                 x = x + self._skip(_feed_forward(feed_forward, x), branch + 1, branches)
                 branch += 2
             x = x.permute(0, 3, 1, 2)
@@ -119,50 +103,27 @@ class CrossFormerGraph(nn.Module):
         return residual * mask / keep
 
 
-def _pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
-    return [
-        pair
-        for short_attention, short_ff, long_attention, long_ff in transformer.layers
-        for pair in ((short_attention, short_ff), (long_attention, long_ff))
-    ]
-
-
-def _layer_norm(norm: LayerNorm, x: Tensor) -> Tensor:
-    return F.layer_norm(x, (x.shape[-1],), norm.g.flatten(), norm.b.flatten(), norm.eps)
-
-
 def _linear(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return F.linear(x, conv.weight.flatten(1), conv.bias)
 
 
-def _position_bias(attention: Attention) -> Tensor:
-    """Dynamic position bias (section 3.3 of the paper) of one attention, shape (T, T) for T tokens a window."""
-    side = attention.window_size
-    offsets = torch.arange(-side, side + 1, device=attention.to_out.weight.device)
-    grid = torch.stack(torch.meshgrid(offsets, offsets, indexing="ij")).flatten(1).T
-    bias: Tensor = attention.dpb(grid.float())[attention.rel_pos_indices]
-    return bias
-
-
-def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
+def _attend(attention: Attention, x: Tensor) -> Tensor:
     """Short- or long-distance attention over windows of x (N, H, W, C)."""
     batch, height, width, channels = x.shape
     side, heads = attention.window_size, attention.heads
-    x = _layer_norm(attention.norm, x)
+    x = layer_norm(attention.norm, x)
     if side == 1:  # softmax over a single token is 1: what remains is the value projection
         value = F.linear(x, attention.to_qkv.weight.flatten(1)[2 * channels :])
         return _linear(attention.to_out, value)
-    if attention.attn_type == "short":
-        shape, order = (batch, height // side, side, width // side, side, channels), (0, 1, 3, 2, 4, 5)
-    else:
-        shape, order = (batch, side, height // side, side, width // side, channels), (0, 2, 4, 1, 3, 5)
+    shape, order = split_windows(attention, height)
     windows = x.view(shape).permute(order)
     tokens = windows.reshape(-1, side * side, channels)
     query, key, value = (
         _linear(attention.to_qkv, tokens).view(-1, side * side, 3, heads, channels // heads).permute(2, 0, 3, 1, 4)
     )
     dropout = attention.dropout.p if attention.training else 0.0
-    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout)
+    bias = position_bias(attention).to(query.dtype)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     tokens = _linear(attention.to_out, mixed.transpose(1, 2).reshape(-1, side * side, channels))
     inverse = [order.index(axis) for axis in range(6)]
     return tokens.view(windows.shape).permute(inverse).reshape(batch, height, width, channels)
@@ -170,17 +131,17 @@ def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
 
 def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
     norm, expand, _, dropout, contract = feed_forward
-    return _linear(contract, dropout(F.gelu(_linear(expand, _layer_norm(norm, x)))))
+    return _linear(contract, dropout(F.gelu(_linear(expand, layer_norm(norm, x)))))
 
 
 def _build_graph(outputs: int, image_size: int, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:
     return CrossFormerGraph(build(outputs, image_size, dropout=dropout), drop_path)
 
 
-def _fold(graph: nn.Module) -> nn.Module:
+def _for_inference(graph: nn.Module) -> nn.Module:
     if not isinstance(graph, CrossFormerGraph):
         raise TypeError(f"expected a CrossFormerGraph, got {type(graph).__name__}")
-    return graph.fold()
+    return InferenceGraph(graph.model)
 
 
-MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _fold)
+MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference)

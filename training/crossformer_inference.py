@@ -1,0 +1,187 @@
+"""CrossFormer rewritten for inference: the same function with everything settled that training leaves open.
+
+Position biases are evaluated, small kernels of the first embedding are one, attention over windows of one token is one matrix,
+a GELU is computed where its input is, weights lie as the CPU's library wants them. Each choice was measured against its
+alternatives on one thread of an AVX-512 machine; ``python -m benchmarks.latency`` compares the whole with other runtimes.
+
+The weights keep their names and values, so that training can start again from an exported model.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from vit_pytorch.crossformer import Attention, CrossEmbedLayer, CrossFormer, FeedForward, LayerNorm, Transformer
+
+_REGISTER = 16  # 32-bit floats: a convolution with fewer outputs costs as much as one with so many
+
+
+class InferenceGraph(nn.Module):
+    """The function of a trained CrossFormer, whose weights it takes over.
+
+    Args:
+        model: in evaluation mode.
+    """
+
+    def __init__(self, model: CrossFormer) -> None:
+        super().__init__()
+        self.model = model
+        with torch.no_grad():
+            for index, attention in enumerate(self._attentions()):
+                # Buffers, not constants: the exported graph must follow .to(device).
+                settled = _value_matrix(attention) if attention.window_size == 1 else position_bias(attention)
+                self.register_buffer(f"settled_{index}", settled, persistent=False)
+            first: CrossEmbedLayer = model.layers[0][0]
+            self._merged = _mergeable(first)
+            weight, bias = _merge(list(first.convs)[self._merged :])
+            self.register_buffer("merged_weight", weight, persistent=False)
+            self.register_buffer("merged_bias", bias, persistent=False)
+            for module in model.modules():
+                if isinstance(module, nn.Conv2d):
+                    _lay_out(module)
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
+        x = images.contiguous(memory_format=torch.channels_last)
+        settled = iter([self.get_buffer(f"settled_{index}") for index in range(len(self._attentions()))])
+        for stage, (embed, transformer) in enumerate(self.model.layers):
+            maps = self._first_maps(x, embed) if stage == 0 else [conv(x) for conv in embed.convs]
+            x = torch.cat(maps, dim=1).permute(0, 2, 3, 1).contiguous()
+            for attention, feed_forward in pairs(transformer):
+                attend = _attend_alone if attention.window_size == 1 else _attend
+                x = x + attend(attention, x, next(settled))
+                x = x + _feed_forward(feed_forward, x)
+            x = x.permute(0, 3, 1, 2)
+        logits: Tensor = self.model.to_logits[1](x.mean(dim=(2, 3)))
+        return logits
+
+    def _attentions(self) -> list[Attention]:
+        return [module for module in self.model.modules() if isinstance(module, Attention)]
+
+    def _first_maps(self, x: Tensor, embed: CrossEmbedLayer) -> list[Tensor]:
+        largest = embed.convs[-1]
+        weight, bias = self.get_buffer("merged_weight"), self.get_buffer("merged_bias")
+        merged = F.conv2d(x, weight, bias, stride=largest.stride, padding=largest.padding)
+        return [*(conv(x) for conv in list(embed.convs)[: self._merged]), merged]
+
+
+def pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
+    """The blocks of a stage in order, each an attention and what follows it."""
+    return [
+        pair
+        for short_attention, short_ff, long_attention, long_ff in transformer.layers
+        for pair in ((short_attention, short_ff), (long_attention, long_ff))
+    ]
+
+
+def position_bias(attention: Attention) -> Tensor:
+    """Dynamic position bias (section 3.3 of the paper) of one attention, shape (T, T) for T tokens a window."""
+    side = attention.window_size
+    offsets = torch.arange(-side, side + 1, device=attention.to_out.weight.device)
+    grid = torch.stack(torch.meshgrid(offsets, offsets, indexing="ij")).flatten(1).T
+    bias: Tensor = attention.dpb(grid.float())[attention.rel_pos_indices]
+    return bias
+
+
+def layer_norm(norm: LayerNorm, x: Tensor) -> Tensor:
+    """Normalised over the last dimension.
+
+    The factors are not folded into the matrix behind: torch's layer norm is slower without them.
+    """
+    return F.layer_norm(x, (x.shape[-1],), norm.g.flatten(), norm.b.flatten(), norm.eps)
+
+
+def split_windows(attention: Attention, side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """How a map (N, side, side, C) becomes windows of neighbours, or of what lies far apart: a shape and an order of its axes."""
+    window, parts = attention.window_size, side // attention.window_size
+    if attention.attn_type == "short":
+        return (-1, parts, window, parts, window, attention.to_out.out_channels), (0, 1, 3, 2, 4, 5)
+    return (-1, window, parts, window, parts, attention.to_out.out_channels), (0, 2, 4, 1, 3, 5)
+
+
+def _value_matrix(attention: Attention) -> Tensor:
+    """Softmax over a single token is 1: what remains of attention is the product of two matrices."""
+    value = attention.to_qkv.weight.flatten(1)[2 * attention.to_out.in_channels :]
+    matrix: Tensor = attention.to_out.weight.flatten(1) @ value
+    return matrix
+
+
+def _mergeable(embed: CrossEmbedLayer) -> int:
+    """Index of the first convolution of those, from the largest kernel on, whose outputs fit one register together."""
+    outputs = [conv.out_channels for conv in embed.convs]
+    first = len(outputs) - 1
+    while first > 0 and sum(outputs[first - 1 :]) <= _REGISTER:
+        first -= 1
+    return first
+
+
+def _merge(convs: list[nn.Conv2d]) -> tuple[Tensor, Tensor]:
+    """Weight and bias of one convolution that does several: smaller kernels stand in the middle of zeros."""
+    side = convs[-1].kernel_size[0]
+    padded = [F.pad(conv.weight, [(side - conv.kernel_size[0]) // 2] * 4) for conv in convs]
+    biases = [torch.zeros(conv.out_channels) if conv.bias is None else conv.bias for conv in convs]
+    return torch.cat(padded).contiguous(memory_format=torch.channels_last), torch.cat(biases)
+
+
+def _lay_out(conv: nn.Conv2d) -> None:
+    """Give the weights the order in memory that is used without copying them first."""
+    weight = conv.weight.data
+    if conv.kernel_size != (1, 1):
+        conv.weight.data = weight.contiguous(memory_format=torch.channels_last)
+    elif conv.in_channels != conv.out_channels:  # oneDNN's; square matrices are torch's own linear layer's
+        conv.weight.data = weight.flatten(1).t().contiguous().t()[:, :, None, None]
+
+
+def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
+    # The side is settled in the traced graph, where arithmetic with shapes takes time; the size of the batch is not.
+    channels, side = attention.to_out.out_channels, int(x.shape[1])
+    tokens = attention.window_size**2
+    shape, order = split_windows(attention, side)
+    windows = layer_norm(attention.norm, x).view(shape).permute(order).reshape(-1, tokens, channels)
+    qkv = _linear(attention.to_qkv, windows)
+    mixed = F.linear(_mixed(qkv, bias, attention.heads), attention.to_out.weight.flatten(1), attention.to_out.bias)
+    inverse = [order.index(axis) for axis in range(6)]
+    return mixed.view([shape[axis] for axis in order]).permute(inverse).reshape(-1, side, side, channels)
+
+
+def _mixed(qkv: Tensor, bias: Tensor, heads: int) -> Tensor:
+    tokens, channels = bias.shape[0], qkv.shape[-1] // 3
+    size = channels // heads
+    if heads == 1:  # as they lie; several heads are copied apart
+        query, key, value = qkv.split(size, dim=-1)
+    else:
+        query, key, value = qkv.view(-1, tokens, 3, heads, size).permute(2, 0, 3, 1, 4).reshape(3, -1, tokens, size)
+    scores = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=size**-0.5)
+    mixed = torch.bmm(scores.softmax(dim=-1), value)
+    return mixed.view(-1, heads, tokens, size).transpose(1, 2).reshape(-1, tokens, channels)
+
+
+def _attend_alone(attention: Attention, x: Tensor, matrix: Tensor) -> Tensor:
+    return F.linear(layer_norm(attention.norm, x), matrix, attention.to_out.bias)
+
+
+def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
+    norm, expand, _, _, contract = feed_forward
+    return _linear(contract, _linear(expand, layer_norm(norm, x), "gelu"))
+
+
+def _linear(conv: nn.Conv2d, x: Tensor, follows: str = "none") -> Tensor:
+    apply = _fused_linear if torch.jit.is_tracing() else _plain_linear  # type: ignore[attr-defined, no-untyped-call]
+    linear: Tensor = apply(x, conv.weight.flatten(1), conv.bias, follows)
+    return linear
+
+
+def _plain_linear(x: Tensor, weight: Tensor, bias: Tensor | None, follows: str) -> Tensor:
+    linear = F.linear(x, weight, bias)
+    return F.gelu(linear) if follows == "gelu" else linear
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def _fused_linear(x: Tensor, weight: Tensor, bias: Tensor | None, follows: str) -> Tensor:
+    """A linear layer and the GELU behind it, if there is one, in one pass of oneDNN, which torch has for CPUs only."""
+    if x.is_cpu:
+        fused: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, follows, [], "none")
+        return fused
+    return _plain_linear(x, weight, bias, follows)
