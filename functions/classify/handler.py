@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from cosmoformer import events, logs
+from cosmoformer.artifact import Artifact
 from cosmoformer.errors import (
     CosmoFormerError,
     ImageRejected,
@@ -182,14 +183,16 @@ class Handler:
         digest, shared = str(image.sha256), image.bucket is not None
         if known := self._judgements.find(served.artifact.sha256, digest, shared=shared):
             return known
-        with self._line.place():
-            with _timed("decode"):
-                picture = predictor.decode(content, self._limits)
-            with _timed("predict"):
-                probabilities = predictor.predict(served.artifact, predictor.preprocess(picture.pixels))
-        judgement = Judgement(probabilities, picture.width, picture.height, picture.format, picture.conversions)
+        judgement = self._line.run(lambda: self._predict(content, served.artifact))
         self._judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
         return judgement
+
+    def _predict(self, content: bytes, artifact: Artifact) -> Judgement:
+        with _timed("decode"):
+            picture = predictor.decode(content, self._limits)
+        with _timed("predict"):
+            probabilities = predictor.predict(artifact, predictor.preprocess(picture.pixels))
+        return Judgement(probabilities, picture.width, picture.height, picture.format, picture.conversions)
 
 
 def is_picture(content_type: str | None) -> bool:

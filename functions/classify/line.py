@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TypeVar
 
 from cosmoformer.errors import Abandoned, Overloaded
 from functions.classify import metrics, sender
+
+T = TypeVar("T")
 
 
 class Line:
@@ -22,15 +26,17 @@ class Line:
         self._most, self.inside = at_once + length, 0
         self._count, self._turns = threading.Lock(), threading.Semaphore(at_once)
         self._began: dict[int, float] = {}
+        self._workers = ThreadPoolExecutor(at_once, thread_name_prefix="predict")
 
     def turn_s(self) -> float:
         """Seconds that the longest of the present turns has lasted; 0 when there is none."""
         now = time.monotonic()
         return now - min(self._began.copy().values(), default=now)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Wait for one's turn.
+    def run(self, work: Callable[[], T]) -> T:
+        """Wait for one's turn, then have the work done by one of a few threads, in the context of this one.
+
+        As each thread keeps the memory that its largest tensors took, it must not be any of those that hold connections.
 
         Raises:
             Overloaded: too many wait already.
@@ -43,7 +49,7 @@ class Line:
                     raise Abandoned("the sender closed its connection while the request waited for the model")
                 self._began[threading.get_ident()] = time.monotonic()
                 try:
-                    yield
+                    return self._workers.submit(copy_context().run, work).result()
                 finally:
                     del self._began[threading.get_ident()]
         finally:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import pytest
 
@@ -25,32 +26,39 @@ def test_as_many_predict_at_once_as_there_are_places_and_one_too_many_is_refused
     """Of two places and a queue of one the fourth request is refused without waiting; when a place is free the third gets it."""
     line, leave, inside = Line(at_once=2, length=1), threading.Event(), []
 
-    def take_a_turn() -> None:
-        with line.place():
-            inside.append(threading.get_ident())
-            assert leave.wait(10)
+    def work() -> None:
+        inside.append(threading.get_ident())
+        assert leave.wait(10)
 
-    workers = [threading.Thread(target=take_a_turn) for _ in range(3)]
+    workers = [threading.Thread(target=line.run, args=(work,)) for _ in range(3)]
     for worker in workers:
         worker.start()
     until(lambda: len(inside) == 2 and line.inside == 3)
-    with pytest.raises(Overloaded, match="3 requests"), line.place():
-        pass
+    with pytest.raises(Overloaded, match="3 requests"):
+        line.run(work)
     assert len(inside) == 2
     assert line.turn_s() > 0
     leave.set()
     for worker in workers:
         worker.join(10)
-    assert len(set(inside)) == 3
+    assert len(inside) == 3
+    assert len(set(inside)) == 2, "more threads would keep more memory"
     assert (line.inside, line.turn_s()) == (0, 0)
+
+
+def test_work_is_done_in_the_context_of_the_request() -> None:
+    """What the request's thread has bound, such as the event's id for log lines, holds where the work is done."""
+    bound = ContextVar("bound", default="nothing")
+    bound.set("this request")
+    assert Line(at_once=1, length=0).run(bound.get) == "this request"
 
 
 def test_a_failure_gives_its_place_back() -> None:
     """Whatever is raised in a turn, the next request finds the place free."""
     line = Line(at_once=1, length=0)
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), line.place():
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            line.run(lambda: 1 // 0)
     assert (line.inside, line.turn_s()) == (0, 0)
 
 
@@ -61,18 +69,20 @@ def test_whoever_has_gone_is_not_predicted_for() -> None:
     def wait_at(connection: socket.socket, name: str) -> None:
         with sender.at(connection):
             try:
-                with line.place():
-                    came.append(name)
+                line.run(lambda: came.append(name))
             except Abandoned:
                 abandoned.append(name)
 
     pairs = {name: socket.socketpair() for name in ("patient", "impatient")}
     waiters = [threading.Thread(target=wait_at, args=(ours, name)) for name, (ours, _) in pairs.items()]
-    with line.place():
+
+    def leave() -> None:
         for waiter in waiters:
             waiter.start()
         until(lambda: line.inside == 3)
         pairs["impatient"][1].close()
+
+    line.run(leave)
     for waiter in waiters:
         waiter.join(10)
     assert (came, abandoned, line.inside) == (["patient"], ["impatient"], 0)
