@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None, around: Settings | None = None) -> Repor
         around: store and registry, where they run already.
     """
     options = harness.parser("cold_start", "From the start of a process to its first result.").parse_args(argv)
-    rounds = 1 if options.quick else 4
+    rounds = 1 if options.quick else 3
     made = models.prepare()
     report = Report(
         "cold_start", "Process start to first result, seconds; model fetched from MLflow", {"quick": options.quick}

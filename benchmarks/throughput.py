@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None, around: Settings | None = None) -> Repor
     """
     parser = harness.parser("throughput", "Pictures a second with 16 clients, and the delay at 70 % of that.")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     options = parser.parse_args(argv)
     rounds, seconds = (1, 1.0) if options.quick else (options.rounds, options.seconds)
     made = models.prepare()
@@ -101,7 +101,7 @@ def main(argv: list[str] | None = None, around: Settings | None = None) -> Repor
     ):
         bench = _Bench(report, made, settings, Path(scratch), seconds)
         others = [servers.thesis(made, threads=1)] if options.quick else servers.peers(made, Path(scratch))
-        steps = _steps(bench, others, warm_s=0.5 if options.quick else 4.0)
+        steps = _steps(bench, others, warm_s=0.5 if options.quick else 3.0)
         for turn in range(rounds):
             shift = turn % len(steps)
             for step in steps[shift:] + steps[:shift]:

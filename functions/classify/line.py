@@ -24,7 +24,7 @@ class Line:
 
     def __init__(self, at_once: int, length: int) -> None:
         self._most, self.inside = at_once + length, 0
-        self._count, self._turns = threading.Lock(), threading.Semaphore(at_once)
+        self._count = threading.Lock()
         self._began: dict[int, float] = {}
         self._workers = ThreadPoolExecutor(at_once, thread_name_prefix="predict")
 
@@ -34,7 +34,7 @@ class Line:
         return now - min(self._began.copy().values(), default=now)
 
     def run(self, work: Callable[[], T]) -> T:
-        """Wait for one's turn, then have the work done by one of a few threads, in the context of this one.
+        """Wait for one's turn, in the order of coming; then one of a few threads does the work, in the context of this one.
 
         As each thread keeps the memory that its largest tensors took, it must not be any of those that hold connections.
 
@@ -44,16 +44,18 @@ class Line:
         """
         self._join()
         try:
-            with self._turns:
-                if sender.is_gone():
-                    raise Abandoned("the sender closed its connection while the request waited for the model")
-                self._began[threading.get_ident()] = time.monotonic()
-                try:
-                    return self._workers.submit(copy_context().run, work).result()
-                finally:
-                    del self._began[threading.get_ident()]
+            return self._workers.submit(copy_context().run, self._take_turn, work).result()
         finally:
             self._leave()
+
+    def _take_turn(self, work: Callable[[], T]) -> T:
+        if sender.is_gone():
+            raise Abandoned("the sender closed its connection while the request waited for the model")
+        self._began[threading.get_ident()] = time.monotonic()
+        try:
+            return work()
+        finally:
+            del self._began[threading.get_ident()]
 
     def _join(self) -> None:
         with self._count:

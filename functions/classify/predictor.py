@@ -23,7 +23,8 @@ __all__ = ["Limits", "Picture", "classification", "decode", "describe", "predict
 
 def describe(content: bytes, image: ImageFacts, found: Picture | Judgement | None = None) -> ImageFacts:
     """Add to an image's facts what its bytes tell, and what they were found to be."""
-    facts = replace(image, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    digest = image.sha256 or hashlib.sha256(content).hexdigest()
+    facts = replace(image, sha256=digest, size_bytes=len(content))
     if found is None:
         return facts
     return replace(facts, width=found.width, height=found.height, format=found.format, conversions=found.conversions)

@@ -58,6 +58,14 @@ def test_no_device_is_baked_in(exported: bytes) -> None:
     assert 'value="cuda' not in graph
 
 
+def test_what_inference_settles_is_not_computed(exported: bytes) -> None:
+    """In the graph no sizes are computed and no position bias; linear layers are one operation with what follows them."""
+    core = str(torch.jit.load(io.BytesIO(exported)).core.inlined_graph)
+    assert "mkldnn::_linear_pointwise" in core
+    assert "aten::size" not in core
+    assert "dpb" not in core
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_same(exported: bytes) -> None:
     """Moved to a GPU, the artifact gives the probabilities that it gives on the CPU."""
