@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None, around: Settings | None = None) -> Repor
         around: store and registry, where they run already.
     """
     parser = harness.parser("thesis_load", "The thesis's load test, and ten and twenty times it.")
-    parser.add_argument("--hold", type=float, default=15.0, help="seconds of the plateau; the thesis's had 280")
+    parser.add_argument("--hold", type=float, default=12.0, help="seconds of the plateau; the thesis's had 280")
     parser.add_argument("--overload", type=float, default=60.0, help="factor at which everybody is beyond capacity")
     options = parser.parse_args(argv)
     hold, ramp = (1.0, 1.0) if options.quick else (options.hold, RAMP_S)
