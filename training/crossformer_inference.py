@@ -90,7 +90,7 @@ def layer_norm(norm: LayerNorm, x: Tensor) -> Tensor:
 
     The factors are not folded into the matrix behind: torch's layer norm is slower without them.
     """
-    return F.layer_norm(x, (x.shape[-1],), norm.g.flatten(), norm.b.flatten(), norm.eps)
+    return F.layer_norm(x, (int(x.shape[-1]),), norm.g.flatten(), norm.b.flatten(), norm.eps)
 
 
 def split_windows(attention: Attention, side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -147,7 +147,7 @@ def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
 
 
 def _mixed(qkv: Tensor, bias: Tensor, heads: int) -> Tensor:
-    tokens, channels = bias.shape[0], qkv.shape[-1] // 3
+    tokens, channels = int(bias.shape[0]), int(qkv.shape[-1]) // 3
     size = channels // heads
     if heads == 1:  # as they lie; several heads are copied apart
         query, key, value = qkv.split(size, dim=-1)
