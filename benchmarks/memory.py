@@ -40,8 +40,8 @@ def main(argv: list[str] | None = None, around: Settings | None = None) -> Repor
         given_or_new(around, Path(scratch) / "system", made.artifact) as settings,
     ):
         folder, files = Path(scratch), pictures.endless()
-        # The thesis's serving weighs the same with any number of threads.
-        others = [] if options.quick else servers.peers(made, folder)[1:]
+        # The thesis's serving weighs the same with any number of threads: it is weighed with one.
+        others = [] if options.quick else [peer for peer in servers.peers(made, folder) if peer.name != servers.THESIS]
         ours = [servers.classify(settings), servers.scaled_classify(settings)]
         for server in ours[:1] if options.quick else [*ours, *others]:
             try:

@@ -28,7 +28,7 @@ class InferenceGraph(nn.Module):
         super().__init__()
         self.model = model
         with torch.no_grad():
-            for index, attention in enumerate(self._attentions()):
+            for index, attention in enumerate(attentions(model)):
                 # Buffers, not constants: the exported graph must follow .to(device).
                 settled = _value_matrix(attention) if attention.window_size == 1 else position_bias(attention)
                 self.register_buffer(f"settled_{index}", settled, persistent=False)
@@ -45,7 +45,7 @@ class InferenceGraph(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
         x = images.contiguous(memory_format=torch.channels_last)
-        settled = iter([self.get_buffer(f"settled_{index}") for index in range(len(self._attentions()))])
+        settled = iter([self.get_buffer(f"settled_{index}") for index in range(len(attentions(self.model)))])
         for stage, (embed, transformer) in enumerate(self.model.layers):
             maps = self._first_maps(x, embed) if stage == 0 else [conv(x) for conv in embed.convs]
             x = torch.cat(maps, dim=1).permute(0, 2, 3, 1).contiguous()
@@ -56,9 +56,6 @@ class InferenceGraph(nn.Module):
             x = x.permute(0, 3, 1, 2)
         logits: Tensor = self.model.to_logits[1](x.mean(dim=(2, 3)))
         return logits
-
-    def _attentions(self) -> list[Attention]:
-        return [module for module in self.model.modules() if isinstance(module, Attention)]
 
     def _first_maps(self, x: Tensor, embed: CrossEmbedLayer) -> list[Tensor]:
         largest = embed.convs[-1]
@@ -74,6 +71,11 @@ def pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
         for short_attention, short_ff, long_attention, long_ff in transformer.layers
         for pair in ((short_attention, short_ff), (long_attention, long_ff))
     ]
+
+
+def attentions(model: CrossFormer) -> list[Attention]:
+    """All attentions in the order in which they are computed."""
+    return [attention for _, transformer in model.layers for attention, _ in pairs(transformer)]
 
 
 def position_bias(attention: Attention) -> Tensor:

@@ -74,6 +74,7 @@ def _note(report: Report, answers: list[Answer], found: Measured) -> None:
         f"The manifest's {scaling.max_scale} pods carry {most:,.0f} images a day at most.",
         f"The manifest's broker has {manifest.partitions()} partitions.",
         "Arrivals are a Poisson process with half a minute of three times the rate; delays are from the event to the result.",
+        "A simulated delay at 70 % load is off by its distance to the range of the measured runs, which differ among themselves.",
     ]
     report.notes += [
         f"{item.images_a_day:,.0f} images a day need a max-scale above the manifest's; simulated with {item.max_scale}."

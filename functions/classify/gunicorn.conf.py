@@ -1,4 +1,4 @@
-"""How the classify function is served: one process, which predicts one image at a time on all its CPUs."""
+"""How the classify function is served: one process, which predicts as many images at once as it has CPUs."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ class Handler:
 
     def judge_bytes(self, content: bytes, origin: Origin) -> Result:
         """The result of an image that came by itself; it is not recorded anywhere."""
-        image = predictor.describe(content, ImageFacts(None, None, None, len(content), None))
+        image = ImageFacts(None, None, None, len(content), None)
         result = self._judge(content, image, origin, self._serving.current())
         self._count(result)
         return result
@@ -169,7 +169,7 @@ class Handler:
         except ImageRejected as error:
             return predictor.rejection(image, error, origin)
         return predictor.classification(
-            predictor.describe(content, image, judgement),
+            predictor.describe_picture(judgement, image),
             judgement.probabilities,
             served.artifact,
             served.version,

@@ -18,16 +18,33 @@ from cosmoformer.results import ImageFacts, Origin, Result
 from functions.classify.images import Limits, Picture, decode
 from functions.classify.judgements import Judgement
 
-__all__ = ["Limits", "Picture", "classification", "decode", "describe", "predict", "preprocess", "rejection"]
+__all__ = [
+    "Limits",
+    "Picture",
+    "classification",
+    "decode",
+    "describe",
+    "describe_picture",
+    "predict",
+    "preprocess",
+    "rejection",
+]
 
 
-def describe(content: bytes, image: ImageFacts, found: Picture | Judgement | None = None) -> ImageFacts:
-    """Add to an image's facts what its bytes tell, and what they were found to be."""
-    digest = image.sha256 or hashlib.sha256(content).hexdigest()
-    facts = replace(image, sha256=digest, size_bytes=len(content))
-    if found is None:
-        return facts
-    return replace(facts, width=found.width, height=found.height, format=found.format, conversions=found.conversions)
+def describe(content: bytes, image: ImageFacts) -> ImageFacts:
+    """Add to an image's facts what its bytes tell."""
+    return replace(image, sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+
+
+def describe_picture(judgement: Judgement, image: ImageFacts) -> ImageFacts:
+    """Add to an image's facts what its picture was found to be."""
+    return replace(
+        image,
+        width=judgement.width,
+        height=judgement.height,
+        format=judgement.format,
+        conversions=judgement.conversions,
+    )
 
 
 def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward
 
-from training.crossformer_inference import InferenceGraph, layer_norm, pairs, position_bias, split_windows
+from training.crossformer_inference import InferenceGraph, attentions, layer_norm, pairs, position_bias, split_windows
 from training.models import Model
 
 
@@ -77,13 +77,9 @@ class CrossFormerGraph(nn.Module):
         self.model = model
         self.drop_path = drop_path
 
-    def _attentions(self) -> list[Attention]:
-        return [module for module in self.model.modules() if isinstance(module, Attention)]
-
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
-        attentions = self._attentions()
-        branches, branch = 2 * len(attentions), 0
+        branches, branch = 2 * len(attentions(self.model)), 0
         x = images.contiguous(memory_format=torch.channels_last)
         for embed, transformer in self.model.layers:
             x = torch.cat([conv(x) for conv in embed.convs], dim=1).permute(0, 2, 3, 1).contiguous()
