@@ -27,7 +27,7 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from cosmoformer.settings import Settings
-from functions.start import BACKGROUND, READINESS, read_settings
+from functions.start import READINESS, read_settings, stop_background
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -60,9 +60,7 @@ class Function:
 
     def stop(self) -> None:
         """Finish the requests under way and end what runs in the background."""
-        if self._app is not None:
-            for part in self._app.extensions[BACKGROUND]:
-                part.stop()
+        stop_background(self._app)
         if self._pool is not None:
             self._pool.shutdown()
 

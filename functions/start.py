@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cosmoformer import logs, settings
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import SettingsError
 from cosmoformer.settings import Settings
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 log = logging.getLogger(__name__)
 #: Path of the probe that tells whether requests may come.
@@ -39,6 +43,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sys.exit(_HOPELESS)
     logs.configure(found.log_level)
     return found
+
+
+def stop_background(app: Flask | None) -> None:
+    """End what an application keeps going in threads of its own."""
+    for part in app.extensions[BACKGROUND] if app else ():
+        part.stop()
 
 
 def classify_threads(settings: Settings) -> int:

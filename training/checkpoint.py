@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training.flat import full_name
+
 NAME = "checkpoint.pt"
 
 
@@ -94,7 +96,8 @@ def weights_of(path: Path) -> dict[str, Tensor]:
         except (RuntimeError, ValueError):
             return dict(read(path, torch.device("cpu"))["best"])
     prefix = "core."
-    return {name.removeprefix(prefix): value for name, value in module.state_dict().items() if name.startswith(prefix)}
+    own = {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
+    return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}
 
 
 def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:

@@ -23,6 +23,7 @@ from cosmoformer import artifact
 from cosmoformer.render import SAMPLES, render
 from training import checkpoint, models, tasks
 from training.cache import ImageCache
+from training.flat import FlatModule
 from training.predicting import outputs_of
 from training.recipe import Recipe, from_params
 from training.splits import open_splits
@@ -81,7 +82,7 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         warnings.simplefilter("ignore", DeprecationWarning)
-        core = torch.jit.trace(inference, example, check_trace=False)
+        core = torch.jit.trace(FlatModule(inference), example, check_trace=False)
         module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
     reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
     _check_equal(reference, module, metadata.input_size)

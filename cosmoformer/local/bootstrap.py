@@ -40,33 +40,11 @@ def make_buckets(store: Store) -> None:
             _make_bucket(store.client, bucket, settings.aws_region)
         for bucket in (settings.images_bucket, settings.results_bucket):
             store.client.put_bucket_cors(Bucket=bucket, CORSConfiguration=bucket_cors(settings.page_origins))
-        if settings.digests_prefix:
-            _let_judgements_expire(store)
     except (ClientError, BotoCoreError) as error:
         raise StoreUnavailable(
             f"the buckets cannot be made at {settings.s3_endpoint_url}: {error}",
             "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or make the buckets with another account",
         ) from error
-
-
-def _let_judgements_expire(store: Store) -> None:
-    """Have the store delete old judgements, unless somebody has told it already what to delete when, or it cannot."""
-    settings = store.settings
-    rule = {
-        "ID": "judgements",
-        "Filter": {"Prefix": settings.digests_prefix},
-        "Status": "Enabled",
-        "Expiration": {"Days": settings.digests_days},
-    }
-    try:
-        store.client.get_bucket_lifecycle_configuration(Bucket=settings.results_bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchLifecycleConfiguration":
-            store.client.put_bucket_lifecycle_configuration(
-                Bucket=settings.results_bucket, LifecycleConfiguration={"Rules": [rule]}
-            )
-        else:  # some stores know no lifecycles, some accounts may not ask: nothing is lost but a little space
-            log.info("old judgements will not be deleted", extra={"problem": str(error)})
 
 
 def _make_bucket(client: Any, bucket: str, region: str) -> None:

@@ -32,7 +32,7 @@ _ATTRIBUTES_BYTES = 65536
 def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate: StoreGate) -> Flask:
     """The WSGI application around a handler."""
     app = Flask(__name__, static_folder=None)
-    app.extensions[BACKGROUND] = (serving, gate)
+    app.extensions[BACKGROUND] = (serving, gate, handler.judgements)
 
     @app.post("/")
     def _classify() -> Response:

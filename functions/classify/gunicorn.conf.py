@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from functions.process_clock import CLOCK
-from functions.start import classify_threads, read_settings
+from functions.start import classify_threads, read_settings, stop_background
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
@@ -29,3 +29,8 @@ def post_fork(_server: object, worker: Worker) -> None:
     """A worker in place of one that ended starts now, the first one with the server."""
     if worker.age > 1:
         CLOCK.begin_again()
+
+
+def worker_exit(_server: object, worker: Worker) -> None:
+    """End what works in the background; a worker that could not start has nothing."""
+    stop_background(getattr(worker, "wsgi", None))

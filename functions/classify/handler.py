@@ -65,7 +65,7 @@ class Handler:
         self._settings, self._store, self._results, self._serving = settings, store, results, serving
         self._times = times or StartTimes(CLOCK)
         self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
-        self._judgements = Judgements(settings, store)
+        self.judgements = Judgements(settings, store)
         self._line = Line(predictions_at_once(settings), settings.prediction_queue)
 
     def handle(self, event: Event) -> Event | None:
@@ -181,10 +181,10 @@ class Handler:
         """What the model says of a file: what it said before, if it has seen the same bytes."""
         # What came by itself, without a bucket, leaves no trace in one.
         digest, shared = str(image.sha256), image.bucket is not None
-        if known := self._judgements.find(served.artifact.sha256, digest, shared=shared):
+        if known := self.judgements.find(served.artifact.sha256, digest, shared=shared):
             return known
         judgement = self._line.run(lambda: self._predict(content, served.artifact))
-        self._judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
+        self.judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
         return judgement
 
     def _predict(self, content: bytes, artifact: Artifact) -> Judgement:

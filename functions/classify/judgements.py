@@ -1,26 +1,30 @@
 """What has been said of the same bytes before: no image is predicted twice by the same model.
 
-A judgement is known by the digests of the file and of the artifact, and is kept in the memory of the process and, small, in the
-results bucket, where other processes find it. It is only ever a short cut: what cannot be read or written is predicted.
+A judgement is known by the digests of the file and of the artifact. A process keeps its latest ones in memory, and every few
+seconds brings them together with those of other processes in one object of the results bucket: an object for each judgement
+would cost two requests an image, which is a tenth of all work on it. It is only ever a short cut: what is not found, or not
+yet, is predicted.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cosmoformer.errors import CosmoFormerError
 from cosmoformer.settings import Settings
 from cosmoformer.store import Store
 from functions.classify import metrics
 
 log = logging.getLogger(__name__)
-_TO_WRITE = 64  # judgements that wait to be written; more are only remembered
+_EVERY_S = 10.0
+_PATIENCE_S = 0.5  # of the first image, which may come before the bucket has been read
+_LAST_WORDS_S = 5.0  # to write at the end; what is lost costs a prediction each
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -42,20 +46,45 @@ class Judgement:
     conversions: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A judgement, when it was last asked for (seconds since the epoch), and whether the bucket may have it."""
+
+    judgement: Judgement
+    asked: float
+    shared: bool
+
+
+_Key = tuple[str, str]  # SHA-256 of the artifact and of the file
+
+
 class Judgements:
-    """The judgements that this process has made or found.
+    """The latest judgements of this process and of those it shares a bucket with.
 
     Args:
-        settings: ``DIGESTS_PREFIX`` says where in the results bucket they are kept, ``REMEMBERED_JUDGEMENTS`` how many in memory.
+        settings: ``JUDGEMENTS_KEY`` names the object in the results bucket, ``REMEMBERED_JUDGEMENTS`` bounds it and the memory.
         store: has the bucket.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self._known: OrderedDict[tuple[str, str], Judgement] = OrderedDict()
+        self._known: OrderedDict[_Key, _Entry] = OrderedDict()  # the one asked for last is last
         self._changing = threading.Lock()
-        self._writes: queue.Queue[tuple[str, Judgement]] = queue.Queue(_TO_WRITE)
-        self._writer: threading.Thread | None = None
+        self._asked = self._unsaved = False
+        self._thread: threading.Thread | None = None
+        self._read, self._stopped = threading.Event(), threading.Event()
+
+    def start(self) -> None:
+        """Share with other processes from now on, in a thread of its own."""
+        if self._settings.judgements_key:
+            self._thread = threading.Thread(target=self._follow, name="judgements", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, which writes what is new a last time."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(_LAST_WORDS_S)
 
     def find(self, model: str, image: str, *, shared: bool) -> Judgement | None:
         """What an artifact said of a file, or None when nobody remembers.
@@ -63,63 +92,110 @@ class Judgements:
         Args:
             model: SHA-256 of the artifact.
             image: SHA-256 of the file.
-            shared: whether to look into the bucket as well.
+            shared: whether other processes may know that this one knows it.
+        """
+        if self._thread is not None and not self._read.is_set():
+            self._read.wait(_PATIENCE_S)
+            self._read.set()  # the next one does not wait
+        self._asked = True
+        with self._changing:
+            entry = self._known.get((model, image))
+        if entry is None:
+            return None
+        self.keep(model, image, entry.judgement, shared=shared or entry.shared, is_new=shared and not entry.shared)
+        metrics.KNOWN.inc()
+        return entry.judgement
+
+    def keep(self, model: str, image: str, judgement: Judgement, *, shared: bool, is_new: bool = True) -> None:
+        """Remember a judgement.
+
+        Args:
+            model: SHA-256 of the artifact.
+            image: SHA-256 of the file.
+            judgement: what the artifact says of it.
+            shared: whether other processes get it.
+            is_new: whether these cannot know it yet.
         """
         with self._changing:
-            if known := self._known.get((model, image)):
-                self._known.move_to_end((model, image))
-        if known is None and shared and (known := self._read(model, image)) is not None:
-            self._remember(model, image, known)
-        if known is not None:
-            metrics.KNOWN.inc()
-        return known
+            self._known[(model, image)] = _Entry(judgement, time.time(), shared)
+            self._known.move_to_end((model, image))
+            self._unsaved |= shared and is_new
+            self._trim()
 
-    def keep(self, model: str, image: str, judgement: Judgement, *, shared: bool) -> None:
-        """Remember a judgement; if it is shared the bucket gets it a moment later."""
-        self._remember(model, image, judgement)
-        if not shared or not self._settings.digests_prefix:
-            return
-        try:
-            self._writes.put_nowait((self._key(model, image), judgement))
-        except queue.Full:
-            return  # the store is slower than the model; this one is predicted again elsewhere
-        with self._changing:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write_all, name="judgements", daemon=True)
-                self._writer.start()
+    def _trim(self) -> None:
+        while len(self._known) > self._settings.remembered_judgements:
+            self._known.popitem(last=False)
 
-    def _remember(self, model: str, image: str, judgement: Judgement) -> None:
-        with self._changing:
-            self._known[(model, image)] = judgement
-            while len(self._known) > self._settings.remembered_judgements:
-                self._known.popitem(last=False)
-
-    def _key(self, model: str, image: str) -> str:
-        return f"{self._settings.digests_prefix}{model}/{image}.json"
-
-    def _read(self, model: str, image: str) -> Judgement | None:
-        if not self._settings.digests_prefix:
-            return None
-        try:
-            found = self._store.read_json(self._settings.results_bucket, self._key(model, image))
-        except CosmoFormerError as error:
-            log.info("no judgement can be looked up", extra={"problem": str(error)})
-            return None
-        return _judgement(found[0]) if found else None
-
-    def _write_all(self) -> None:
+    def _follow(self) -> None:
         while True:
-            key, judgement = self._writes.get()
-            try:
-                self._store.write_json(self._settings.results_bucket, key, asdict(judgement), replacing=None)
-            except Exception as error:  # whatever it was, it costs one prediction elsewhere
-                log.info("a judgement was not kept", extra={"problem": str(error)})
+            self._asked = False
+            self._share()
+            self._read.set()
+            if self._stopped.wait(_EVERY_S):
+                break
+            while not self._asked and not self._stopped.wait(_EVERY_S):
+                pass  # an idle process leaves the store alone
+        if self._unsaved:
+            self._share()
+
+    def _share(self) -> None:
+        """Read what others wrote, and write it again with what is new here."""
+        try:
+            for _ in range(_ATTEMPTS):
+                found = self._store.read_json(self._settings.results_bucket, self._settings.judgements_key)
+                document, etag = found or (None, None)
+                self._merge(_entries(document))
+                if not self._unsaved or self._write(etag):
+                    return
+        except Exception as error:  # whatever it was, it costs predictions
+            log.info("judgements are not shared", extra={"problem": str(error)})
+
+    def _merge(self, found: Iterable[tuple[_Key, _Entry]]) -> None:
+        with self._changing:
+            for key, entry in found:
+                own = self._known.get(key)
+                if own is None or own.asked < entry.asked:
+                    self._known[key] = entry
+            self._known = OrderedDict(sorted(self._known.items(), key=lambda item: item[1].asked))
+            self._trim()
+
+    def _write(self, replacing: str | None) -> bool:
+        """Whether the object is ours now; not when another process has written since we read."""
+        with self._changing:
+            shared = [(key, entry) for key, entry in self._known.items() if entry.shared]
+            self._unsaved = False
+        document = [
+            {"model": model, "image": image, "asked": round(entry.asked, 3), **asdict(entry.judgement)}
+            for (model, image), entry in shared
+        ]
+        try:
+            written = self._store.write_json(
+                self._settings.results_bucket,
+                self._settings.judgements_key,
+                document,
+                replacing=replacing,
+                indent=None,
+            )
+        except BaseException:
+            self._unsaved = True
+            raise
+        if not written:
+            self._unsaved = True
+        return written
 
 
-def _judgement(document: Any) -> Judgement | None:
+def _entries(document: Any) -> list[tuple[_Key, _Entry]]:
+    """The judgements in an object; what is none, somebody else's, is left out."""
+    if not isinstance(document, list):
+        return []
+    return [entry for member in document if (entry := _entry(member))]
+
+
+def _entry(member: Any) -> tuple[_Key, _Entry] | None:
     try:
-        shares = {str(name): float(share) for name, share in document["probabilities"].items()}
-        size = int(document["width"]), int(document["height"])
-        return Judgement(shares, *size, str(document["format"]), tuple(map(str, document["conversions"])))
+        shares = {str(name): float(share) for name, share in member["probabilities"].items()}
+        size = int(member["width"]), int(member["height"])
+        judgement = Judgement(shares, *size, str(member["format"]), tuple(map(str, member["conversions"])))
+        return (str(member["model"]), str(member["image"])), _Entry(judgement, float(member["asked"]), True)
     except (TypeError, KeyError, ValueError, AttributeError):
-        return None  # somebody else's object
+        return None

@@ -21,6 +21,7 @@ from cosmoformer.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 from functions.classify import metrics
 from functions.classify.start_times import StartTimes
+from functions.classify.torch_import import import_torch
 from functions.process_clock import CLOCK
 from functions.start import torch_threads
 
@@ -203,6 +204,7 @@ class ModelServing:
 
 def set_threads(count: int) -> None:
     """Have torch use as many threads for one prediction, in whichever thread it runs. Waits for the import of torch."""
+    import_torch()
     import torch
 
     torch.set_num_threads(count)

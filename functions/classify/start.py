@@ -8,6 +8,7 @@ from cosmoformer.registry import Registry
 from cosmoformer.settings import Settings
 from functions.classify.serving import ModelServing
 from functions.classify.start_times import StartTimes
+from functions.classify.torch_import import import_torch
 from functions.process_clock import CLOCK
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def create_app(settings: Settings) -> Flask:
     serving = ModelServing(settings, registry, times)
     serving.start()
     with times.phase("imports"):
+        import_torch()
         from cosmoformer.results import ResultsBucket
         from cosmoformer.store import Store
         from functions.classify.app import build_app, champion
@@ -34,4 +36,6 @@ def create_app(settings: Settings) -> Flask:
     gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
     gate.start()
     results = ResultsBucket(store, champion=lambda: champion(registry, settings))
-    return build_app(settings, Handler(settings, store, results, serving, times), serving, gate)
+    handler = Handler(settings, store, results, serving, times)
+    handler.judgements.start()
+    return build_app(settings, handler, serving, gate)

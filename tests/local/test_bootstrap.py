@@ -14,7 +14,6 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.local.bootstrap import (
     announce_new_objects,
     keep_database,
-    make_buckets,
     prepare_database,
     register_bundled_model,
     silence_new_objects,
@@ -23,7 +22,7 @@ from cosmoformer.local.process import free_port
 from cosmoformer.registration import register
 from cosmoformer.registry import Registry
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store, connect
+from cosmoformer.store import connect
 from tests.conftest import ObjectStore
 from tests.mlflow_server import MlflowServer
 
@@ -151,19 +150,3 @@ def _remove_alias(registry: Registry, alias: str) -> None:
 def _notifications(settings: Settings) -> list[object]:
     answer = connect(settings).get_bucket_notification_configuration(Bucket=settings.images_bucket)
     return list(answer.get("TopicConfigurations", []))
-
-
-def test_judgements_expire_unless_the_bucket_has_rules_of_its_own(
-    object_store: ObjectStore, bucket: Callable[[], str]
-) -> None:
-    """A bucket without a word on it deletes old judgements alone; somebody's own rules stay as they are."""
-    names = {name: bucket() for name in ("images_bucket", "results_bucket", "models_bucket")}
-    store = Store(object_store.settings(**names, digests_days=7))
-    make_buckets(store)
-    rules = store.client.get_bucket_lifecycle_configuration(Bucket=names["results_bucket"])["Rules"]
-    assert [(rule["Filter"]["Prefix"], rule["Expiration"]["Days"]) for rule in rules] == [("digests/", 7)]
-    own = {"Rules": [{"ID": "mine", "Filter": {"Prefix": "x/"}, "Status": "Enabled", "Expiration": {"Days": 2}}]}
-    store.client.put_bucket_lifecycle_configuration(Bucket=names["results_bucket"], LifecycleConfiguration=own)
-    make_buckets(store)
-    rules = store.client.get_bucket_lifecycle_configuration(Bucket=names["results_bucket"])["Rules"]
-    assert [rule["ID"] for rule in rules] == ["mine"]

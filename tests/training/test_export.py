@@ -10,7 +10,9 @@ import torch
 
 from cosmoformer import artifact
 from cosmoformer.errors import ModelRefused
+from training import checkpoint
 from training import export as export_module
+from training.flat import FlatModule
 from training.models.crossformer import MODEL, CrossFormerGraph, build
 from training.tasks import TASKS
 
@@ -103,3 +105,20 @@ def test_a_torchscript_file_without_metadata_is_refused(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / "other.pt"))
     with pytest.raises(ModelRefused, match=r"training\.export"):
         artifact.load((tmp_path / "other.pt").read_bytes())
+
+
+def test_the_weights_of_an_artifact_are_those_of_its_model(exported: bytes, tmp_path: Path) -> None:
+    """One module holds them all, and they are found again by the names they have in the model, so that training can go on."""
+    (tmp_path / "model.pt").write_bytes(exported)
+    found = checkpoint.weights_of(tmp_path / "model.pt")
+    expected = _graph().state_dict()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    assert len(list(torch.jit.load(io.BytesIO(exported)).core.children())) == 0
+
+
+def test_a_name_with_two_underscores_is_refused() -> None:
+    """It could not be told from a dot afterwards."""
+    model = torch.nn.Module()
+    model.register_buffer("own__name", torch.zeros(1))
+    with pytest.raises(ValueError, match="own__name"):
+        FlatModule(model)

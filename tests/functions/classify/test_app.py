@@ -135,7 +135,7 @@ def test_a_duplicate_event_changes_nothing(client: FlaskClient, deployment: Depl
 
 
 def test_the_same_bytes_are_predicted_once(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
-    """A copy under another key gets the same judgement, from a fresh process too, without another prediction."""
+    """A copy under another key gets the same judgement without another prediction."""
     unseen = galaxy + uuid4().bytes  # what follows a JPEG's end changes its digest alone
     results = []
     before = predictions()
