@@ -64,7 +64,8 @@ def prepare(folder: Path = CACHE) -> Models:
 def _version() -> str:
     """Digest of everything that the files depend on."""
     root = Path(export.__file__).parent
-    sources = (*sorted((root / "models").glob("*.py")), root / "export.py", root / "classifier.py")
+    names = ("crossformer_inference.py", "export.py", "flat.py", "classifier.py")
+    sources = (*sorted((root / "models").glob("*.py")), *(root / name for name in names))
     text = b"".join(path.read_bytes() for path in (*sources, Path(artifact.__file__), Path(__file__)))
     return hashlib.sha256(text + torch.__version__.encode()).hexdigest()[:16]
 

@@ -1,8 +1,9 @@
 """CrossFormer rewritten for inference: the same function with everything settled that training leaves open.
 
-Position biases are evaluated, small kernels of the first embedding are one, attention over windows of one token is one matrix,
-a GELU is computed where its input is, weights lie as the CPU's library wants them. Each choice was measured against its
-alternatives on one thread of an AVX-512 machine; ``python -m benchmarks.latency`` compares the whole with other runtimes.
+Position biases are evaluated, convolutions with few outputs compute neighbouring ones at once, attention over windows of one
+token is one matrix, a GELU is computed where its input is, weights lie as the CPU's library wants them. Each choice was measured
+against its alternatives on one thread of an AVX-512 machine; ``python -m benchmarks.latency`` compares the whole with other
+runtimes.
 
 The weights keep their names and values, so that training can start again from an exported model.
 """
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossEmbedLayer, CrossFormer, FeedForward, LayerNorm, Transformer
 
 _REGISTER = 16  # 32-bit floats: a convolution with fewer outputs costs as much as one with so many
+_SPREAD = 2  # rows and columns of outputs that such a convolution computes at once
 
 
 class InferenceGraph(nn.Module):
@@ -32,11 +34,11 @@ class InferenceGraph(nn.Module):
                 # Buffers, not constants: the exported graph must follow .to(device).
                 settled = _value_matrix(attention) if attention.window_size == 1 else position_bias(attention)
                 self.register_buffer(f"settled_{index}", settled, persistent=False)
-            first: CrossEmbedLayer = model.layers[0][0]
-            self._merged = _mergeable(first)
-            weight, bias = _merge(list(first.convs)[self._merged :])
-            self.register_buffer("merged_weight", weight, persistent=False)
-            self.register_buffer("merged_bias", bias, persistent=False)
+            for index, conv in enumerate(model.layers[0][0].convs):
+                if _is_narrow(conv):
+                    weight, bias = _spread(conv)
+                    self.register_buffer(f"spread_weight_{index}", weight, persistent=False)
+                    self.register_buffer(f"spread_bias_{index}", bias, persistent=False)
             for module in model.modules():
                 if isinstance(module, nn.Conv2d):
                     _lay_out(module)
@@ -58,10 +60,14 @@ class InferenceGraph(nn.Module):
         return logits
 
     def _first_maps(self, x: Tensor, embed: CrossEmbedLayer) -> list[Tensor]:
-        largest = embed.convs[-1]
-        weight, bias = self.get_buffer("merged_weight"), self.get_buffer("merged_bias")
-        merged = F.conv2d(x, weight, bias, stride=largest.stride, padding=largest.padding)
-        return [*(conv(x) for conv in list(embed.convs)[: self._merged]), merged]
+        return [
+            self._spread_map(x, index, conv) if _is_narrow(conv) else conv(x) for index, conv in enumerate(embed.convs)
+        ]
+
+    def _spread_map(self, x: Tensor, index: int, conv: nn.Conv2d) -> Tensor:
+        weight, bias = self.get_buffer(f"spread_weight_{index}"), self.get_buffer(f"spread_bias_{index}")
+        maps = F.conv2d(x, weight, bias, stride=_SPREAD * conv.stride[0], padding=conv.padding)
+        return F.pixel_shuffle(maps, _SPREAD)
 
 
 def pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
@@ -110,21 +116,24 @@ def _value_matrix(attention: Attention) -> Tensor:
     return matrix
 
 
-def _mergeable(embed: CrossEmbedLayer) -> int:
-    """Index of the first convolution of those, from the largest kernel on, whose outputs fit one register together."""
-    outputs = [conv.out_channels for conv in embed.convs]
-    first = len(outputs) - 1
-    while first > 0 and sum(outputs[first - 1 :]) <= _REGISTER:
-        first -= 1
-    return first
+def _is_narrow(conv: nn.Conv2d) -> bool:
+    return conv.out_channels * _SPREAD**2 <= _REGISTER
 
 
-def _merge(convs: list[nn.Conv2d]) -> tuple[Tensor, Tensor]:
-    """Weight and bias of one convolution that does several: smaller kernels stand in the middle of zeros."""
-    side = convs[-1].kernel_size[0]
-    padded = [F.pad(conv.weight, [(side - conv.kernel_size[0]) // 2] * 4) for conv in convs]
-    biases = [torch.zeros(conv.out_channels) if conv.bias is None else conv.bias for conv in convs]
-    return torch.cat(padded).contiguous(memory_format=torch.channels_last), torch.cat(biases)
+def _spread(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution that computes a square of neighbouring outputs as channels, ordered for a pixel shuffle.
+
+    Its kernel is larger by the steps between them, and its positions are fewer: of a kernel of 32 pixels it costs a third.
+    """
+    step, side, outputs = conv.stride[0], conv.kernel_size[0], conv.out_channels
+    whole = side + (_SPREAD - 1) * step
+    weight = torch.zeros(outputs, _SPREAD, _SPREAD, conv.in_channels, whole, whole)
+    for row in range(_SPREAD):
+        for column in range(_SPREAD):
+            top, left = row * step, column * step
+            weight[:, row, column, :, top : top + side, left : left + side] = conv.weight
+    bias = torch.zeros(outputs) if conv.bias is None else conv.bias
+    return weight.flatten(0, 2).contiguous(memory_format=torch.channels_last), bias.repeat_interleave(_SPREAD**2)
 
 
 def _lay_out(conv: nn.Conv2d) -> None:

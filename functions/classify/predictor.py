@@ -49,7 +49,7 @@ def describe_picture(judgement: Judgement, image: ImageFacts) -> ImageFacts:
 
 def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
     """A uint8 batch (1, 3, S, S) of a picture's pixels (S, S, 3). All else happens inside the artifact."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
 
 
 def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
