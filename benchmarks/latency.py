@@ -1,8 +1,8 @@
 """One prediction on one thread, and one warm request: ``python -m benchmarks.latency``.
 
-The prediction: the graph in our artifact, the thesis's traced model with the same weights, and the limit: ONNX Runtime and OpenVINO
-on the same graph; all of the same normalised picture, to logits. Beside them our whole artifact, from pixels to probabilities. The
-request: a CloudEvent with a picture to its reply, against decoding and predicting in this process.
+The prediction: the graph in our artifact, the thesis's traced model with the same weights, and the limit: ONNX Runtime and
+OpenVINO on the same graph; all of the same normalised picture, to logits. Beside them our whole artifact, from pixels to
+probabilities. The request: a CloudEvent with a picture to its reply, against decoding and predicting in this process.
 """
 
 from __future__ import annotations
