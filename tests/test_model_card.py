@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cosmoformer.artifact import digest, read_metadata
+
 ROOT = Path(__file__).parents[1]
 CARD = (ROOT / "mlflow" / "model-card.md").read_text(encoding="utf-8")
 MEASURED = json.loads((ROOT / "cosmoformer" / "bundled" / "model.json").read_text())
@@ -18,7 +20,36 @@ def test_every_measured_figure_is_in_the_card(name: str) -> None:
     assert str(MEASURED["metrics"][name]) in CARD
 
 
+def test_the_card_is_that_of_the_bundled_artifact() -> None:
+    """It names the file's digest, and the registry is told of the same training run."""
+    content = (ROOT / "cosmoformer" / "bundled" / "model.pt").read_bytes()
+    assert digest(content) in CARD
+    assert read_metadata(content).run == MEASURED["tags"]["training_run"]
+
+
 def test_the_card_names_data_and_temperature() -> None:
     """The card belongs to the bundled artifact: its data version and temperature are the artifact's."""
     assert MEASURED["tags"]["data_version"] in CARD
     assert MEASURED["params"]["temperature"] in CARD
+
+
+def test_the_readme_quotes_the_bundled_model() -> None:
+    """Its table of goals has the evaluation's figures, rounded."""
+    readme, found = (ROOT / "README.md").read_text(encoding="utf-8"), MEASURED["metrics"]
+    accuracy, low, high = (100 * found[f"test_accuracy{end}"] for end in ("", "_low", "_high"))
+    f1, f1_low, f1_high = (found[f"test_macro_f1{end}"] for end in ("", "_low", "_high"))
+    assert f"| {accuracy:.2f} % ({low:.2f} to {high:.2f}) |" in readme
+    assert f"| {f1:.3f} ({f1_low:.3f} to {f1_high:.3f}) |" in readme
+    assert f"| {found['test_calibration_error']:.4f} |" in readme
+    assert f"| {int(MEASURED['params']['parameters']) / 1e6:.2f} million |" in readme
+
+
+@pytest.mark.parametrize(
+    ("log", "score"),
+    [("crossformer-clean5-cpu-3/metrics.jsonl", "0.939"), ("thesis-recipe-two-epochs/metrics.jsonl", "0.840")],
+)
+def test_the_readme_quotes_the_logs(log: str, score: str) -> None:
+    """The last validation score of a committed log stands in the README."""
+    lines = [json.loads(line)["metrics"] for line in (ROOT / "training" / "runs" / log).read_text().splitlines()]
+    assert f"{[line['val/score'] for line in lines if 'val/score' in line][-1]:.3f}" == score
+    assert score in (ROOT / "README.md").read_text(encoding="utf-8")

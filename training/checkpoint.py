@@ -101,7 +101,7 @@ def weights_of(path: Path) -> dict[str, Tensor]:
 
 
 def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Copy weights into a model wherever name and shape agree.
+    """Copy weights into a model wherever name and shape agree; sides of one element may be left out.
 
     Where a model's last layer has more outputs, or others, what it has in common with the weights is not guessed: it stays as
     it was initialised.
@@ -114,7 +114,9 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     """
     own = model.state_dict()  # shares the model's memory
     fitting = {
-        name: weights[name] for name, value in own.items() if name in weights and weights[name].shape == value.shape
+        name: weights[name].reshape(value.shape)
+        for name, value in own.items()
+        if name in weights and _sides(weights[name]) == _sides(value)
     }
     if not fitting:
         raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
@@ -122,3 +124,7 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
         for name, value in fitting.items():
             own[name].copy_(value)
     return sorted(set(own) - set(fitting))
+
+
+def _sides(value: Tensor) -> list[int]:
+    return [side for side in value.shape if side != 1]

@@ -5,7 +5,8 @@ token is one matrix, a GELU is computed where its input is, weights lie as the C
 against its alternatives on one thread of an AVX-512 machine; ``python -m benchmarks.latency`` compares the whole with other
 runtimes.
 
-The weights keep their names and values, so that training can start again from an exported model.
+The weights keep their names and values, and but for sides of one element their shapes, so that training can start again from an
+exported model.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class InferenceGraph(nn.Module):
             for module in model.modules():
                 if isinstance(module, nn.Conv2d):
                     _lay_out(module)
+                elif isinstance(module, LayerNorm):
+                    module.g, module.b = nn.Parameter(module.g.flatten()), nn.Parameter(module.b.flatten())
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -137,12 +140,15 @@ def _spread(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 
 def _lay_out(conv: nn.Conv2d) -> None:
-    """Give the weights the order in memory that is used without copying them first."""
-    weight = conv.weight.data
+    """Give the weights the shape, and the order in memory, in which they are used without copying them first."""
+    weight = conv.weight.detach()
     if conv.kernel_size != (1, 1):
-        conv.weight.data = weight.contiguous(memory_format=torch.channels_last)
+        weight = weight.contiguous(memory_format=torch.channels_last)
     elif conv.in_channels != conv.out_channels:  # oneDNN's; square matrices are torch's own linear layer's
-        conv.weight.data = weight.flatten(1).t().contiguous().t()[:, :, None, None]
+        weight = weight.flatten(1).t().contiguous().t()
+    else:
+        weight = weight.flatten(1)
+    conv.weight = nn.Parameter(weight)
 
 
 def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
@@ -150,9 +156,9 @@ def _attend(attention: Attention, x: Tensor, bias: Tensor) -> Tensor:
     channels, side = attention.to_out.out_channels, int(x.shape[1])
     tokens = attention.window_size**2
     shape, order = split_windows(attention, side)
-    windows = layer_norm(attention.norm, x).view(shape).permute(order).reshape(-1, tokens, channels)
+    windows = _norm(attention.norm, x).view(shape).permute(order).reshape(-1, tokens, channels)
     qkv = _linear(attention.to_qkv, windows)
-    mixed = F.linear(_mixed(qkv, bias, attention.heads), attention.to_out.weight.flatten(1), attention.to_out.bias)
+    mixed = F.linear(_mixed(qkv, bias, attention.heads), attention.to_out.weight, attention.to_out.bias)
     inverse = [order.index(axis) for axis in range(6)]
     return mixed.view([shape[axis] for axis in order]).permute(inverse).reshape(-1, side, side, channels)
 
@@ -170,17 +176,21 @@ def _mixed(qkv: Tensor, bias: Tensor, heads: int) -> Tensor:
 
 
 def _attend_alone(attention: Attention, x: Tensor, matrix: Tensor) -> Tensor:
-    return F.linear(layer_norm(attention.norm, x), matrix, attention.to_out.bias)
+    return F.linear(_norm(attention.norm, x), matrix, attention.to_out.bias)
 
 
 def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
     norm, expand, _, _, contract = feed_forward
-    return _linear(contract, _linear(expand, layer_norm(norm, x), "gelu"))
+    return _linear(contract, _linear(expand, _norm(norm, x), "gelu"))
+
+
+def _norm(norm: LayerNorm, x: Tensor) -> Tensor:
+    return F.layer_norm(x, (int(x.shape[-1]),), norm.g, norm.b, norm.eps)
 
 
 def _linear(conv: nn.Conv2d, x: Tensor, follows: str = "none") -> Tensor:
     apply = _fused_linear if torch.jit.is_tracing() else _plain_linear  # type: ignore[attr-defined, no-untyped-call]
-    linear: Tensor = apply(x, conv.weight.flatten(1), conv.bias, follows)
+    linear: Tensor = apply(x, conv.weight, conv.bias, follows)
     return linear
 
 

@@ -110,9 +110,9 @@ def test_a_torchscript_file_without_metadata_is_refused(tmp_path: Path) -> None:
 def test_the_weights_of_an_artifact_are_those_of_its_model(exported: bytes, tmp_path: Path) -> None:
     """One module holds them all, and they are found again by the names they have in the model, so that training can go on."""
     (tmp_path / "model.pt").write_bytes(exported)
-    found = checkpoint.weights_of(tmp_path / "model.pt")
-    expected = _graph().state_dict()
-    assert all(torch.equal(found[name], value) for name, value in expected.items())
+    model, expected = CrossFormerGraph(build(CLEAN5.outputs)), _graph().state_dict()
+    assert checkpoint.start_from(model, checkpoint.weights_of(tmp_path / "model.pt")) == []
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
     assert len(list(torch.jit.load(io.BytesIO(exported)).core.children())) == 0
 
 
