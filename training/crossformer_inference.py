@@ -96,14 +96,6 @@ def position_bias(attention: Attention) -> Tensor:
     return bias
 
 
-def layer_norm(norm: LayerNorm, x: Tensor) -> Tensor:
-    """Normalised over the last dimension.
-
-    The factors are not folded into the matrix behind: torch's layer norm is slower without them.
-    """
-    return F.layer_norm(x, (int(x.shape[-1]),), norm.g.flatten(), norm.b.flatten(), norm.eps)
-
-
 def split_windows(attention: Attention, side: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """How a map (N, side, side, C) becomes windows of neighbours, or of what lies far apart: a shape and an order of its axes."""
     window, parts = attention.window_size, side // attention.window_size
@@ -185,6 +177,7 @@ def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
 
 
 def _norm(norm: LayerNorm, x: Tensor) -> Tensor:
+    # Its factors are not folded into the matrix behind: torch's layer norm is slower without them.
     return F.layer_norm(x, (int(x.shape[-1]),), norm.g, norm.b, norm.eps)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -25,7 +24,6 @@ from cosmoformer.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 from cosmoformer.store import Store, connect, is_loopback
 
-log = logging.getLogger(__name__)
 TOPIC = "cosmoformer"
 BUNDLED = resources.files("cosmoformer") / "bundled"
 _UNFINISHED = "database-unfinished"

@@ -102,11 +102,11 @@ class Judgements:
             entry = self._known.get((model, image))
         if entry is None:
             return None
-        self.keep(model, image, entry.judgement, shared=shared or entry.shared, is_new=shared and not entry.shared)
+        self.keep(model, image, entry.judgement, shared=shared or entry.shared)
         metrics.KNOWN.inc()
         return entry.judgement
 
-    def keep(self, model: str, image: str, judgement: Judgement, *, shared: bool, is_new: bool = True) -> None:
+    def keep(self, model: str, image: str, judgement: Judgement, *, shared: bool) -> None:
         """Remember a judgement.
 
         Args:
@@ -114,12 +114,12 @@ class Judgements:
             image: SHA-256 of the file.
             judgement: what the artifact says of it.
             shared: whether other processes get it.
-            is_new: whether these cannot know it yet.
         """
         with self._changing:
+            before = self._known.get((model, image))
+            self._unsaved |= shared and not (before and before.shared)
             self._known[(model, image)] = _Entry(judgement, time.time(), shared)
             self._known.move_to_end((model, image))
-            self._unsaved |= shared and is_new
             self._trim()
 
     def _trim(self) -> None:
@@ -127,13 +127,12 @@ class Judgements:
             self._known.popitem(last=False)
 
     def _follow(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             self._asked = False
             self._share()
             self._read.set()
-            if self._stopped.wait(_EVERY_S):
-                break
-            while not self._asked and not self._stopped.wait(_EVERY_S):
+            self._stopped.wait(_EVERY_S)
+            while not (self._asked or self._unsaved or self._stopped.wait(_EVERY_S)):
                 pass  # an idle process leaves the store alone
         if self._unsaved:
             self._share()
@@ -168,6 +167,7 @@ class Judgements:
             {"model": model, "image": image, "asked": round(entry.asked, 3), **asdict(entry.judgement)}
             for (model, image), entry in shared
         ]
+        written = False
         try:
             written = self._store.write_json(
                 self._settings.results_bucket,
@@ -176,11 +176,9 @@ class Judgements:
                 replacing=replacing,
                 indent=None,
             )
-        except BaseException:
-            self._unsaved = True
-            raise
-        if not written:
-            self._unsaved = True
+        finally:
+            if not written:
+                self._unsaved = True
         return written
 
 

@@ -18,7 +18,7 @@ class Model:
         name: as recipes call it.
         image_sizes: sides of square images that it takes, pixels.
         build: makes it, with fresh weights: ``build(outputs, image_size, drop_path=..., dropout=...)``. It takes normalised
-            float images (N, 3, S, S) and gives (N, outputs).
+            float images (N, 3, S, S) and gives (N, outputs). No parameter's or buffer's name has two underscores in a row.
         for_inference: prepares a trained one, in place, for tracing and returns it: constants folded, nothing random.
     """
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward
+from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm
 
-from training.crossformer_inference import InferenceGraph, attentions, layer_norm, pairs, position_bias, split_windows
+from training.crossformer_inference import InferenceGraph, attentions, pairs, position_bias, split_windows
 from training.models import Model
 
 
@@ -99,6 +99,10 @@ class CrossFormerGraph(nn.Module):
         return residual * mask / keep
 
 
+def _norm(norm: LayerNorm, x: Tensor) -> Tensor:
+    return F.layer_norm(x, (x.shape[-1],), norm.g.flatten(), norm.b.flatten(), norm.eps)
+
+
 def _linear(conv: nn.Conv2d, x: Tensor) -> Tensor:
     return F.linear(x, conv.weight.flatten(1), conv.bias)
 
@@ -107,7 +111,7 @@ def _attend(attention: Attention, x: Tensor) -> Tensor:
     """Short- or long-distance attention over windows of x (N, H, W, C)."""
     batch, height, width, channels = x.shape
     side, heads = attention.window_size, attention.heads
-    x = layer_norm(attention.norm, x)
+    x = _norm(attention.norm, x)
     if side == 1:  # softmax over a single token is 1: what remains is the value projection
         value = F.linear(x, attention.to_qkv.weight.flatten(1)[2 * channels :])
         return _linear(attention.to_out, value)
@@ -127,7 +131,7 @@ def _attend(attention: Attention, x: Tensor) -> Tensor:
 
 def _feed_forward(feed_forward: FeedForward, x: Tensor) -> Tensor:
     norm, expand, _, dropout, contract = feed_forward
-    return _linear(contract, dropout(F.gelu(_linear(expand, layer_norm(norm, x)))))
+    return _linear(contract, dropout(F.gelu(_linear(expand, _norm(norm, x)))))
 
 
 def _build_graph(outputs: int, image_size: int, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:

@@ -49,9 +49,7 @@ def test_processes_side_by_side_share(settings: Settings, monkeypatch: pytest.Mo
     one.keep(MODEL, "one", JUDGEMENT, shared=True)
     other.keep(MODEL, "other", JUDGEMENT, shared=True)
     deadline = time.monotonic() + 10
-    while (
-        not (found := (one.find(MODEL, "other", shared=True), other.find(MODEL, "one", shared=True)))[0] or not found[1]
-    ):
+    while not (one.find(MODEL, "other", shared=True) and other.find(MODEL, "one", shared=True)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     one.stop()
@@ -59,6 +57,19 @@ def test_processes_side_by_side_share(settings: Settings, monkeypatch: pytest.Mo
     third = process(settings)
     assert all(third.find(MODEL, image, shared=True) for image in ("one", "other"))
     third.stop()
+
+
+def test_what_is_kept_while_nobody_asks_is_shared(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judgement that comes just after a round is written in a later one, also if no image follows."""
+    monkeypatch.setattr(judgements, "_EVERY_S", 0.05)
+    one = process(settings)
+    time.sleep(0.3)  # some rounds without a question
+    one.keep(MODEL, IMAGE, JUDGEMENT, shared=True)
+    deadline = time.monotonic() + 10
+    while not Store(settings).read_json(settings.results_bucket, settings.judgements_key):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    one.stop()
 
 
 def test_what_is_not_shared_leaves_no_trace_in_the_bucket(settings: Settings) -> None:
