@@ -36,8 +36,8 @@ class InferenceGraph(nn.Module):
                 settled = _value_matrix(attention) if attention.window_size == 1 else position_bias(attention)
                 self.register_buffer(f"settled_{index}", settled, persistent=False)
             for index, conv in enumerate(model.layers[0][0].convs):
-                if _is_narrow(conv):
-                    weight, bias = _spread(conv)
+                if is_narrow(conv):
+                    weight, bias = spread(conv)
                     self.register_buffer(f"spread_weight_{index}", weight, persistent=False)
                     self.register_buffer(f"spread_bias_{index}", bias, persistent=False)
             for module in model.modules():
@@ -64,13 +64,11 @@ class InferenceGraph(nn.Module):
 
     def _first_maps(self, x: Tensor, embed: CrossEmbedLayer) -> list[Tensor]:
         return [
-            self._spread_map(x, index, conv) if _is_narrow(conv) else conv(x) for index, conv in enumerate(embed.convs)
+            convolve_spread(x, conv, self.get_buffer(f"spread_weight_{index}"), self.get_buffer(f"spread_bias_{index}"))
+            if is_narrow(conv)
+            else conv(x)
+            for index, conv in enumerate(embed.convs)
         ]
-
-    def _spread_map(self, x: Tensor, index: int, conv: nn.Conv2d) -> Tensor:
-        weight, bias = self.get_buffer(f"spread_weight_{index}"), self.get_buffer(f"spread_bias_{index}")
-        maps = F.conv2d(x, weight, bias, stride=_SPREAD * conv.stride[0], padding=conv.padding)
-        return F.pixel_shuffle(maps, _SPREAD)
 
 
 def pairs(transformer: Transformer) -> list[tuple[Attention, FeedForward]]:
@@ -111,24 +109,29 @@ def _value_matrix(attention: Attention) -> Tensor:
     return matrix
 
 
-def _is_narrow(conv: nn.Conv2d) -> bool:
+def is_narrow(conv: nn.Conv2d) -> bool:
+    """Whether a convolution has so few outputs that it pays to :func:`spread` it."""
     return conv.out_channels * _SPREAD**2 <= _REGISTER
 
 
-def _spread(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+def spread(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """Weight and bias of a convolution that computes a square of neighbouring outputs as channels, ordered for a pixel shuffle.
 
     Its kernel is larger by the steps between them, and its positions are fewer: of a kernel of 32 pixels it costs a third.
     """
-    step, side, outputs = conv.stride[0], conv.kernel_size[0], conv.out_channels
-    whole = side + (_SPREAD - 1) * step
-    weight = torch.zeros(outputs, _SPREAD, _SPREAD, conv.in_channels, whole, whole)
-    for row in range(_SPREAD):
-        for column in range(_SPREAD):
-            top, left = row * step, column * step
-            weight[:, row, column, :, top : top + side, left : left + side] = conv.weight
-    bias = torch.zeros(outputs) if conv.bias is None else conv.bias
-    return weight.flatten(0, 2).contiguous(memory_format=torch.channels_last), bias.repeat_interleave(_SPREAD**2)
+    step = conv.stride[0]
+    outer = (_SPREAD - 1) * step  # what the kernel grows by
+    places = [(row * step, column * step) for row in range(_SPREAD) for column in range(_SPREAD)]
+    kernels = [F.pad(conv.weight, (left, outer - left, top, outer - top)) for top, left in places]
+    weight = torch.stack(kernels, dim=1).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+    bias = weight.new_zeros(conv.out_channels) if conv.bias is None else conv.bias
+    return weight, bias.repeat_interleave(_SPREAD**2)
+
+
+def convolve_spread(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> Tensor:
+    """What ``conv`` gives for x, computed with its :func:`spread` weight and bias."""
+    maps = F.conv2d(x, weight, bias, stride=_SPREAD * conv.stride[0], padding=conv.padding)
+    return F.pixel_shuffle(maps, _SPREAD)
 
 
 def _lay_out(conv: nn.Conv2d) -> None:

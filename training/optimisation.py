@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import math
+from itertools import compress
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.muon import MuonAndAdamW, are_hidden
 from training.recipe import Recipe, RecipeError
 
 
-def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices and kernels only: decaying norms and biases costs accuracy."""
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The recipe's, with weight decay on matrices and kernels only: decaying norms and biases costs accuracy."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in parameters if parameter.squeeze().ndim > 1]
     others = [parameter for parameter in parameters if parameter.squeeze().ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    is_muons = are_hidden(decayed) if recipe.optimiser == "muon" else [False] * len(decayed)
+    groups = [
+        {
+            "params": [weight for weight, is_muon in zip(decayed, is_muons, strict=True) if not is_muon],
+            "weight_decay": decay,
+        },
+        {"params": others, "weight_decay": 0.0},
+    ]
+    if not any(is_muons):
+        return torch.optim.AdamW(groups, lr=rate, fused=True)
+    return MuonAndAdamW(list(compress(decayed, is_muons)), groups, rate, decay)
 
 
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:

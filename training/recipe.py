@@ -13,6 +13,7 @@ from cosmoformer.errors import SettingsError
 from training.augment import Augmentation, preset
 
 FOLDER = Path(__file__).with_name("recipes")
+OPTIMISERS = ("adamw", "muon")
 BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate")
@@ -35,9 +36,10 @@ class Recipe:
         epochs: passes over the training split.
         epoch_images: images of a pass, for data that are large or time that is short; 0 is all.
         batch_size: images a step, over all devices together.
-        learning_rate: highest learning rate of AdamW (Loshchilov & Hutter 2019).
+        optimiser: ``adamw`` (Loshchilov & Hutter 2019), or ``muon`` (Jordan 2024) for hidden matrices with AdamW for the rest.
+        learning_rate: highest learning rate.
         warmup: share of all steps in which the learning rate rises linearly from zero; a cosine leads back to zero.
-        weight_decay: AdamW's, of weight matrices; biases and norms have none.
+        weight_decay: decoupled, of weight matrices; biases and norms have none.
         clip_norm: largest norm of the gradient; 0 is no limit.
         label_smoothing: share of a label's weight that is spread over all classes (Szegedy et al. 2016).
         target_weight: weight of the votes' loss against the classes'; galaxies without a class are left out when it is 0.
@@ -60,6 +62,7 @@ class Recipe:
     epochs: int = 30
     epoch_images: int = 0
     batch_size: int = 64
+    optimiser: str = "adamw"
     learning_rate: float = 1e-3
     warmup: float = 0.05
     weight_decay: float = 0.05
@@ -77,6 +80,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _check_choice("optimiser", self.optimiser, OPTIMISERS)
         _check_choice("class_balance", self.class_balance, BALANCES)
         _check_choice("precision", self.precision, PRECISIONS)
         for name in _ABOVE_ZERO:

@@ -92,12 +92,14 @@ def test_every_balance_and_precision_runs(tmp_path: Path, balance: str, precisio
     assert all(value.isfinite().all() for value in weights(tmp_path).values() if value.is_floating_point())
 
 
-@pytest.mark.parametrize("steps", [3, 12, 29])
-def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("steps", "optimiser"), [(3, "adamw"), (12, "adamw"), (29, "adamw"), (12, "muon")])
+def test_a_stopped_run_goes_on_to_the_same_end(
+    tmp_path: Path, steps: int, optimiser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped in an epoch, at its end or later, and started again, a run has the weights of one that ran through."""
     monkeypatch.setattr(trainer, "_LOG_EVERY", 1)
-    Trainer(job(tmp_path / "through")).fit(Stop())
-    first, stop = Trainer(job(tmp_path / "broken")), Stop()
+    Trainer(job(tmp_path / "through", optimiser=optimiser)).fit(Stop())
+    first, stop = Trainer(job(tmp_path / "broken", optimiser=optimiser)), Stop()
     take_step = first.step
 
     def step_then_wish(batch: Batch, learning_rate: float | None = None) -> torch.Tensor:
@@ -109,7 +111,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, steps: int, monke
     monkeypatch.setattr(first, "step", step_then_wish)
     with pytest.raises(Stopped):
         first.fit(stop)
-    again = Trainer(job(tmp_path / "broken"))
+    again = Trainer(job(tmp_path / "broken", optimiser=optimiser))
     assert again.progress.step == steps
     again.fit(Stop())
     through, broken = weights(tmp_path / "through"), weights(tmp_path / "broken")
@@ -193,8 +195,9 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     model = training.models.find("toy").build(5, 16)
     assert checkpoint.start_from(model, found) == []
     other = training.models.find("toy").build(4, 16)
+    assert checkpoint.start_from(other, found) == ["4.bias", "4.weight"]
     with pytest.raises(ValueError, match="another model's"):
-        checkpoint.start_from(other, found)
+        checkpoint.start_from(torch.nn.Linear(2, 2), found)
 
 
 def test_the_learning_rate_finder_finds_the_steepest_fall() -> None:

@@ -14,7 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm
 
-from training.crossformer_inference import InferenceGraph, attentions, pairs, position_bias, split_windows
+from training.crossformer_inference import (
+    InferenceGraph,
+    attentions,
+    convolve_spread,
+    is_narrow,
+    pairs,
+    position_bias,
+    split_windows,
+    spread,
+)
 from training.models import Model
 
 
@@ -82,7 +91,7 @@ class CrossFormerGraph(nn.Module):
         branches, branch = 2 * len(attentions(self.model)), 0
         x = images.contiguous(memory_format=torch.channels_last)
         for embed, transformer in self.model.layers:
-            x = torch.cat([conv(x) for conv in embed.convs], dim=1).permute(0, 2, 3, 1).contiguous()
+            x = torch.cat([_convolve(conv, x) for conv in embed.convs], dim=1).permute(0, 2, 3, 1).contiguous()
             for attention, feed_forward in pairs(transformer):
                 x = x + self._skip(_attend(attention, x), branch, branches)
                 x = x + self._skip(_feed_forward(feed_forward, x), branch + 1, branches)
@@ -97,6 +106,11 @@ class CrossFormerGraph(nn.Module):
         keep = 1.0 - self.drop_path * branch / (branches - 1)
         mask = torch.rand(residual.shape[0], 1, 1, 1, device=residual.device) < keep
         return residual * mask / keep
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    maps: Tensor = convolve_spread(x, conv, *spread(conv)) if is_narrow(conv) else conv(x)
+    return maps
 
 
 def _norm(norm: LayerNorm, x: Tensor) -> Tensor:
