@@ -134,7 +134,7 @@ def load(content: bytes) -> Artifact:
     except MemoryError:
         raise
     except Exception as error:  # torch raises many kinds for what is no TorchScript file, and all mean the same
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ModelRefused(
             f"{len(content):,} bytes are no TorchScript file: {reason}", "Export the model again"
         ) from None

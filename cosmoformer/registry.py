@@ -77,8 +77,11 @@ class Registry:
     def _search(self) -> Iterator[ModelVersion]:
         token = ""
         while True:
-            name = self.settings.model_name.replace("'", "\\'")
-            answer = self.get("model-versions/search", filter=f"name='{name}'", max_results=200, page_token=token)
+            name = self.settings.model_name
+            quote = '"' if "'" in name else "'"  # MLflow's filters know no escapes
+            answer = self.get(
+                "model-versions/search", filter=f"name={quote}{name}{quote}", max_results=200, page_token=token
+            )
             yield from (_version(entry) for entry in answer.get("model_versions", []))
             token = answer.get("next_page_token", "")
             if not token:

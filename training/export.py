@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from cosmoformer import artifact
+from cosmoformer.errors import CosmoFormerError
 from cosmoformer.render import SAMPLES, render
 from training import checkpoint, models, tasks
 from training.cache import ImageCache
@@ -122,8 +124,8 @@ def _self_check(module: torch.jit.ScriptModule) -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Entry point of ``python -m training.export``."""
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of ``python -m training.export``; the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m training.export", description="Write the artifact of a checkpoint's best weights."
     )
@@ -136,10 +138,22 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--run", default="", help="identifier of the training run (default: the checkpoint's folder)")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
+    try:
+        content = _export_checkpoint(options)
+        options.out.write_bytes(content)
+    except (CosmoFormerError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    temperature = artifact.read_metadata(content).temperature
+    print(f"{options.out}: {len(content):,} bytes, sha256 {artifact.digest(content)}, temperature {temperature}")
+    return 0
+
+
+def _export_checkpoint(options: argparse.Namespace) -> bytes:
     recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
     task, classes = tasks.find(recipe.task), tasks.class_names(options.classes)
     caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
-    content = export(
+    return export(
         checkpoint.weights_of(options.checkpoint),
         recipe,
         task.with_classes(caches["train"].classes),
@@ -147,10 +161,7 @@ def main(argv: list[str] | None = None) -> None:
         options.run or options.checkpoint.parent.name,
         caches["train"].version,
     )
-    options.out.write_bytes(content)
-    temperature = artifact.read_metadata(content).temperature
-    print(f"{options.out}: {len(content):,} bytes, sha256 {artifact.digest(content)}, temperature {temperature}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

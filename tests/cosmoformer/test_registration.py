@@ -64,6 +64,7 @@ def test_experiment_and_model_are_found_again_by_any_name(mlflow_server: MlflowS
     registry = Registry(load({}, mlflow_tracking_uri=mlflow_server.url, model_name=f"galaxy's {uuid.uuid4().hex[:6]}"))
     for number in (1, 2):
         assert register(registry, b"x", tags={}).version == number
+    assert [version.version for version in registry.versions()] == [2, 1]
 
 
 def test_a_refused_registration_leaves_no_version_and_a_failed_run(registry: Registry) -> None:

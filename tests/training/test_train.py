@@ -213,7 +213,14 @@ def test_a_checkpoint_is_exported_with_its_calibration(data: Path, through: Path
         "--out",
         tmp_path / "m.pt",
     )
-    export.main([*map(str, arguments), "--run", "again"])
+    assert export.main([*map(str, arguments), "--run", "again"]) == 0
     again = artifact.load((tmp_path / "m.pt").read_bytes()).metadata
     first = artifact.load((through / "artifacts" / "model.pt").read_bytes()).metadata
     assert (again.run, again.temperature, again.data_version) == ("again", first.temperature, first.data_version)
+
+
+def test_what_cannot_be_exported_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A missing checkpoint ends the command with one line and status 1."""
+    options = ["--checkpoint", tmp_path / "none.pt", "--data", tmp_path, "--out", tmp_path / "m.pt"]
+    assert export.main([*map(str, options)]) == 1
+    assert "none.pt" in capfd.readouterr().err

@@ -118,6 +118,17 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert all(torch.equal(through[name], broken[name]) for name in through)
 
 
+def test_another_number_of_processes_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each process draws its own randomness, so a run that others go on with is not the same; it says so."""
+    Trainer(job(tmp_path)).save()
+    Trainer(job(tmp_path))
+    assert not caplog.records
+    path = tmp_path / checkpoint.NAME
+    checkpoint.save(path, {**checkpoint.read(path, PLACE.device), "processes": 2})
+    Trainer(job(tmp_path))
+    assert "begun by 2 processes and goes on with 1" in caplog.text
+
+
 def test_the_record_has_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines that were written after the checkpoint that a run goes on from are not doubled."""
     monkeypatch.setattr(trainer, "_LOG_EVERY", 1)
