@@ -64,7 +64,7 @@ def open_or_build(table: pd.DataFrame, task: Task, size: int, folder: Path) -> d
     Args:
         table: a catalogue (see :mod:`training.catalogue`).
         task: names the targets, and the classes that ``labels`` index; without classes they are the catalogue's, sorted.
-        size: side of the square images in pixels; others are resized with Lanczos.
+        size: side of the square images in pixels; others are resized with Lanczos, after the task's ``kept`` is cut out.
         folder: where the pixels and their index are kept.
 
     Returns:
@@ -74,11 +74,11 @@ def open_or_build(table: pd.DataFrame, task: Task, size: int, folder: Path) -> d
         ValueError: no image can be decoded.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = _fingerprint(table, size)
+    wanted = _fingerprint(table, size, task.kept)
     with _locked(folder / LOCK):
         decoded = _read_index(folder, wanted)
         if decoded is None:
-            decoded = _build(table, size, folder, wanted)
+            decoded = _build(table, size, task.kept, folder, wanted)
         pixels = np.memmap(folder / PIXELS, np.uint8, "r", shape=(len(decoded.rows), size, size, 3))
     return _splits(table, task, decoded, pixels)
 
@@ -113,9 +113,9 @@ def _version(rows: pd.DataFrame, targets: tuple[str, ...], digests: list[str]) -
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _fingerprint(table: pd.DataFrame, size: int) -> str:
+def _fingerprint(table: pd.DataFrame, size: int, kept: float) -> str:
     """What the pixels depend on. Files are known by path, size and time: reading them all would cost as much as decoding."""
-    digest = hashlib.sha256(f"{size}\n".encode())
+    digest = hashlib.sha256(f"{size} {kept}\n".encode())
     for row, uid, split, image in zip(table.index, table["uid"], table["split"], table["image"], strict=True):
         digest.update(json.dumps([int(row), uid, split, _source(image)]).encode())
     return digest.hexdigest()
@@ -131,9 +131,9 @@ def _source(image: bytes | str | None) -> str:
     return f"{image} {status.st_size} {status.st_mtime_ns}"
 
 
-def _build(table: pd.DataFrame, size: int, folder: Path, fingerprint: str) -> Decoded:
+def _build(table: pd.DataFrame, size: int, kept: float, folder: Path, fingerprint: str) -> Decoded:
     index, scratch = folder / INDEX, folder / f"{PIXELS}.part"
-    decoded = decode_all(table, size, scratch)
+    decoded = decode_all(table, size, kept, scratch)
     if not decoded.rows:
         scratch.unlink()
         skipped = [image for split in ORDER for image in decoded.skipped[split]]

@@ -58,8 +58,8 @@ class Decoded:
     skipped: dict[str, list[Skipped]]
 
 
-def decode_all(table: pd.DataFrame, size: int, path: Path) -> Decoded:
-    """Decode a catalogue's images, resize them with Lanczos and write them one after another, uint8 (size, size, 3) each.
+def decode_all(table: pd.DataFrame, size: int, kept: float, path: Path) -> Decoded:
+    """Decode a catalogue's images, resize what is kept with Lanczos and write them one after another, uint8 (size, size, 3) each.
 
     Images that are missing or broken are skipped, and so are copies of an image that already stands in another split.
     """
@@ -68,7 +68,7 @@ def decode_all(table: pd.DataFrame, size: int, path: Path) -> Decoded:
     decoded = Decoded([], [], {split: [] for split in ORDER})
     first: dict[str, int] = {}  # of each digest, the row where it came first
     with path.open("wb") as file:
-        for row, image in zip(order, _read_all(table["image"].tolist(), order, size), strict=True):
+        for row, image in zip(order, _read_all(table["image"].tolist(), order, size, kept), strict=True):
             if isinstance(image, str):
                 reason = image
             elif splits[same := first.setdefault(image.digest, row)] != splits[row]:
@@ -88,17 +88,19 @@ class _Image:
     pixels: NDArray[np.uint8]
 
 
-def _read_all(images: Sequence[bytes | str | None], order: Sequence[int], size: int) -> Iterator[_Image | str]:
+def _read_all(
+    images: Sequence[bytes | str | None], order: Sequence[int], size: int, kept: float
+) -> Iterator[_Image | str]:
     """The images in an order, each as :func:`_read` gives it; how far it is shows on a terminal."""
     bar, show = progress(console(stderr=True), "decoding", len(order))
     with bar, ThreadPoolExecutor(cpu_limit()) as pool:  # Pillow decodes outside the interpreter's lock
         for start in range(0, len(order), _CHUNK):
             chunk = [images[row] for row in order[start : start + _CHUNK]]
-            yield from pool.map(lambda image: _read(image, size), chunk)
+            yield from pool.map(lambda image: _read(image, size, kept), chunk)
             show(start + len(chunk))
 
 
-def _read(source: bytes | str | None, size: int) -> _Image | str:
+def _read(source: bytes | str | None, size: int, kept: float) -> _Image | str:
     """An image, or the reason why there is none."""
     if source is None:
         return "It has no image."
@@ -109,7 +111,10 @@ def _read(source: bytes | str | None, size: int) -> _Image | str:
         return f"{error.filename} cannot be read: {error.strerror}."
     except ImageRejected as rejection:
         return rejection.detail
-    resized = picture.resize((size, size), Image.Resampling.LANCZOS)
+    side = max(1, round(picture.width * kept))  # as the artifact cuts it out of an original
+    start = (picture.width - side) // 2
+    box = (start, start, start + side, start + side)
+    resized = picture.resize((size, size), Image.Resampling.LANCZOS, box)
     return _Image(hashlib.sha256(content).hexdigest(), np.asarray(resized))
 
 

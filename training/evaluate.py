@@ -13,7 +13,7 @@ import csv
 import json
 import logging
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,8 @@ def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") ->
         FileNotFoundError: there are no data.
     """
     facts = model.metadata
-    return open_splits(tasks.find(facts.task), data, cache, facts.input_size, (split,), facts.classes)[split]
+    task = replace(tasks.find(facts.task), crop=facts.crop)  # the artifact's, which may be older than the task's
+    return open_splits(task, data, cache, facts.input_size, (split,), facts.classes)[split]
 
 
 def main(argv: list[str] | None = None) -> int:

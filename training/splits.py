@@ -46,7 +46,7 @@ def open_splits(
     if table.empty:
         raise ValueError(f"no galaxy in {data} has a label, or a target that is learned")
     place = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:8]  # other data do not push these out
-    caches = open_or_build(table, task, size, cache / f"{task.name}-{size}-{place}")
+    caches = open_or_build(table, task, size, cache / f"{task.name}-{size}-{100 * task.kept:.0f}-{place}")
     for name in names:
         if name not in caches or not len(caches[name].labels):
             counts = table["split"].value_counts().to_dict()

@@ -29,7 +29,8 @@ class Task:
         name: identifier, also written into the artifact.
         label_column: column of the catalogue's files that holds the class name.
         classes: class names in the order of the model's outputs; empty where the catalogue decides.
-        crop: central fraction of an original image's side that the training images show.
+        shown: central fraction of an original image's side that the catalogue's images show.
+        crop: central fraction of an original image's side that the model looks at.
         files: pattern of the parquet files that carry the labels.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
@@ -38,6 +39,7 @@ class Task:
     name: str
     label_column: str
     classes: tuple[str, ...]
+    shown: float = 1.0
     crop: float = 1.0
     files: str = "*.parquet"
     questions: tuple[tuple[str, ...], ...] = ()
@@ -46,6 +48,11 @@ class Task:
     def targets(self) -> tuple[str, ...]:
         """Columns of the catalogue that are learned beside the label."""
         return tuple(column for question in self.questions for column in question)
+
+    @property
+    def kept(self) -> float:
+        """Central fraction of a catalogue image's side that the model looks at; all, where the image shows no more than that."""
+        return min(self.crop / self.shown, 1.0)
 
     @property
     def outputs(self) -> int:

@@ -1,6 +1,8 @@
 """The five "clean" classes of Galaxy Zoo 2 used by Zhu+2019, Li+2023 and Cao+2024, with the Galaxy Zoo Challenge's votes.
 
-Training images are the central 320 of an original's 424 pixels.
+The catalogue's images are the central 320 of an original's 424 pixels. An original has 0.02 times the galaxy's Petrosian
+radius (90 % of the light) in a pixel (Willett+2013, section 2), so that the galaxy is some 100 pixels across; the model looks at
+the central 224.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ TASK = Task(
     label_column="clean5",
     files="gz_challenge-*.parquet",
     classes=("round_smooth", "in_between_smooth", "cigar_smooth", "edge_on", "spiral"),
-    crop=320 / 424,
+    shown=320 / 424,
+    crop=224 / 424,
     questions=tuple(
         tuple(f"Class{question}.{answer}" for answer in range(1, answers + 1))
         for question, answers in enumerate(ANSWERS, start=1)
