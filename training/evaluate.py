@@ -13,7 +13,7 @@ import csv
 import json
 import logging
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +191,7 @@ def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") ->
         FileNotFoundError: there are no data.
     """
     facts = model.metadata
-    task = replace(tasks.find(facts.task), crop=facts.crop)  # the artifact's, which may be older than the task's
+    task = tasks.find(facts.task).looking_at(facts.crop)
     return open_splits(task, data, cache, facts.input_size, (split,), facts.classes)[split]
 
 

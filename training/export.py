@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export_checkpoint(options: argparse.Namespace) -> bytes:
     recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
-    task, classes = tasks.find(recipe.task), tasks.class_names(options.classes)
+    task, classes = tasks.find(recipe.task).looking_at(recipe.crop), tasks.class_names(options.classes)
     caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
     return export(
         checkpoint.weights_of(options.checkpoint),

@@ -18,7 +18,7 @@ BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate")
 _FROM_ZERO = ("epoch_images", "weight_decay", "clip_norm", "target_weight", "balance_power", "patience", "seed")
-_SHARES = ("warmup", "label_smoothing", "drop_path", "dropout", "average_decay")
+_SHARES = ("crop", "warmup", "label_smoothing", "drop_path", "dropout", "average_decay")
 
 
 class RecipeError(SettingsError):
@@ -33,6 +33,8 @@ class Recipe:
         model: one of :func:`training.models.names`.
         task: one of :data:`training.tasks.TASKS`.
         image_size: side of the square training images, pixels.
+        crop: central fraction of an original image's side that the model looks at; 0 is all that the task's images show. Galaxy
+            Zoo 2 scales an original by its galaxy: 0.02 Petrosian radii (90 % of the light) a pixel, 100 of 424 pixels across.
         epochs: passes over the training split.
         epoch_images: images of a pass, for data that are large or time that is short; 0 is all.
         batch_size: images a step, over all devices together.
@@ -59,6 +61,7 @@ class Recipe:
     model: str = "crossformer"
     task: str = "clean5"
     image_size: int = 224
+    crop: float = 0.0
     epochs: int = 30
     epoch_images: int = 0
     batch_size: int = 64

@@ -91,7 +91,7 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
         ValueError: the task, the model or the data do not fit the recipe.
         FileNotFoundError: there are no data.
     """
-    task, classes = tasks.find(wanted.task), tasks.class_names(options.classes)
+    task, classes = tasks.find(wanted.task).looking_at(wanted.crop), tasks.class_names(options.classes)
     sizes = models.find(wanted.model).image_sizes
     if sizes and wanted.image_size not in sizes:
         raise RecipeError(

@@ -39,7 +39,8 @@ def encoded(pixels: np.ndarray, format: str = "PNG") -> bytes:
 
 def test_splits_have_labels_targets_and_images(data: Path, tmp_path: Path) -> None:
     """Each split's arrays belong together, row by row, and equal the file's."""
-    caches = open_splits(CLEAN5, data, tmp_path, 32, ("train", "val", "test"))
+    task = CLEAN5.looking_at(0.5)
+    caches = open_splits(task, data, tmp_path, 32, ("train", "val", "test"))
     table = pd.read_parquet(data / "gz_challenge-small.parquet").set_index("uid")
     assert {name: len(cache.labels) for name, cache in caches.items()} == {"train": 10, "val": 5, "test": 5}
     for name, cache in caches.items():
@@ -48,10 +49,10 @@ def test_splits_have_labels_targets_and_images(data: Path, tmp_path: Path) -> No
         assert [cache.classes[label] for label in cache.labels] == list(mine["clean5"])
         np.testing.assert_array_equal(cache.targets, mine[list(CLEAN5.targets)].to_numpy(np.float32))
         with Image.open(io.BytesIO(mine["image"].iloc[0])) as image:
-            side = round(image.width * CLEAN5.kept)
+            side = round(image.width * task.kept)
             start = (image.width - side) // 2
             centre = image.convert("RGB").crop((start, start, start + side, start + side))
-        assert side < image.width
+        assert side == round(image.width * 0.5 * 424 / 320) < image.width
         # Lanczos looks a little beyond what is cut out.
         np.testing.assert_allclose(
             cache.pixels[0][2:-2, 2:-2].astype(int),

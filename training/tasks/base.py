@@ -30,7 +30,7 @@ class Task:
         label_column: column of the catalogue's files that holds the class name.
         classes: class names in the order of the model's outputs; empty where the catalogue decides.
         shown: central fraction of an original image's side that the catalogue's images show.
-        crop: central fraction of an original image's side that the model looks at.
+        crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
         files: pattern of the parquet files that carry the labels.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
@@ -63,6 +63,10 @@ class Task:
     def predicted(self) -> tuple[str, ...]:
         """Names of what people are told, in order; they travel with the artifact."""
         return self.classes
+
+    def looking_at(self, crop: float) -> Task:
+        """The task with this ``crop``; 0 leaves it as it is."""
+        return replace(self, crop=crop or self.crop)
 
     def with_classes(self, classes: Sequence[str]) -> Task:
         """The task with these classes."""

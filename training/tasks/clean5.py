@@ -1,8 +1,6 @@
 """The five "clean" classes of Galaxy Zoo 2 used by Zhu+2019, Li+2023 and Cao+2024, with the Galaxy Zoo Challenge's votes.
 
-The catalogue's images are the central 320 of an original's 424 pixels. An original has 0.02 times the galaxy's Petrosian
-radius (90 % of the light) in a pixel (Willett+2013, section 2), so that the galaxy is some 100 pixels across; the model looks at
-the central 224.
+The catalogue's images are the central 320 of an original's 424 pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ TASK = Task(
     files="gz_challenge-*.parquet",
     classes=("round_smooth", "in_between_smooth", "cigar_smooth", "edge_on", "spiral"),
     shown=320 / 424,
-    crop=224 / 424,
+    crop=320 / 424,
     questions=tuple(
         tuple(f"Class{question}.{answer}" for answer in range(1, answers + 1))
         for question, answers in enumerate(ANSWERS, start=1)
