@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from training.flat import full_name
+from training.recipe import from_params
+
+_log = logging.getLogger(__name__)
 
 NAME = "checkpoint.pt"
 
@@ -65,25 +69,32 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     return state
 
 
-def refuse_another(state: Mapping[str, Any], recipe: Mapping[str, str], data: Mapping[str, str], folder: Path) -> None:
-    """Refuse to go on from another run's checkpoint.
+def refuse_another(
+    state: Mapping[str, Any], recipe: Mapping[str, str], data: Mapping[str, str], processes: int, folder: Path
+) -> None:
+    """Refuse to go on from another run's checkpoint, and say so when the run will not be quite the same.
 
     Args:
         state: what :func:`read` gave.
         recipe: of the run that is to go on.
         data: its data, by versions and classes.
+        processes: how many train; each draws its own randomness.
         folder: where the checkpoint is.
 
     Raises:
         ValueError: the checkpoint's recipe or data differ.
     """
-    before = state["recipe"]
+    before = from_params(state["recipe"]).params()  # a recipe of before a field was added has its default
     changed = [f"{name} {before.get(name)} → {value}" for name, value in recipe.items() if before.get(name) != value]
     if any(state["data"].get(name, value) != value for name, value in data.items()):
         changed.append("the data")
     if changed:
         raise ValueError(
             f"{folder} holds a run that differs in {', '.join(changed)}: give another folder, or delete it"
+        )
+    if (begun := state.get("processes", processes)) != processes:
+        _log.warning(
+            "begun by %d processes, gone on with by %d: the weights will not be the very same", begun, processes
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from training.sampler import batch_rows
 from training.trainer import Job, Trainer
 
 _FROM, _TO = 1e-6, 1.0
@@ -52,7 +53,8 @@ def sweep(job: Job, steps: int) -> list[Trial]:
     trainer.network.train()
     generator = np.random.default_rng(job.recipe.seed)
     size = job.recipe.batch_size
-    rows = [np.sort(generator.choice(trainer.rows, size, replace=False)) for _ in range(steps)]
+    drawn = (generator.choice(trainer.rows, size, replace=False) for _ in range(steps))
+    rows = [batch_rows(order, 0, size, job.place.rank, job.place.world_size) for order in drawn]
     trials: list[Trial] = []
     average, best = 0.0, math.inf
     for index, batch in enumerate(trainer.feeder.batches(rows)):

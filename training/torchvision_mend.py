@@ -1,6 +1,6 @@
 """Let ``import torchvision`` work beside a CPU-only torch.
 
-PyPI's torchvision wheel is built for CUDA. Its compiled extension does not load beside a CPU-only torch, so
+PyPI's torchvision wheel for Linux is built for CUDA. Its compiled extension does not load beside a CPU-only torch, so
 ``torchvision/_meta_registrations.py`` fails with ``operator torchvision::nms does not exist``, and with it everything
 that imports torchvision, vit-pytorch included. Declaring the two operators' schemas first is enough for
 ``torchvision.transforms.v2`` and the models; ``torchvision.ops.nms`` and ``torchvision.io.decode_*`` stay unusable
@@ -12,6 +12,8 @@ Call :func:`mend` before the first import of torchvision or vit_pytorch; ``train
 from __future__ import annotations
 
 import importlib.util
+from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 import torch
 
@@ -23,10 +25,23 @@ _library: torch.library.Library | None = None  # a Library undoes its definition
 
 
 def mend() -> None:
-    """Declare torchvision's operators if its own extension could not."""
+    """Declare torchvision's operators if its own extension cannot: one that can (built for this torch) does so itself."""
     global _library
-    if torch.version.cuda is not None or _library is not None or importlib.util.find_spec("torchvision") is None:
+    found = importlib.util.find_spec("torchvision")
+    if _library is not None or found is None or _loads(found):
         return
     _library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         _library.define(schema)
+
+
+def _loads(package: ModuleSpec) -> bool:
+    """Whether torchvision's compiled extension loads beside this torch."""
+    folders = package.submodule_search_locations or []
+    extensions = [path for folder in folders for path in Path(folder).glob("_C*.so")]
+    try:
+        for extension in extensions:
+            torch.ops.load_library(str(extension))
+    except OSError:
+        return False
+    return bool(extensions)

@@ -111,7 +111,8 @@ def _record(options: argparse.Namespace, job: Job) -> RunRecord:
         # Names, not paths: a record can be published as it is.
         "recipe": Path(options.recipe).name,
         "initial_weights": str(Path(options.init.parent.name, options.init.name)) if options.init else "fresh",
-        "train_images": str(len(job.train.labels)),
+        "train_images": str(int(job.task.teaching(job.train.labels, job.recipe.target_weight).sum())),
+        "train_images_with_a_label": str(int((job.train.labels >= 0).sum())),
         "val_images": str(len(job.val.labels)),
         "skipped_images": str(len(job.train.skipped) + len(job.val.skipped)),
         "processes": str(job.place.world_size),

@@ -288,13 +288,8 @@ class Trainer:
 
     def _resume(self) -> None:
         state = checkpoint.read(self.path, self.device)
-        checkpoint.refuse_another(state, self.recipe.params(), self._data(), self.job.folder)
-        if state["processes"] != self.place.world_size:
-            _log.warning(
-                "the run was begun by %d processes and goes on with %d: it will not end with the very same weights",
-                state["processes"],
-                self.place.world_size,
-            )
+        recipe, processes = self.recipe.params(), self.place.world_size
+        checkpoint.refuse_another(state, recipe, self._data(), processes, self.job.folder)
         self.progress = Progress(**state["progress"])
         self.model.load_state_dict(state["model"])
         self.average.load(state["average"], state["average_steps"])

@@ -42,14 +42,16 @@ def test_a_parquet_file_without_the_label_column_says_what_it_has(tmp_path: Path
 
 
 def test_class_folders(tmp_path: Path) -> None:
-    """A folder for each class; other files are no images, and galaxies are distributed by their name."""
+    """A folder for each class with all below it; other files are no images, nor is what is hidden."""
     for seed in range(3):
         write(tmp_path / "spiral" / f"{seed}.jpg", seed)
     write(tmp_path / "edge_on" / "0.JPG")
     (tmp_path / "spiral" / "notes.txt").write_text("no image")
+    write(tmp_path / "spiral" / "more" / "3.jpg", 3)
+    write(tmp_path / "spiral" / ".cache" / "4.jpg", 4)
     table = open_catalogue(tmp_path, OWN)
-    assert table["uid"].tolist() == ["edge_on/0.JPG", "spiral/0.jpg", "spiral/1.jpg", "spiral/2.jpg"]
-    assert table["label"].tolist() == ["edge_on", "spiral", "spiral", "spiral"]
+    assert table["uid"].tolist() == ["edge_on/0.JPG", *(f"spiral/{name}.jpg" for name in (0, 1, 2, "more/3"))]
+    assert table["label"].tolist() == ["edge_on", "spiral", "spiral", "spiral", "spiral"]
     assert all(Path(image).is_file() for image in table["image"])
     with pytest.raises(ValueError, match=r"unknown labels \['edge_on'\].*allowed are \['spiral'\]"):
         open_catalogue(tmp_path, OWN.with_classes(["spiral"]))
@@ -75,6 +77,8 @@ def test_a_table_of_paths_and_labels(tmp_path: Path) -> None:
     (tmp_path / "galaxies.csv").write_text(
         "path,label,uid,galaxy,split,round\nimages/a.jpg,spiral,007,m51,train,0.5\nimages/b.jpg,,008,m51,train,\n"
     )
+    (tmp_path / "none.csv").write_text("path,label\na.jpg,None\nb.jpg,NA\n")
+    assert open_catalogue(tmp_path / "none.csv", OWN)["label"].tolist() == ["None", "NA"]
     table = open_catalogue(tmp_path / "galaxies.csv", task)
     assert table.drop(columns=["round", "flat"]).to_dict("records") == [
         {"uid": "007", "galaxy": "m51", "split": "train", "label": "spiral", "image": str(tmp_path / "images/a.jpg")},
@@ -193,3 +197,13 @@ def test_the_real_catalogue_is_read_whole() -> None:
     table = open_catalogue(SHARED, CLEAN5)
     assert (len(table), table["label"].notna().sum()) == (30_242, 27_348)
     assert table["Class1.1"].notna().any()
+
+
+@pytest.mark.parametrize(("task", "galaxies", "labelled"), [("soliao8", 1063, 814), ("galaxy10", 999, 999)])
+def test_other_real_catalogues_are_read_whole(task: str, galaxies: int, labelled: int) -> None:
+    """Files of other tasks lie beside each other; each finds its own, and every label is one of its classes."""
+    if not SHARED.exists():
+        pytest.skip("the labelled survey images are not at hand (../shared/data)")
+    table = open_catalogue(SHARED, TASKS[task])
+    assert (len(table), table["label"].notna().sum()) == (galaxies, labelled)
+    assert set(table["label"].dropna()) == set(TASKS[task].classes)

@@ -118,6 +118,20 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert all(torch.equal(through[name], broken[name]) for name in through)
 
 
+def test_a_checkpoint_of_before_a_field_was_added_goes_on(tmp_path: Path) -> None:
+    """What a recipe of then did not name has the value that it has by default."""
+    run = Trainer(job(tmp_path, epochs=1))
+    run.fit(Stop())
+    path = tmp_path / checkpoint.NAME
+    state = checkpoint.read(path, PLACE.device)
+    checkpoint.save(
+        path, state | {"recipe": {name: value for name, value in state["recipe"].items() if name != "crop"}}
+    )
+    assert Trainer(job(tmp_path, epochs=1)).progress == run.progress
+    with pytest.raises(ValueError, match=r"differs in crop 0\.0 → 0\.5"):
+        Trainer(job(tmp_path, epochs=1, crop=0.5))
+
+
 def test_another_number_of_processes_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Each process draws its own randomness, so a run that others go on with is not the same; it says so."""
     Trainer(job(tmp_path)).save()
@@ -126,7 +140,7 @@ def test_another_number_of_processes_is_told(tmp_path: Path, caplog: pytest.LogC
     path = tmp_path / checkpoint.NAME
     checkpoint.save(path, {**checkpoint.read(path, PLACE.device), "processes": 2})
     Trainer(job(tmp_path))
-    assert "begun by 2 processes and goes on with 1" in caplog.text
+    assert "begun by 2 processes, gone on with by 1" in caplog.text
 
 
 def test_the_record_has_each_step_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

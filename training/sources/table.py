@@ -20,7 +20,7 @@ def read(path: Path, task: Task) -> pd.DataFrame:
     Raises:
         ValueError: a column is missing, a target is no number, or see :func:`training.catalogue.catalogue`.
     """
-    rows = pd.read_csv(path, dtype=str)
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])  # a class may be called None
     missing = [column for column in ("path", "label") if column not in rows]
     if missing:
         raise ValueError(f"{path} has no columns {missing}; expected path, label, ... and got {list(rows)}")
