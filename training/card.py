@@ -99,6 +99,8 @@ def _command(report: Report) -> str:
         words.append("--robustness")
     if report.views:
         words.append(f"--views {report.views.count}")
+    if report.conditions.device == "cpu":
+        words.append("--device cpu")
     if (drawn := _drawn(report)) < report.conditions.images:
         words.append(f"--subset {drawn}")
     return " ".join(words)

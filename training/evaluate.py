@@ -84,7 +84,7 @@ def evaluate(
     return Report(
         model=_subject(model),
         conditions=_conditions(cache, split, device),
-        tags=_tags(model) | (held_out(cache, predictions) if split == "test" else {}),
+        tags=tags_of(model) | (held_out(cache, predictions) if split == "test" else {}),
         metrics={f"{split}_images": float(len(cache.labels))}
         | {f"{split}_{name}": value for name, value in figures.items()},
         classes=classes,
@@ -137,7 +137,8 @@ def _conditions(cache: ImageCache, split: str, device: torch.device) -> Conditio
     )
 
 
-def _tags(model: Artifact) -> dict[str, str]:
+def tags_of(model: Artifact) -> dict[str, str]:
+    """What a registry can find an artifact's version by."""
     facts = model.metadata
     return {"task": facts.task, "data_version": facts.data_version, "training_run": facts.run}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -11,11 +12,11 @@ from torch import Tensor
 
 from cosmoformer import artifact
 from cosmoformer.artifact import Artifact
-from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE
+from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE
 from training import checkpoint
 from training.cache import ImageCache
 from training.card import render
-from training.evaluate import evaluate, write
+from training.evaluate import evaluate, tags_of, write
 from training.export import export
 from training.inference import probabilities
 from training.record import RunRecord
@@ -39,8 +40,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         best: weights to export, by parameter name.
         data: where the galaxies came from.
         cache: folder of decoded images.
-        record: gets the artifact and the checkpoint; of a classification also report, predictions, pictures and card, of
-            another task its own figures.
+        record: gets the artifact, a report and the checkpoint; of a classification also predictions, pictures and card.
 
     Raises:
         ValueError: the artifact is not equal to the model.
@@ -54,10 +54,12 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         figures = _measure_classes(trainer, model, split, images, record)
     else:
         figures = job.task.judge(trainer.predict(best, images), images.labels, images.targets)
-        record.log(trainer.progress.step, {f"{split}_{name}": value for name, value in figures.items()})
+        told = {f"{split}_{name}": float(value) for name, value in figures.items()}
+        record.log(trainer.progress.step, told)
+        record.artifact((REPORT_FILE, json.dumps({"metrics": told, "tags": tags_of(model)}, indent=1).encode()))
     record.artifact(record.folder / checkpoint.NAME)
-    told = ", ".join(f"{name} {figures[name]:.4f}" for name in _TOLD if name in figures)
-    _log.info("%s split: %s; artifact sha256 %s…", split, told, model.sha256[:12])
+    words = ", ".join(f"{name} {figures[name]:.4f}" for name in _TOLD if name in figures)
+    _log.info("%s split: %s; artifact sha256 %s…", split, words, model.sha256[:12])
     _log.info("register it: cosmoformer import-run %s --register --promote", record.folder)
 
 

@@ -1,7 +1,7 @@
 """Operations of torchvision on a whole batch, where every image has its own parameter.
 
 torchvision v2 gives one parameter to all images of a batch. Here a parameter is a tensor with one value an image, and nothing
-waits for the device or loops over images. Each function agrees with its namesake in ``torchvision.transforms.v2.functional``.
+loops over images. Each function agrees with its namesake in ``torchvision.transforms.v2.functional``.
 """
 
 from __future__ import annotations

@@ -28,8 +28,10 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         },
         {"params": others, "weight_decay": 0.0},
     ]
-    if not any(is_muons):
+    if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=rate, fused=True)
+    if not any(is_muons):
+        raise RecipeError(f"optimiser muon needs hidden matrices, of which {recipe.model} has none: use adamw")
     return MuonAndAdamW(list(compress(decayed, is_muons)), groups, rate, decay)
 
 

@@ -19,7 +19,7 @@ def rounded(value: float) -> float:
     return round(float(value), DIGITS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Subject(Metadata):
     """The artifact that was evaluated: its metadata, and
 

@@ -11,6 +11,7 @@ machine that cannot reach it, ``cosmoformer import-run`` brings it there later. 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import logging
 import os
 import sys
@@ -24,6 +25,7 @@ from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.mirror import Mirror
 from cosmoformer.registry import Registry
+from cosmoformer.run_folder import RUN_FILE, read_run
 from training import checkpoint, models, recipe, tasks
 from training.distributed import Place, take_place
 from training.finish import finish
@@ -51,7 +53,19 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except (CosmoFormerError, TrainingDiverged, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+    except RuntimeError as error:  # torch's, which has a cure in some cases
+        if (cure := _cure(error)) is None:
+            raise
+        print(f"error: {str(error).strip().splitlines()[0]}: {cure}", file=sys.stderr)
+    return 1
+
+
+def _cure(error: RuntimeError) -> str | None:
+    if isinstance(error, torch.OutOfMemoryError):
+        return "a batch does not fit in the device's memory: lower it with --set batch_size=…"
+    if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+        return "the model cannot be compiled here: --no-compile trains without"
+    return None
 
 
 def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) -> int:
@@ -61,6 +75,9 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
         return 0
     registry = Registry(settings.load()) if os.environ.get("MLFLOW_TRACKING_URI") else None
     trainer = Trainer(job)  # first: a folder of another run is refused, and that run's record stays as it is
+    if place.agree(_is_finished(options.out)):
+        print(f"{options.out} holds this run, finished: give another folder to train again")
+        return 0
     if not place.is_first:
         logging.getLogger().setLevel(logging.WARNING)
         trainer.fit(stop)
@@ -69,6 +86,10 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
     with Mirror(record.folder, registry) if registry else nullcontext():
         _run_recorded(options, trainer, record, stop)
     return 0
+
+
+def _is_finished(folder: Path) -> bool:
+    return (folder / RUN_FILE).exists() and read_run(folder).status == "FINISHED"
 
 
 def _run_recorded(options: argparse.Namespace, trainer: Trainer, record: RunRecord, stop: Stop) -> None:
@@ -110,7 +131,7 @@ def _record(options: argparse.Namespace, job: Job) -> RunRecord:
         **job.recipe.params(),
         # Names, not paths: a record can be published as it is.
         "recipe": Path(options.recipe).name,
-        "initial_weights": str(Path(options.init.parent.name, options.init.name)) if options.init else "fresh",
+        "initial_weights": _told(options.init) if options.init else "fresh",
         "train_images": str(int(job.task.teaching(job.train.labels, job.recipe.target_weight).sum())),
         "train_images_with_a_label": str(int((job.train.labels >= 0).sum())),
         "val_images": str(len(job.val.labels)),
@@ -119,6 +140,11 @@ def _record(options: argparse.Namespace, job: Job) -> RunRecord:
     }
     tags = {"task": job.task.name, "data_version": job.train.version, "val_version": job.val.version}
     return RunRecord(options.out, name, params, {**tags, **environment_tags(job.place.device)})
+
+
+def _told(weights: Path) -> str:
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    return f"{Path(weights.parent.name, weights.name)} (SHA-256 {digest[:16]}…)"
 
 
 def _parser() -> argparse.ArgumentParser:

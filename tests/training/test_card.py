@@ -48,7 +48,7 @@ def test_every_figure_is_in_the_card(report: Report) -> None:
     assert "21,872 images for training, 273 for validation, 36 for the figures" in text
     assert "temperature (2.0)" in text
     assert "on an abacus" in text
-    assert "--robustness --views 4 --subset 9`" in text
+    assert "--robustness --views 4 --device cpu --subset 9`" in text
     assert not re.search(r"\$\w", text)
 
 
@@ -61,7 +61,7 @@ def test_a_smaller_report_makes_a_shorter_card(report: Report) -> None:
     assert "Rotated" not in text
     assert "augmentation: the mean" not in text
     assert (
-        "of the val split, one view each, by `python -m training.evaluate --artifact model.pt --data … --split val`"
+        "of the val split, one view each, by `python -m training.evaluate --artifact model.pt --data … --split val --device cpu`"
         in text
     )
     assert "\n\n\n" not in text

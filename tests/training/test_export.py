@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_the_artifact_gives_probabilities_of_the_centre(exported: bytes) -> None
     centre = images[:, :, 52:372, 52:372]
     with torch.inference_mode():
         assert torch.allclose(loaded.module.cropped(centre), probabilities, atol=1e-6)
+
+
+def test_every_batch_size_gives_what_the_model_gives() -> None:
+    """From one image to 64, at the smaller side; the export itself looks at four sizes."""
+    facts = replace(metadata(), input_size=112)
+    torch.manual_seed(0)
+    reference = CrossFormerGraph(build(CLEAN5.outputs, 112)).eval()
+    other = CrossFormerGraph(build(CLEAN5.outputs, 112)).eval()
+    other.load_state_dict(reference.state_dict())
+    model = artifact.load(export_module.pack(reference, MODEL.for_inference(other), CLEAN5, facts)).module
+    expected_of = CLEAN5.artifact_module(reference, 112, facts.temperature)
+    images = torch.randint(0, 256, (64, 3, 112, 112), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        expected = expected_of.cropped(images)
+        for count in range(1, 65):
+            assert torch.allclose(model.cropped(images[:count]), expected[:count], atol=1e-5, rtol=0)
 
 
 def test_no_device_is_baked_in(exported: bytes) -> None:

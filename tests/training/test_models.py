@@ -40,6 +40,22 @@ def test_the_graph_has_vit_pytorchs_gradients() -> None:
             assert torch.allclose(expected, got, atol=1e-4, rtol=1e-3), name
 
 
+def test_the_graph_can_be_captured_whole() -> None:
+    """As training on a GPU compiles it: one graph with its gradient, mixed precision and stochastic depth, without a break."""
+    torch.manual_seed(3)
+    model = models.find("crossformer").build(5, 112, drop_path=0.2).train()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    images = torch.randn(2, 3, 112, 112)
+    losses = []
+    for function in (model, compiled):
+        torch.manual_seed(4)
+        with torch.autocast("cpu", torch.bfloat16):
+            losses.append(function(images).float().square().mean())
+    losses[1].backward()
+    assert torch.allclose(losses[0], losses[1], rtol=0.05)
+    assert all(torch.isfinite(value.grad).all() for value in model.parameters() if value.grad is not None)
+
+
 def test_the_model_has_the_size_of_the_thesis() -> None:
     """With eight classes the model has the thesis's 5,497,980 parameters."""
     assert sum(parameter.numel() for parameter in build(8).parameters()) == 5_497_980

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from training.models.crossformer import CrossFormerGraph, build
 from training.muon import MuonAndAdamW
 from training.optimisation import make_optimiser, set_learning_rate
-from training.recipe import Recipe
+from training.recipe import Recipe, RecipeError
 
 RATE = 0.01
 RECIPE = Recipe(optimiser="muon", learning_rate=RATE, weight_decay=0.0)
@@ -83,6 +85,34 @@ def test_a_weight_without_a_gradient_stays() -> None:
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     optimiser.step()
     assert all(torch.equal(value, before[name]) for name, value in model.named_parameters())
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_gradient_scaler_skips_what_overflowed(optimiser: str) -> None:
+    """As fp16 needs it: gradients are scaled back before the step, and a step with one that is no number is left out."""
+    torch.manual_seed(0)
+    model = Block()
+    made = make_optimiser(model, replace(RECIPE, optimiser=optimiser))
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.zeros(()))  # makes its state
+    for overflows in (False, True):
+        before = {name: value.detach().clone() for name, value in model.named_parameters()}
+        for value in model.parameters():
+            value.grad = torch.randn_like(value) * 1024
+        if overflows:
+            model.norm.bias.grad = torch.full((48,), torch.inf)
+        scaler.unscale_(made)
+        assert model.linear.weight.grad is not None and model.linear.weight.grad.std() < 2
+        scaler.step(made)
+        scaler.update()
+        assert all(torch.equal(value, before[name]) == overflows for name, value in model.named_parameters())
+    assert scaler.get_scale() == 512
+
+
+def test_a_model_without_hidden_matrices_is_refused() -> None:
+    """AdamW in its place would not be what the recipe says."""
+    with pytest.raises(RecipeError, match="use adamw"):
+        make_optimiser(nn.Linear(64, 64), RECIPE)
 
 
 def test_a_closure_is_refused() -> None:

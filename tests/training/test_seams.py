@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,9 @@ import torch
 import training.models
 import training.tasks
 from cosmoformer import artifact
+from cosmoformer.registry import ModelVersion
+from cosmoformer.results import ImageFacts, Origin, schema
+from functions.classify import predictor
 from tests.training.galaxies import small_catalogue
 from tests.training.toy import add_toy_model
 from training import export
@@ -123,6 +129,9 @@ def test_a_new_task_and_a_new_model_share_the_loop(fractions: Task, tmp_path: Pa
     record.finish("FINISHED")
     assert '"test_rmse"' in (tmp_path / "run" / "metrics.jsonl").read_text()
     assert (tmp_path / "run" / "artifacts" / "model.pt").exists()
+    report = json.loads((tmp_path / "run" / "artifacts" / "report.json").read_text())  # what registering takes
+    assert report["metrics"]["test_rmse"] > 0
+    assert report["tags"]["task"] == "fractions"
 
 
 @pytest.mark.parametrize("balance", ["weights", "sampling"])
@@ -136,3 +145,19 @@ def test_a_task_without_classes_takes_any_recipe(fractions: Task, tmp_path: Path
     run = Trainer(Job(recipe, fractions, caches["train"], caches["val"], tmp_path / "run", place))
     run.fit(Stop())
     assert run.progress.judged == 1
+
+
+def test_a_task_that_is_no_classification_is_served(fractions: Task, tmp_path: Path) -> None:
+    """Its artifact says that it gives values, and the classify function's predictor makes a valid result of them."""
+    data = small_catalogue(tmp_path / "data", votes=True)
+    val = open_splits(fractions, data, tmp_path / "cache", 16, ("val",))["val"]
+    weights = training.models.find("toy").build(fractions.outputs, 16).state_dict()
+    model = artifact.load(export.export(weights, Recipe(model="toy", image_size=16), fractions, val, "run", "data"))
+    assert model.metadata.kind == "values"
+    outputs = predictor.predict(model, predictor.preprocess(val.images(slice(1))[0].permute(1, 2, 0).numpy()))
+    version = ModelVersion("fractions", 1, "", "mlflow-artifacts:/m", model.sha256)
+    image, origin = ImageFacts(None, None, None, 3, None), Origin(None, None, None, datetime.now(UTC))
+    result = predictor.classification(image, outputs, model, version, origin, unsure_below=0.7)
+    jsonschema.validate(json.loads(json.dumps(result)), schema())
+    assert result["prediction"]["task"] == "fractions"
+    assert tuple(result["prediction"]["values"]) == fractions.targets

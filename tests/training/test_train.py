@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from cosmoformer import artifact
 from tests.mlflow_server import MlflowServer
 from tests.training.galaxies import LOOK_ALIKES, picture, small_catalogue
 from training import checkpoint, export, train
+from training.trainer import Trainer
 
 SMALL = ("image_size=112", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3")
 
@@ -99,6 +102,50 @@ def test_a_killed_run_goes_on_to_the_same_end(data: Path, through: Path, tmp_pat
     assert f"going on at step {killed_at} of" in output
     one, other = (checkpoint.weights_of(folder / checkpoint.NAME) for folder in (through, out))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_finished_run_is_left_as_it_is(data: Path, through: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The same command again says that there is nothing to do, and writes nothing."""
+    files = [path for path in through.rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    assert train.main(words(data, through)) == 0
+    assert "finished" in capfd.readouterr().out
+    assert {path: path.read_bytes() for path in files} == before
+
+
+@pytest.mark.parametrize(
+    ("error", "cure"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory."), "batch_size"),
+        (TorchDynamoException("no compiler"), "--no-compile"),
+    ],
+)
+def test_what_a_device_cannot_do_is_told_with_a_cure(
+    error: Exception,
+    cure: str,
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Too little memory, and a model that cannot be compiled, name the option to change."""
+    monkeypatch.setattr(Trainer, "fit", _raiser(error))
+    assert train.main(words(data, tmp_path)) == 1
+    assert cure in capfd.readouterr().err
+
+
+def test_other_errors_of_torch_are_shown_whole(monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path) -> None:
+    """They are mistakes of ours, and a traceback says where."""
+    monkeypatch.setattr(Trainer, "fit", _raiser(RuntimeError("a bug")))
+    with pytest.raises(RuntimeError, match="a bug"):
+        train.main(words(data, tmp_path))
+
+
+def _raiser(error: Exception) -> Callable[..., None]:
+    def fit(*_: object) -> None:
+        raise error
+
+    return fit
 
 
 def test_a_run_that_is_told_to_end_keeps_its_state(data: Path, tmp_path: Path) -> None:
