@@ -1,8 +1,8 @@
-"""The artifact: one TorchScript file with everything that turns pixels into class probabilities. This module loads it.
+"""The artifact: one TorchScript file with everything that turns pixels into what people are told. This module loads it.
 
-The file takes a batch of square uint8 RGB images of any side and gives class probabilities; crop, resize, scaling,
-normalisation, temperature and softmax are inside. Beside the code it carries :data:`METADATA` and a self-check: images and the
-probabilities that the exporting machine got for them. ``training.export`` writes it.
+The file takes a batch of square uint8 RGB images of any side and gives class probabilities, or the numbers of a task that is
+no classification; crop, resize, scaling, normalisation, temperature and softmax are inside. Beside the code it carries
+:data:`METADATA` and a self-check: images and the outputs that the exporting machine got for them. ``training.export`` writes it.
 
 ``torch.jit`` is deprecated in favour of ``torch.export``; nothing outside these two modules knows the format.
 """
@@ -12,20 +12,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import time
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from cosmoformer.errors import ModelRefused
 
 if TYPE_CHECKING:
     import torch
 
+Kind = Literal["classification", "values"]
+
 FORMAT = 1
 METADATA = "cosmoformer.json"
 SELF_CHECK = "self_check.json"
-SELF_CHECK_TOLERANCE = 1e-3  # of a probability; instruction sets differ by about 1e-6
+SELF_CHECK_TOLERANCE = 1e-3  # see :func:`tolerance`; instruction sets differ by about 1e-6
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,13 @@ class Metadata:
 
     Attributes:
         task: which question the model answers.
-        classes: class names in the order of the outputs.
+        classes: names of the outputs, in their order.
         input_size: side in pixels that images are resized to, inside.
         crop: central fraction of an image's side that is looked at.
         temperature: what logits are divided by before the softmax (Guo et al. 2017).
         run: training run.
         data_version: digest of the training data.
+        kind: what the outputs are: probabilities of classes, or any numbers (vote fractions, an angle in the task's unit).
     """
 
     task: str
@@ -49,6 +53,7 @@ class Metadata:
     temperature: float
     run: str
     data_version: str
+    kind: Kind = "classification"
 
 
 class Artifact:
@@ -62,19 +67,19 @@ class Artifact:
         self.self_check_seconds = 0.0
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """Class probabilities, float32 (N, classes), of uint8 images (N, 3, S, S)."""
+        """Probabilities or values, by the metadata's ``kind``: float32 (N, classes), of uint8 images (N, 3, S, S)."""
         import torch
 
         # The profiling executor would recompile at the first two calls, a second each.
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            probabilities: torch.Tensor = self.module(images)
-        return probabilities
+            outputs: torch.Tensor = self.module(images)
+        return outputs
 
     def verify(self) -> None:
         """Run the self-check, and note in ``self_check_seconds`` how long it took; it also warms the model up.
 
         Raises:
-            ModelRefused: the probabilities differ from those of the exporting machine.
+            ModelRefused: the outputs differ from those of the exporting machine.
         """
         import torch
 
@@ -84,18 +89,28 @@ class Artifact:
         expected = torch.tensor(self._self_check["probabilities"])
         got = self.predict(images)
         wanted = (len(images), len(self.metadata.classes))
+        said = "probabilities" if self.metadata.kind == "classification" else "values"
         if not tuple(got.shape) == tuple(expected.shape) == wanted:
             raise ModelRefused(
-                f"self-check: expected probabilities of shape {wanted} ({', '.join(self.metadata.classes)}), "
+                f"self-check: expected {said} of shape {wanted} ({', '.join(self.metadata.classes)}), "
                 f"got {tuple(got.shape)}; recorded are {tuple(expected.shape)}"
             )
         difference = float((got - expected).abs().max())
-        if not difference <= SELF_CHECK_TOLERANCE:  # also refuses NaN
+        allowed = tolerance(SELF_CHECK_TOLERANCE, expected)
+        if not difference <= allowed < math.inf:  # also refuses NaN
             raise ModelRefused(
-                f"self-check: probabilities differ by {difference:.3g} from those at export (allowed: {SELF_CHECK_TOLERANCE})",
+                f"self-check: {said} differ by {difference:.3g} from those at export (allowed: {allowed:.3g})",
                 "Export and register the model again",
             )
         self.self_check_seconds = time.perf_counter() - started
+
+
+def tolerance(of_one: float, outputs: torch.Tensor) -> float:
+    """How far outputs of two machines may differ: ``of_one`` up to 1, as probabilities are, and in proportion beyond.
+
+    An angle in degrees or a mass has no more digits in float32 than a probability.
+    """
+    return of_one * max(1.0, float(outputs.abs().max()))
 
 
 def digest(content: bytes) -> str:
@@ -161,8 +176,14 @@ def _metadata(text: str | bytes) -> Metadata:
             raise ModelRefused(
                 f"the artifact has another format than {FORMAT}", "Export it with this version of CosmoFormer"
             )
-        return Metadata(**members | {"classes": tuple(members["classes"])})
+        metadata = Metadata(**members | {"classes": tuple(members["classes"])})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelRefused(
             f"the artifact's {METADATA} is missing or malformed: {error}", "Export it with training.export"
         ) from None
+    if metadata.kind not in get_args(Kind):
+        raise ModelRefused(
+            f"the artifact's kind is {metadata.kind!r}; expected one of {', '.join(get_args(Kind))}",
+            "Serve it with the version of CosmoFormer that exported it, or a later one",
+        )
+    return metadata

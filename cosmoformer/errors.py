@@ -11,7 +11,7 @@
     │   ├── TooLarge              413  a request body is over the limit
     │   ├── UnsupportedEvent      415  batches and event types that nothing here handles
     │   ├── ImageRejected         422  not a picture that can be classified; recorded as a result
-    │   └── ModelRefused          422  a model version fails its digest, its load or its self-check
+    │   └── ModelRefused          422  a model version fails its digest, its load, its self-check or an image
     └── TransientError                 trying again later may help
         ├── StoreUnavailable      503  the object store does not answer
         ├── RegistryUnavailable   503  MLflow does not answer, or the alias does not exist yet
@@ -131,7 +131,7 @@ class ImageRejected(PermanentError):
 
 
 class ModelRefused(PermanentError):
-    """A model version fails its digest, its load, its self-check or the promotion gate."""
+    """A model version fails its digest, its load, its self-check or the promotion gate, or gives numbers that are not finite."""
 
     status = 422
     title = "Model version refused"

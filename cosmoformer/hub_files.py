@@ -19,8 +19,8 @@ from cosmoformer.run_folder import MODEL_FILE, REPORT_FILE
 README_FILE, CONFIG_FILE = "README.md", "config.json"
 OPTIONAL_FILES = (REPORT_FILE,)  # that one publication has and the next may not
 _LICENSE = "apache-2.0"
-_PIPELINE = "image-classification"  # the Hub's name of what the model is for
-_TAGS = ("galaxy-morphology", "astronomy", _PIPELINE, "torchscript", "cosmoformer")
+_PIPELINE = "image-classification"  # the Hub's name of what the model is for; it has none for other tasks
+_TAGS = ("galaxy-morphology", "astronomy", "torchscript", "cosmoformer")
 _MACRO = {"average": "macro"}
 
 _LOADING = """\
@@ -31,10 +31,10 @@ _LOADING = """\
 ```python
 import torch
 model = torch.jit.load("{file}", map_location="cpu").eval()
-probabilities = model(torch.zeros(1, 3, 424, 424, dtype=torch.uint8))  # instead of zeros: square RGB images, uint8 (N, 3, S, S)
+{outputs} = model(torch.zeros(1, 3, 424, 424, dtype=torch.uint8))  # instead of zeros: square RGB images, uint8 (N, 3, S, S)
 ```
 
-`probabilities` are float32 (N, {count}); the columns are {classes}. Crop, resize and normalisation are inside the model.
+`{outputs}` are float32 (N, {count}); the columns are {classes}. Crop, resize and normalisation are inside the model.
 SHA-256 of `{file}`: `{sha256}`.
 """
 
@@ -79,6 +79,7 @@ def _readme(publication: Publication, repository: str, datasets: Sequence[str]) 
     loading = _LOADING.format(
         repository=repository,
         file=MODEL_FILE,
+        outputs="probabilities" if _classifies(publication) else "values",
         count=len(classes),
         classes=", ".join(f"`{name}`" for name in classes),
         sha256=publication.sha256,
@@ -90,12 +91,10 @@ def _readme(publication: Publication, repository: str, datasets: Sequence[str]) 
 
 
 def _metadata(publication: Publication, name: str, datasets: Sequence[str]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
-        "license": _LICENSE,
-        "library_name": "pytorch",
-        "pipeline_tag": _PIPELINE,
-        "tags": list(_TAGS),
-    }
+    pipeline = [_PIPELINE] if _classifies(publication) else []
+    metadata: dict[str, Any] = {"license": _LICENSE, "library_name": "pytorch", "tags": [*_TAGS, *pipeline]}
+    if pipeline:
+        metadata["pipeline_tag"] = _PIPELINE
     if datasets:
         metadata["datasets"] = list(datasets)
     if figures := publication.figures:
@@ -104,6 +103,10 @@ def _metadata(publication: Publication, name: str, datasets: Sequence[str]) -> d
         result = {"task": {"type": _PIPELINE}, "dataset": _data_set(publication, figures), "metrics": metrics}
         metadata["model-index"] = [{"name": name, "results": [result]}]
     return metadata
+
+
+def _classifies(publication: Publication) -> bool:
+    return publication.metadata.kind == "classification"
 
 
 def _metrics(figures: Figures) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import islice
 from typing import Any, Literal
 
 from cosmoformer.errors import StoreUnavailable
@@ -25,6 +26,7 @@ SCHEMA_VERSION = 1
 MAX_KEY_BYTES = 1024  # S3 object keys, in UTF-8
 SUFFIX = ".json"
 _ATTEMPTS = 8
+_HEADLINE_VALUES = 2
 
 Result = dict[str, Any]
 
@@ -96,6 +98,12 @@ def classified(
     return _result("classified", image, model, origin) | {"prediction": prediction}
 
 
+def estimated(image: ImageFacts, values: Mapping[str, float], task: str, model: ModelVersion, origin: Origin) -> Result:
+    """The result of an image by a task that is no classification. ``values`` are finite, by name, in the task's units."""
+    prediction = {"task": task, "values": dict(values)}
+    return _result("classified", image, model, origin) | {"prediction": prediction}
+
+
 def rejected(image: ImageFacts, code: str, reason: str, model: ModelVersion | None, origin: Origin) -> Result:
     """The result of a file that cannot be classified, for a reason that trying again will not change."""
     return _result("rejected", image, model, origin) | {"rejection": {"code": code, "reason": reason}}
@@ -145,6 +153,15 @@ def as_result(document: Any) -> Result | None:
     """The document if it is a result of this schema version, else None."""
     is_one = isinstance(document, dict) and document.get("schema_version") == SCHEMA_VERSION
     return document if is_one else None
+
+
+def headline(prediction: Mapping[str, Any]) -> str:
+    """A prediction in a few words: its class, or the first of its values."""
+    values = prediction.get("values")
+    if values is None:
+        return str(prediction["class"])
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(values.items(), _HEADLINE_VALUES))
+    return f"{shown}, …" if len(values) > _HEADLINE_VALUES else shown
 
 
 def same_judgement(existing: Result | None, etag: str, model: ModelVersion) -> bool:

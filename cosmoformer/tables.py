@@ -1,7 +1,8 @@
 """Results as rows of a table: one fixed order of columns, written as CSV or VOTable.
 
 The columns of :data:`COLUMNS` come first, in that order, then ``p_<class>``, the probability of each class that any of the
-results names, in alphabetical order. What a result does not have (the class of a rejected file) is an empty cell.
+results names, then ``value_<name>``, each number of tasks that are no classification; both in alphabetical order. What a result
+does not have (the class of a rejected file) is an empty cell.
 JSON keeps every text as it is; the two table formats cannot:
 
 * CSV is opened in spreadsheets, and an object key may be chosen by a stranger. Text that a spreadsheet would run as a formula
@@ -81,15 +82,29 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def columns(results: Iterable[Result]) -> tuple[Column, ...]:
-    """The columns of a table of these results: :data:`COLUMNS` and one probability for each class."""
-    classes = {name for result in results if result["prediction"] for name in result["prediction"]["probabilities"]}
-    return COLUMNS + tuple(_probability(name) for name in sorted(classes))
+    """The columns of a table of these results: :data:`COLUMNS`, and one for each class and each value."""
+    classes: set[str] = set()
+    values: set[str] = set()
+    for result in results:
+        prediction = result["prediction"] or {}
+        classes.update(prediction.get("probabilities", ()))
+        values.update(prediction.get("values", ()))
+    return (*COLUMNS, *map(_probability, sorted(classes)), *map(_value_column, sorted(values)))
 
 
 def _probability(class_name: str) -> Column:
-    heading = "p_" + re.sub(r"\W+", "_", class_name)  # a name that TOPCAT's and pandas' expressions can use
     path = ("prediction", "probabilities", class_name)
-    return Column(heading, path, "number", f"Probability of the class {class_name}.", ucd="stat.probability")
+    about = f"Probability of the class {class_name}."
+    return Column(f"p_{_identifier(class_name)}", path, "number", about, ucd="stat.probability")
+
+
+def _value_column(name: str) -> Column:
+    return Column(f"value_{_identifier(name)}", ("prediction", "values", name), "number", f"The task's value {name}.")
+
+
+def _identifier(name: str) -> str:
+    """The name as TOPCAT's and pandas' expressions can use it."""
+    return re.sub(r"\W+", "_", name)
 
 
 def flatten(result: Result, table: Sequence[Column]) -> Row:

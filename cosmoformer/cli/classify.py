@@ -96,13 +96,24 @@ def _problem(answer: dict[str, Any]) -> str:
 
 def _show(out: Console, file: Path, result: Result) -> None:
     prediction, model = result["prediction"], result["model"]
-    unsure = f", unsure (below {prediction['unsure_below']})" if prediction["unsure"] else ""
-    out.print(text(f"{file}: {prediction['class']}{unsure}", "bold"))
-    probabilities = sorted(prediction["probabilities"].items(), key=lambda pair: -pair[1])
-    width = max(len(name) for name, _ in probabilities)
-    for name, probability in probabilities:
-        out.print(text(f"  {name:<{width}}  {probability:.4f}  {_bar(probability)}"))
+    title, rows = _values(prediction) if "values" in prediction else _classes(prediction)
+    out.print(text(f"{file}: {title}", "bold"))
+    width = max(len(name) for name in rows)
+    for name, shown in rows.items():
+        out.print(text(f"  {name:<{width}}  {shown}"))
     out.print(text(f"  {model['name']} version {model['version']}, {result['seconds']:.3f} s", "dim"))
+
+
+def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The class in words, and every probability by class name, the highest first."""
+    unsure = f", unsure (below {prediction['unsure_below']})" if prediction["unsure"] else ""
+    probabilities = sorted(prediction["probabilities"].items(), key=lambda pair: -pair[1])
+    return f"{prediction['class']}{unsure}", {name: f"{share:.4f}  {_bar(share)}" for name, share in probabilities}
+
+
+def _values(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The task, and its values by name, in the order of the model's outputs."""
+    return prediction["task"], {name: f"{value:.6g}" for name, value in prediction["values"].items()}
 
 
 def _bar(probability: float) -> str:

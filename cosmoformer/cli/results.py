@@ -20,7 +20,7 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.cli.terminal import console, table, text
 from cosmoformer.cli.watching import watch
 from cosmoformer.errors import PermanentError
-from cosmoformer.results import Result, ResultsBucket
+from cosmoformer.results import Result, ResultsBucket, headline
 from cosmoformer.settings import Settings
 from cosmoformer.store import Store
 from cosmoformer.tables import write_csv, write_votable
@@ -51,8 +51,8 @@ def command(
     """Show the results of images whose object key starts with PREFIX.
 
     CSV and VOTable have the same columns in the same order: key, status, class, confidence, unsure and so on, then p_CLASS,
-    the probability of each class. In CSV, text that a spreadsheet would run as a formula, or that begins with an
-    apostrophe, has an apostrophe put in front.
+    the probability of each class, and value_NAME, each number of a task that is no classification. In CSV, text that a
+    spreadsheet would run as a formula, or that begins with an apostrophe, has an apostrophe put in front.
     """
     _check_options(form, output, watching, until)
     store = Store(settings)
@@ -113,8 +113,8 @@ def result_cells(result: Result) -> list[Text]:
     unsure = prediction.get("unsure", False)
     return [
         text(result["image"]["key"]),
-        text(prediction.get("class"), "yellow" if unsure else "green"),
-        text(f"{prediction['confidence']:.3f}" if prediction else None),
+        text(headline(prediction) if prediction else None, "yellow" if unsure else "green"),
+        text(f"{prediction['confidence']:.3f}" if "confidence" in prediction else None),
         text("unsure" if unsure else None, "yellow"),
         text(model.get("version")),
         text(f"rejected: {rejection['reason']}" if rejection else result["status"], "red" if rejection else ""),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from cosmoformer.events import parse
 from cosmoformer.local.http_server import Handler, LocalServer
-from cosmoformer.results import Result
+from cosmoformer.results import Result, headline
 from cosmoformer.text import printable
 
 SHOWN = 15
@@ -104,7 +105,9 @@ class _Handler(Handler):
 
 
 def _class_of(result: Result) -> str:
-    return str(result["prediction"]["class"]) if result["prediction"] else "rejected"
+    """The class; the task of what has none; or that it was rejected."""
+    prediction = result["prediction"]
+    return str(prediction.get("class", prediction["task"])) if prediction else "rejected"
 
 
 def _cells(result: Result) -> tuple[Text, ...]:
@@ -113,13 +116,20 @@ def _cells(result: Result) -> tuple[Text, ...]:
     if result["prediction"] is None:
         reason = Text(printable(result["rejection"]["reason"]), style="red", overflow="ellipsis")
         return name, Text("rejected", style="red"), reason, Text(""), Text(f"{result['seconds']:.2f}"), Text(at)
-    prediction = result["prediction"]
+    version = Text(f"v{result['model']['version']}")
+    seconds = Text(f"{result['seconds']:.2f}")
+    return name, Text(_class_of(result)), _answer(result["prediction"]), version, seconds, Text(at)
+
+
+def _answer(prediction: dict[str, Any]) -> Text:
+    """How likely the class is, as a bar; or the values of a task that is no classification."""
+    if "values" in prediction:
+        return Text(headline(prediction), overflow="ellipsis")
     bar = "█" * round(10 * prediction["confidence"])
     likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if prediction["unsure"] else "green")
     if prediction["unsure"]:
         likely.append(" unsure")
-    version = Text(f"v{result['model']['version']}")
-    return name, Text(prediction["class"]), likely, version, Text(f"{result['seconds']:.2f}"), Text(at)
+    return likely
 
 
 def _line(result: Result) -> Text:

@@ -8,6 +8,7 @@ Delivery, in one table:
     | nothing to do (several records, a hint)          | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
     | object gone                                      | 410    | keeps a dead letter   |
+    | a model whose numbers are not finite             | 422    | keeps a dead letter   |
     | store, registry or model away, line full         | 503    | tries again           |
 """
 
@@ -170,7 +171,7 @@ class Handler:
             return predictor.rejection(image, error, origin)
         return predictor.classification(
             predictor.describe_picture(judgement, image),
-            judgement.probabilities,
+            judgement.outputs,
             served.artifact,
             served.version,
             origin,
@@ -191,8 +192,8 @@ class Handler:
         with _timed("decode"):
             picture = predictor.decode(content, self._limits)
         with _timed("predict"):
-            probabilities = predictor.predict(artifact, predictor.preprocess(picture.pixels))
-        return Judgement(probabilities, picture.width, picture.height, picture.format, picture.conversions)
+            outputs = predictor.predict(artifact, predictor.preprocess(picture.pixels))
+        return Judgement(outputs, picture.width, picture.height, picture.format, picture.conversions)
 
 
 def is_picture(content_type: str | None) -> bool:

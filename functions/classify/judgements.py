@@ -32,14 +32,14 @@ class Judgement:
     """What a model says of a file's bytes, and what these were found to be.
 
     Attributes:
-        probabilities: by class name; they sum to 1.
+        outputs: of the artifact, by name: probabilities of classes, or the values of another task.
         width: of the picture as it came, pixels.
         height: likewise.
         format: file format, such as JPEG.
         conversions: what was done to make it 8-bit square RGB, in order.
     """
 
-    probabilities: Mapping[str, float]
+    outputs: Mapping[str, float]
     width: int
     height: int
     format: str
@@ -191,9 +191,9 @@ def _entries(document: Any) -> list[tuple[_Key, _Entry]]:
 
 def _entry(member: Any) -> tuple[_Key, _Entry] | None:
     try:
-        shares = {str(name): float(share) for name, share in member["probabilities"].items()}
+        outputs = {str(name): float(output) for name, output in member["outputs"].items()}
         size = int(member["width"]), int(member["height"])
-        judgement = Judgement(shares, *size, str(member["format"]), tuple(map(str, member["conversions"])))
+        judgement = Judgement(outputs, *size, str(member["format"]), tuple(map(str, member["conversions"])))
         return (str(member["model"]), str(member["image"])), _Entry(judgement, float(member["asked"]), True)
     except (TypeError, KeyError, ValueError, AttributeError):
         return None

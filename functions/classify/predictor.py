@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from cosmoformer import results
 from cosmoformer.artifact import Artifact
-from cosmoformer.errors import ImageRejected
+from cosmoformer.errors import ImageRejected, ModelRefused
 from cosmoformer.registry import ModelVersion
 from cosmoformer.results import ImageFacts, Origin, Result
 from functions.classify.images import Limits, Picture, decode
@@ -53,21 +54,35 @@ def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
-    """Probability by class name of the first image of a uint8 batch (N, 3, S, S)."""
-    probabilities = artifact.predict(batch)[0].double().tolist()
-    return dict(zip(artifact.metadata.classes, probabilities, strict=True))
+    """The artifact's outputs by name, of the first image of a uint8 batch (N, 3, S, S).
+
+    Raises:
+        ModelRefused: an output is no finite number, which no JSON can hold and nobody can use.
+    """
+    outputs = artifact.predict(batch)[0].double().tolist()
+    named = dict(zip(artifact.metadata.classes, outputs, strict=True))
+    for name, output in named.items():
+        if not math.isfinite(output):
+            raise ModelRefused(
+                f"the model of run {artifact.metadata.run!r} gives {output} for {name!r}; expected a finite number",
+                "Promote another version, then replay the event",
+            )
+    return named
 
 
 def classification(
     image: ImageFacts,
-    probabilities: Mapping[str, float],
+    outputs: Mapping[str, float],
     artifact: Artifact,
     version: ModelVersion,
     origin: Origin,
     unsure_below: float,
 ) -> Result:
-    """The result of a classified image."""
-    return results.classified(image, probabilities, artifact.metadata.task, version, origin, unsure_below)
+    """The result of an image that the model has judged, by a classification or another task."""
+    task = artifact.metadata.task
+    if artifact.metadata.kind == "values":
+        return results.estimated(image, outputs, task, version, origin)
+    return results.classified(image, outputs, task, version, origin, unsure_below)
 
 
 def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:

@@ -6,11 +6,12 @@ import hashlib
 from datetime import UTC, datetime
 
 from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, Result, classified, rejected, result_key
+from cosmoformer.results import ImageFacts, Origin, Result, classified, estimated, rejected, result_key
 from cosmoformer.store import Store
 
 MODEL = ModelVersion("cosmoformer", 3, "run-1", "mlflow-artifacts:/1/run-1/artifacts/model.pt", "a" * 64)
 PROBABILITIES = {"spiral": 0.9, "edge_on": 0.06, "round_smooth": 0.04}
+VALUES = {"inclination (deg)": -77.5, "axis ratio": 0.25}
 _ORIGIN = Origin("event-1", "urn:test", "2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC))
 
 
@@ -28,6 +29,11 @@ def classified_result(
 ) -> Result:
     """The result of a galaxy."""
     return classified(image_facts(key, content), probabilities, "clean5", MODEL, _ORIGIN, 0.7)
+
+
+def estimated_result(key: str = "m31.png", values: dict[str, float] = VALUES) -> Result:
+    """The result of a galaxy by a task that is no classification."""
+    return estimated(image_facts(key), values, "inclination", MODEL, _ORIGIN)
 
 
 def rejected_result(key: str = "notes.txt", reason: str = "This is no image.") -> Result:

@@ -23,7 +23,7 @@ from cosmoformer.run_folder import ARTIFACTS
 from cosmoformer.run_registration import register_run
 from cosmoformer.runs import RunImport
 from tests.cosmoformer.published_runs import CARD, METRICS, finished_run
-from tests.cosmoformer.tiny_artifact import tiny_artifact
+from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 
 REPOSITORY = "my-name/colours"
 MEASURED = Figures("test", METRICS["test_accuracy"], METRICS["test_macro_f1"])
@@ -40,14 +40,14 @@ def prepared(publication: Publication, folder: Path) -> ModelCard:
     return ModelCard.load(folder / "README.md")
 
 
-def load_as_the_readme_says(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Run the code block of README.md in the folder; gives the probabilities."""
+def load_as_the_readme_says(folder: Path, monkeypatch: pytest.MonkeyPatch, outputs: str = "probabilities") -> Any:
+    """Run the code block of README.md in the folder; gives what the model gives, by the name that it has there."""
     (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert len(code.splitlines()) == 3
     names: dict[str, Any] = {}
     monkeypatch.chdir(folder)
     exec(code, names)
-    return names["probabilities"]
+    return names[outputs]
 
 
 def test_a_version_is_published_with_what_its_run_has_of_it(registry: Registry, tmp_path: Path) -> None:
@@ -163,6 +163,15 @@ def test_the_hubs_package_reads_the_readme(tmp_path: Path) -> None:
     assert card.text.strip().startswith(CARD.strip())
 
 
+def test_a_model_of_values_is_published_as_no_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Hub is told of no pipeline, and the card calls what the model gives by its name."""
+    artifact = hue_artifact()
+    card = prepared(Publication("somewhere", artifact, read_metadata(artifact), "", None, None), tmp_path / "out")
+    assert card.data.pipeline_tag is None and "image-classification" not in (card.data.tags or ())
+    assert "`values` are float32 (N, 2); the columns are `angle`, `excess`" in card.text
+    assert load_as_the_readme_says(tmp_path / "out", monkeypatch, "values").shape == (1, 2)
+
+
 def test_what_is_not_known_is_not_told(tmp_path: Path) -> None:
     """A model without figures or card has no results, and data sets are those that were named."""
     artifact = tiny_artifact()
@@ -187,6 +196,7 @@ def test_the_config_says_what_the_artifact_is(tmp_path: Path) -> None:
         "temperature": 1.0,
         "run": "tiny",
         "data_version": "none",
+        "kind": "classification",
         "file": "model.pt",
         "sha256": digest(artifact),
     }

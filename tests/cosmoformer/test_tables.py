@@ -17,7 +17,7 @@ from astropy.io.votable.ucd import parse_ucd
 
 from cosmoformer.results import Result, schema
 from cosmoformer.tables import COLUMNS, columns, flatten, write_csv, write_votable
-from tests.cosmoformer.sample_results import classified_result, rejected_result
+from tests.cosmoformer.sample_results import VALUES, classified_result, estimated_result, rejected_result
 
 
 def as_csv(*results: Result) -> str:
@@ -37,10 +37,10 @@ def as_votable(*results: Result) -> Any:
 
 def test_every_member_of_the_schema_has_a_column() -> None:
     """No member of the result schema is missing from the table, but its version, which the columns themselves fix."""
-    paths = {column.path for column in columns([classified_result()])}
-    classes = {("prediction", "probabilities", name) for name in classified_result()["prediction"]["probabilities"]}
-    known = set(_paths(schema()["properties"])) - {("schema_version",), ("prediction", "probabilities")}
-    assert paths - classes == known
+    paths = {column.path for column in columns([classified_result(), estimated_result()])}
+    by_name = {("prediction", "probabilities"), ("prediction", "values")}
+    known = set(_paths(schema()["properties"])) - {("schema_version",)}
+    assert {path[:2] if path[:2] in by_name else path for path in paths} == known
 
 
 def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -48,13 +48,13 @@ def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tupl
     for name, part in properties.items():
         variants = [part, *part.get("oneOf", [])]
         inner = [variant["properties"] for variant in variants if "properties" in variant]
-        found += _paths(inner[0], (*start, name)) if inner else [(*start, name)]
+        found += [path for members in inner for path in _paths(members, (*start, name))] or [(*start, name)]
     return found
 
 
 def test_samples_are_results() -> None:
     """The results that these tests use are valid by the schema."""
-    for result in (classified_result(), rejected_result()):
+    for result in (classified_result(), estimated_result(), rejected_result()):
         jsonschema.validate(json.loads(json.dumps(result)), schema())
 
 
@@ -67,6 +67,16 @@ def test_columns_have_a_fixed_order_and_probabilities_follow_by_name() -> None:
     assert names[: len(COLUMNS)] == [column.name for column in COLUMNS]
     assert names[len(COLUMNS) :] == ["p_bar", "p_edge_on", "p_spiral"]
     assert names[:5] == ["key", "status", "class", "confidence", "unsure"]
+
+
+def test_values_have_columns_beside_the_probabilities() -> None:
+    """In a table of both kinds each has its own columns, and the other's cells are empty, for pandas and for astropy."""
+    both = (classified_result(), estimated_result())
+    assert [column.name for column in columns(both)][-2:] == ["value_axis_ratio", "value_inclination_deg_"]
+    for table in (pandas.read_csv(io.StringIO(as_csv(*both))), as_votable(*both).to_pandas()):
+        assert table["value_inclination_deg_"][1] == VALUES["inclination (deg)"]
+        assert np.isnan(table["value_axis_ratio"][0]) and np.isnan(table["p_spiral"][1])
+        assert np.isnan(table["confidence"][1]) and list(table["task"]) == ["clean5", "inclination"]
 
 
 def test_a_rejected_file_has_empty_cells_where_a_galaxy_has_a_class() -> None:

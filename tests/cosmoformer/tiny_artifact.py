@@ -18,19 +18,34 @@ class _Colour(torch.nn.Module):
         return torch.softmax(images.float().mean(dim=[2, 3]) / 25.5, dim=1)
 
 
+class _Hue(torch.nn.Module):
+    """The angle of a colour around green and blue, in degrees, and how red it is for its blue: not finite without any."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        red, green, blue = images.float().mean(dim=[2, 3]).unbind(1)
+        return torch.stack([torch.rad2deg(torch.atan2(green, blue)), red / blue], dim=1)
+
+
 def tiny_artifact(*, run: str = "tiny", wrong: bool = False) -> bytes:
     """An artifact with the classes red, green and blue; a ``wrong`` one fails its self-check."""
+    return _packed(_Colour(), {"task": "colour", "classes": ["red", "green", "blue"], "run": run}, wrong=wrong)
+
+
+def hue_artifact(kind: str = "values", *, wrong: bool = False) -> bytes:
+    """An artifact that gives two numbers, one of them an angle; its metadata say that they are of this ``kind``."""
+    return _packed(_Hue(), {"task": "hue", "classes": ["angle", "excess"], "run": "hue", "kind": kind}, wrong=wrong)
+
+
+def _packed(module: torch.nn.Module, about: dict[str, Any], *, wrong: bool) -> bytes:
     images = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4).to(torch.uint8)
-    expected = _Colour()(images).flip(1) if wrong else _Colour()(images)
+    expected = module(images).flip(1) if wrong else module(images)
     metadata: dict[str, Any] = {
         "format": FORMAT,
-        "task": "colour",
-        "classes": ["red", "green", "blue"],
         "input_size": 4,
         "crop": 1.0,
         "temperature": 1.0,
-        "run": run,
         "data_version": "none",
+        **about,
     }
     self_check = {
         "shape": list(images.shape),
@@ -39,5 +54,5 @@ def tiny_artifact(*, run: str = "tiny", wrong: bool = False) -> bytes:
     }
     file = io.BytesIO()
     extra = {METADATA: json.dumps(metadata), SELF_CHECK: json.dumps(self_check)}
-    torch.jit.save(torch.jit.script(_Colour()), file, _extra_files=extra)
+    torch.jit.save(torch.jit.script(module), file, _extra_files=extra)
     return file.getvalue()

@@ -47,6 +47,19 @@ def test_results_are_shown_once(terminal: bool) -> None:
         assert text.count("m51.jpg") == 1
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_values_are_shown(terminal: bool) -> None:
+    """A result by a task that is no classification shows the task, which is counted, and its first values."""
+    output = io.StringIO()
+    console = ResultsConsole(Console(file=output, force_terminal=terminal, width=140), free_port())
+    image = ImageFacts("galaxy-images", "m31.jpg", "etag", 10, "2026-01-01T00:00:00.000Z")
+    console.start()
+    console.add("1", results.estimated(image, {"angle": 77.25, "error": 2.0}, "inclination", VERSION, ORIGIN))
+    console.stop()
+    assert "angle 77.25, error 2" in output.getvalue()
+    assert ("inclination 1" if terminal else "m31.jpg  inclination") in output.getvalue()
+
+
 def test_a_rejected_file_shows_its_reason() -> None:
     """A rejected file is listed with why."""
     output = io.StringIO()

@@ -19,14 +19,20 @@ from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
 from functions.store_gate import StoreGate
 from tests.cosmoformer.cli.conftest import Cli, served
-from tests.cosmoformer.tiny_artifact import tiny_artifact
+from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 
 
 @pytest.fixture
-def system(cli: Cli, settings: Settings, tmp_path: Path) -> Iterator[Cli]:
+def model() -> bytes:
+    """The artifact that is served."""
+    return tiny_artifact()
+
+
+@pytest.fixture
+def system(cli: Cli, settings: Settings, model: bytes, tmp_path: Path) -> Iterator[Cli]:
     """The command line at a classify function that loads its model meanwhile."""
     registry, store = Registry(settings), Store(settings)
-    register(registry, tiny_artifact(), tags={}, alias="champion")
+    register(registry, model, tags={}, alias="champion")
     serving = ModelServing(Settings(**(vars(settings) | {"model_cache_dir": tmp_path / "models"})), registry)
     serving.start()
     handler, gate = Handler(settings, store, ResultsBucket(store), serving), StoreGate(settings, store, needed=())
@@ -51,6 +57,26 @@ def test_classify_shows_the_probabilities_of_a_file(system: Cli, tmp_path: Path)
     assert lines[0] == f"{tmp_path}/m51.png: red"
     assert [line.split()[0] for line in lines[1:4]] == ["red", "blue", "green"]
     assert lines[4].split(",")[0].split()[-2:] == ["version", "1"]
+
+
+@pytest.mark.parametrize("model", [hue_artifact()], ids=["values"])
+def test_classify_shows_the_values_of_a_file(system: Cli, tmp_path: Path) -> None:
+    """Of a task that is no classification, its name and its numbers are shown."""
+    lines = system("classify", red_image(tmp_path / "m51.png")).stdout.splitlines()
+    assert lines[0] == f"{tmp_path}/m51.png: hue"
+    rows = dict(line.split() for line in lines[1:3])
+    assert list(rows) == ["angle", "excess"] and 40 < float(rows["angle"]) < 45 and float(rows["excess"]) > 15
+
+
+@pytest.mark.parametrize("model", [hue_artifact()], ids=["values"])
+def test_numbers_that_are_not_finite_are_no_result(system: Cli, tmp_path: Path) -> None:
+    """A picture of which the model gives infinity is named with the reason, and another one is judged as before."""
+    pure = Image.new("RGB", (16, 16), (200, 10, 0))
+    pure.putpixel((0, 0), (0, 0, 0))
+    pure.save(tmp_path / "pure.png")
+    result = system("classify", tmp_path / "pure.png", red_image(tmp_path / "m51.png"))
+    assert result.exit_code == 1 and "gives inf for 'excess'; expected a finite number" in result.stderr
+    assert "m51.png: hue" in result.stdout
 
 
 def test_classify_tells_what_is_no_picture_and_goes_on(system: Cli, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from astropy.io.votable import parse_single_table
 from cosmoformer.results import Result
 from cosmoformer.store import Store
 from tests.cosmoformer.cli.conftest import Cli
-from tests.cosmoformer.sample_results import classified_result, put_results, rejected_result
+from tests.cosmoformer.sample_results import classified_result, estimated_result, put_results, rejected_result
 
 UNSURE = {"spiral": 0.5, "edge_on": 0.3, "round_smooth": 0.2}
 EVIL = "n1/[red]\x1b[2J.png"
@@ -51,6 +51,14 @@ def test_the_table_shows_class_confidence_doubt_and_reason(results: Cli, some: l
     assert lines[2].split() == ["n1/b.png", "spiral", "0.500", "unsure", "3", "classified"]
     assert lines[3].split(maxsplit=1) == ["n1/c.txt", "rejected: This is no image."]
     assert len(lines) == 4
+
+
+def test_the_table_shows_values(results: Cli, store: Store) -> None:
+    """What a task that is no classification gives stands in place of the class, the first few of many."""
+    put_results(store, estimated_result("n2/a.png"), estimated_result("n2/b.png", {"a": 1.0, "b": 2.0, "c": 3.0}))
+    lines = results("results", "n2/").stdout.splitlines()
+    assert "inclination (deg) -77.5, axis ratio 0.25" in lines[1] and lines[1].endswith("3  classified")
+    assert lines[2].split() == ["n2/b.png", "a", "1,", "b", "2,", "…", "3", "classified"]
 
 
 @pytest.mark.usefixtures("some")

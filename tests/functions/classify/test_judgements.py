@@ -117,7 +117,7 @@ def test_the_bucket_holds_no_more_than_memory_the_latest(settings: Settings) -> 
 
 
 @pytest.mark.parametrize(
-    "document", [None, {}, "text", [None], [{"model": MODEL, "image": IMAGE, "probabilities": {"spiral": "much"}}]]
+    "document", [None, {}, "text", [None], [{"model": MODEL, "image": IMAGE, "outputs": {"spiral": "much"}}]]
 )
 def test_somebody_elses_object_holds_no_judgements(settings: Settings, document: Any) -> None:
     """What stands at the key and cannot be read is passed over, and replaced once there is something to keep."""
