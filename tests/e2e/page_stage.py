@@ -19,7 +19,7 @@ from cosmoformer.local.cors import bucket_cors
 from cosmoformer.local.page import PageServer, configuration, security_headers, web_folder
 from cosmoformer.local.process import free_port
 from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, ResultsBucket, classified, rejected
+from cosmoformer.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
 from cosmoformer.settings import Settings
 from cosmoformer.store import ObjectInfo, Store, connect
 from functions.ingest.app import create_app
@@ -59,6 +59,10 @@ class Stage:
     def classify(self, image: ObjectInfo, probabilities: Mapping[str, float] = SPIRAL) -> None:
         """Leave a result as the classifier would."""
         self._results.write(classified(self._facts(image), probabilities, "clean5", MODEL, _origin(), 0.7))
+
+    def estimate(self, image: ObjectInfo, values: Mapping[str, float]) -> None:
+        """The same, by a task that is no classification."""
+        self._results.write(estimated(self._facts(image), values, "vote_fractions", MODEL, _origin()))
 
     def reject(self, image: ObjectInfo, reason: str) -> None:
         self._results.write(rejected(self._facts(image), "damaged", reason, MODEL, _origin()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from tests.e2e.page_stage import SPIRAL, Stage
 
 ROUND = {"round_smooth": 0.81, "in_between_smooth": 0.1, "cigar_smooth": 0.01, "edge_on": 0.05, "spiral": 0.03}
 EDGE_ON = {"round_smooth": 0.01, "in_between_smooth": 0.1, "cigar_smooth": 0.25, "edge_on": 0.6, "spiral": 0.04}
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 SCRIPT = "<img src=x onerror=alert(1)>"
 
 
@@ -132,6 +134,80 @@ def test_large_view(four: Page) -> None:
     expect(large.locator("#large-words")).to_have_text("It is damaged.")
     four.keyboard.press("Escape")
     expect(card(four, "bad.jpg").locator(".open")).to_be_focused()
+
+
+VALUES = {"smooth": 0.25, "disk_or_feature": 0.70001, "star": 1e-5, "arms": 2.0, "angle": -77.123, "ring": 0.0}
+
+
+@pytest.fixture
+def mixed(page: Page, stage: Stage, tmp_path: Path) -> Page:
+    """The page with a class, the values of a task that is no classification, and a rejected file."""
+    choose(page, *copies(tmp_path, "m51.jpg", "m31.jpg", "bad.jpg"))
+    for image in stage.stored(3):
+        if name_of(image) == "m31.jpg":
+            stage.estimate(image, VALUES)
+        elif name_of(image) == "m51.jpg":
+            stage.classify(image)
+        else:
+            stage.reject(image, "It is damaged.")
+    expect(page.locator("#status")).to_contain_text("2 of 3 classified, 1 not classified, in ")
+    return page
+
+
+def test_values(mixed: Page) -> None:
+    """Values are shown as a list of numbers, the first few on the card and all in the large view, without class or doubt."""
+    shown_card = card(mixed, "m31.jpg")
+    expect(shown_card.locator(".verdict")).to_have_text("vote fractions")
+    expect(shown_card.locator(".bars div")).to_have_text(
+        ["smooth0.25", "disk or feature0.7", "star0.00001", "arms2", "angle-77.12", "…1 more"]
+    )
+    expect(shown_card.locator(".badge")).to_be_hidden()
+    expect(shown_card.locator(".open")).to_have_accessible_name(
+        "m31.jpg: vote fractions: smooth 0.25, disk or feature 0.7, star 0.00001, and 3 more. Large view"
+    )
+    shown_card.locator(".open").click()
+    expect(mixed.locator("#large-bars div")).to_have_count(6)
+    expect(mixed.locator("#large-bars div").last).to_have_text("ring0")
+    mixed.keyboard.press("Escape")
+    mixed.evaluate(AXE)
+    assert violations(mixed) == []
+    assert "undefined" not in mixed.content() and "NaN" not in mixed.content()
+
+
+def test_values_among_classes(mixed: Page) -> None:
+    """Filters of classes and confidence pass values over, sorting leaves them behind, and a comparison shows both kinds."""
+    for group, names in (("Spiral 1", ["m51.jpg"]), ("Measured 1", ["m31.jpg"]), ("Not classified 1", ["bad.jpg"])):
+        mixed.get_by_role("button", name=group).click()
+        expect(shown(mixed)).to_have_text(names)
+    mixed.get_by_role("button", name="Show all").click()
+    mixed.get_by_label("Confidence").fill("5")
+    expect(shown(mixed)).to_have_text(["m51.jpg"])
+    mixed.get_by_role("button", name="Show all").click()
+    for sort in ("class", "confidence"):
+        mixed.get_by_label("Sort by").select_option(sort)
+        expect(shown(mixed)).to_have_text(["m51.jpg", "m31.jpg", "bad.jpg"])
+    for box in mixed.locator(".pick input").all():
+        box.check()
+    mixed.get_by_role("button", name="Compare", exact=True).click()
+    for heading, cells in {
+        "Shape": ["Spiral", "vote fractions", "Not classified"],
+        "Edge-on": ["3\u00a0%", "–", "–"],
+        "angle": ["–", "-77.12", "–"],
+    }.items():
+        row = mixed.get_by_role("row").filter(has=mixed.get_by_role("rowheader", name=heading, exact=True))
+        expect(row.get_by_role("cell")).to_have_text(cells)
+
+
+def test_values_are_downloaded(mixed: Page, stage: Stage) -> None:
+    """The table has the columns of the command line also for values, each number as it stands in the store."""
+    results = list(ResultsBucket(stage.store).all())
+    stored = {result["image"]["key"]: result for result in results}
+    rows = list(csv.DictReader(downloaded(mixed, "CSV").decode().splitlines()))
+    described = columns([stored[row["key"]] for row in rows])
+    assert list(rows[0])[1:-3] == [column.name for column in described]
+    (row,) = (row for row in rows if row["file"] == "m31.jpg")
+    assert {name: float(row[f"value_{name}"]) for name in VALUES} == VALUES
+    assert (row["task"], row["class"], row["p_spiral"]) == ("vote_fractions", "", "")
 
 
 def downloaded(page: Page, name: str) -> bytes:
@@ -404,7 +480,7 @@ def scheme_page(browser: Browser, stage: Stage, request: pytest.FixtureRequest) 
 def test_axe(scheme_page: Page, stage: Stage, tmp_path: Path) -> None:
     """axe-core finds nothing to complain of: at the start, with results of all kinds, in the large view, in comparison."""
     page = scheme_page
-    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    page.evaluate(AXE)
     assert violations(page) == []
     (tmp_path / "empty.jpg").touch()
     choose(page, *copies(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg"), tmp_path / "empty.jpg")

@@ -3,7 +3,7 @@
 import { spoken } from "./cards.js";
 import { describeClass, inOrder } from "./classes.js";
 import { part, shown } from "./parts.js";
-import { classOf, isOver } from "./states.js";
+import { classOf, isJudged, isOver } from "./states.js";
 
 const SPEAK_EVERY_MS = 2500;
 const BY_NAME = 3;
@@ -51,7 +51,9 @@ function wordsFor(ended) {
   if (ended.length <= BY_NAME) return ended.map((item) => `${spoken(item)}.`).join(" ");
   const sums = inOrder([...new Set(ended.map(classOf).filter(Boolean))])
     .map((name) => `${ended.filter((item) => classOf(item) === name).length} ${shown(describeClass(name).short)}`);
-  const without = ended.filter((item) => !classOf(item)).length;
+  const measured = ended.filter((item) => isJudged(item) && !classOf(item)).length;
+  if (measured) sums.push(`${measured} measured`);
+  const without = ended.filter((item) => !isJudged(item)).length;
   if (without) sums.push(`${without} not classified`);
   return `${ended.length} more: ${sums.join(", ")}.`;
 }

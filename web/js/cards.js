@@ -1,10 +1,10 @@
 // Cards: one file each, in the list of results.
 
-import { describeClass } from "./classes.js";
 import { extension } from "./files.js";
-import { bars, glyph, inSeconds, make, modelOf, part, say, secondsOf, shown, wordsFor } from "./parts.js";
-import { percent } from "./results.js";
+import { inOneLine, inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { adviceFor, STATES } from "./states.js";
+
+const MOST_VALUES = 5; // as many rows as there are classes
 
 /** The card of an item. Call `update()` after the item has changed; its `data-id` is the item's. */
 export class Card {
@@ -90,13 +90,11 @@ export class Card {
   showPrediction(prediction) {
     if (this.drawn === prediction) return;
     this.drawn = prediction;
-    const { label, shape } = describeClass(prediction.class);
-    this.element.dataset.class = prediction.class;
-    this.element.toggleAttribute("data-unsure", prediction.unsure);
-    this.part(".verdict").replaceChildren(glyph(shape), shown(label));
+    this.element.dataset.class = prediction.class ?? "";
+    this.element.toggleAttribute("data-unsure", Boolean(prediction.unsure));
+    this.part(".verdict").replaceChildren(...titleOf(prediction));
     say(this.part(".words"), wordsFor(prediction));
-    this.part(".bars").hidden = false;
-    this.part(".bars").replaceChildren(...bars(prediction));
+    showRows(this.part(".bars"), prediction, { most: MOST_VALUES });
   }
 }
 
@@ -107,8 +105,7 @@ export const kindOf = (item) => extension(item.name).slice(0, 5).toUpperCase() |
 export function spoken({ name, state, reason, result }) {
   const prediction = result?.prediction;
   if (!prediction) return `${shown(name)}: ${STATES[state].verdict}${reason ? `, ${shown(reason).replace(/\.$/, "")}` : ""}`;
-  const share = `${describeClass(prediction.class).label}, ${percent(prediction.confidence)}`;
-  return `${shown(name)}: ${shown(share)}${prediction.unsure ? ", unsure" : ""}`;
+  return `${shown(name)}: ${inOneLine(prediction)}`;
 }
 
 function facts(item) {

@@ -33,10 +33,12 @@ export const CLASSES = new Map([
   }],
 ]);
 
+/** A name as people write it. */
+export const spaced = (name) => name.replaceAll("_", " ");
+
 /** What to show for a class name: {label, short, words, shape}. */
 export function describeClass(name) {
-  const spaced = name.replaceAll("_", " ");
-  return CLASSES.get(name) ?? { label: spaced, short: spaced, words: "", shape: "unknown" };
+  return CLASSES.get(name) ?? { label: spaced(name), short: spaced(name), words: "", shape: "unknown" };
 }
 
 /** Class names in the order of the vocabulary; names it does not know come last, in their own order. */

@@ -44,10 +44,10 @@ const OF_PAGE = [
 
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
-  const classes = new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.probabilities ?? {})));
+  const namesOf = (member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))].sort();
   const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
     column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd));
-  return [FILE, ...ofResult, ...[...classes].sort().map(probability), ...OF_PAGE];
+  return [FILE, ...ofResult, ...namesOf("probabilities").map(probability), ...namesOf("values").map(taskValue), ...OF_PAGE];
 }
 
 function answerSeconds(item) {
@@ -59,10 +59,16 @@ function column(name, kind, description, of, unit = "", ucd = "") {
 }
 
 function probability(name) {
-  const heading = `p_${name.replace(/[^\p{L}\p{N}_]+/gu, "_")}`; // a name that TOPCAT's and pandas' expressions can use
-  const of = ({ result }) => result?.prediction?.probabilities[name];
-  return column(heading, "number", `Probability of the class ${name}.`, of, "", "stat.probability");
+  const of = ({ result }) => result?.prediction?.probabilities?.[name];
+  return column(`p_${identifier(name)}`, "number", `Probability of the class ${name}.`, of, "", "stat.probability");
 }
+
+function taskValue(name) {
+  return column(`value_${identifier(name)}`, "number", `The task's value ${name}.`, ({ result }) => result?.prediction?.values?.[name]);
+}
+
+/** The name as TOPCAT's and pandas' expressions can use it. */
+const identifier = (name) => name.replace(/[^\p{L}\p{N}_]+/gu, "_");
 
 function value(result, path) {
   const found = path.reduce((object, member) => object?.[member], result);

@@ -1,8 +1,8 @@
-// Selecting several galaxies and comparing them side by side: a table with one column a galaxy and one row a class.
+// Selecting several galaxies and comparing them side by side: a table with one column a galaxy and one row a class or value.
 
 import { kindOf } from "./cards.js";
-import { describeClass, inOrder } from "./classes.js";
-import { glyph, inSeconds, make, modelOf, part, say, secondsOf, shown } from "./parts.js";
+import { describeClass, inOrder, spaced } from "./classes.js";
+import { inDigits, inSeconds, make, modelOf, part, say, secondsOf, shown, titleOf } from "./parts.js";
 import { closeByBackdrop } from "./large.js";
 import { percent } from "./results.js";
 import { STATES } from "./states.js";
@@ -62,12 +62,13 @@ function wordsFor(count) {
 }
 
 function rows(items) {
-  const classes = inOrder([...new Set(items.flatMap((item) => Object.keys(item.result?.prediction?.probabilities ?? {})))]);
+  const namesOf = (member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))];
   return [
     make("thead", "", row("Galaxy", items, headOf)),
     make("tbody", "",
       row("Shape", items, shapeOf),
-      ...classes.map((name) => row(describeClass(name).short, items, (item) => shareOf(item, name))),
+      ...inOrder(namesOf("probabilities")).map((name) => row(describeClass(name).short, items, (item) => shareOf(item, name))),
+      ...namesOf("values").map((name) => row(spaced(name), items, (item) => valueOf(item, name))),
       row("Model", items, (item) => make("td", "quiet", shown(modelOf(item.result)))),
       row("Answered in", items, (item) => make("td", "quiet", item.result ? inSeconds(secondsOf(item)) : ""))),
   ];
@@ -95,15 +96,19 @@ function headOf(item) {
 function shapeOf({ state, result }) {
   const prediction = result?.prediction;
   if (!prediction) return make("td", "quiet", STATES[state].verdict);
-  const { label, shape } = describeClass(prediction.class);
-  const cell = make("td", "shape", make("span", "", glyph(shape), shown(label)));
-  cell.dataset.class = prediction.class;
+  const cell = make("td", "shape", make("span", "", ...titleOf(prediction)));
+  cell.dataset.class = prediction.class ?? "";
   if (prediction.unsure) cell.append(make("span", "unsure", "Unsure"));
   return cell;
 }
 
+function valueOf({ result }, name) {
+  const value = result?.prediction?.values?.[name];
+  return make("td", "quiet", value === undefined ? "–" : inDigits(value));
+}
+
 function shareOf({ result }, name) {
-  const share = result?.prediction?.probabilities[name];
+  const share = result?.prediction?.probabilities?.[name];
   if (share === undefined) return make("td", "quiet", "–");
   const cell = make("td", name === result.prediction.class ? "portion best" : "portion", percent(share));
   cell.dataset.class = name;

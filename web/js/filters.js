@@ -2,12 +2,13 @@
 
 import { describeClass, inOrder } from "./classes.js";
 import { glyph, make, part, say, shown } from "./parts.js";
-import { classOf, isOver } from "./states.js";
+import { classOf, isJudged, isOver } from "./states.js";
 
 const GROUPS = [
   { name: "all", short: "All", holds: () => true },
   { name: "unsure", short: "Unsure", holds: (item) => Boolean(item.result?.prediction?.unsure) },
-  { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !classOf(item) },
+  { name: "measured", short: "Measured", holds: (item) => isJudged(item) && !classOf(item) },
+  { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !isJudged(item) },
 ];
 const NAMES = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 const BEHIND_ALL = -1; // confidence of what has none

@@ -1,8 +1,7 @@
 // The large view: one galaxy at a time, in a dialog, with the arrow keys from one to the next.
 
 import { kindOf, spoken } from "./cards.js";
-import { describeClass } from "./classes.js";
-import { bars, glyph, inSeconds, make, modelOf, part, say, secondsOf, shown, wordsFor } from "./parts.js";
+import { inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
 import { adviceFor, STATES } from "./states.js";
@@ -76,10 +75,9 @@ export class LargeView {
     part("large-text").toggleAttribute("data-unsure", Boolean(prediction?.unsure));
     part("large-bars").hidden = !prediction;
     if (prediction) {
-      const { label, shape } = describeClass(prediction.class);
-      part("large-verdict").replaceChildren(glyph(shape), shown(label));
+      part("large-verdict").replaceChildren(...titleOf(prediction));
       say(part("large-words"), wordsFor(prediction));
-      part("large-bars").replaceChildren(...bars(prediction, precise));
+      showRows(part("large-bars"), prediction, { write: precise });
     } else {
       say(part("large-verdict"), STATES[state].verdict);
       say(part("large-words"), reason ?? "");

@@ -1,9 +1,10 @@
 // Small pieces that card, large view and comparison share. Everything from outside is set as text, never as markup.
 
-import { describeClass, inOrder } from "./classes.js";
+import { describeClass, inOrder, spaced } from "./classes.js";
 import { percent } from "./results.js";
 
 const SVG = "http://www.w3.org/2000/svg";
+const SPOKEN_VALUES = 3;
 // Invisible characters that turn the text after them round: "exe.jpg" could show as "gpj.exe".
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
 
@@ -38,7 +39,7 @@ export function say(element, text) {
 }
 
 /** Rows of a description list: every class with its probability. */
-export function bars({ probabilities, class: best }, write = percent) {
+function bars({ probabilities, class: best }, write) {
   return inOrder(Object.keys(probabilities)).map((name) => {
     const row = make("div", name === best ? "best" : "");
     row.dataset.class = name;
@@ -48,8 +49,48 @@ export function bars({ probabilities, class: best }, write = percent) {
   });
 }
 
-/** Words for a prediction: what the class means, and whether to trust it. */
+/** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most. */
+export function showRows(list, prediction, { write = percent, most = Infinity } = {}) {
+  const { values } = prediction;
+  list.hidden = false;
+  list.classList.toggle("values", Boolean(values));
+  list.replaceChildren(...(values ? numbers(values, most) : bars(prediction, write)));
+}
+
+function numbers(values, most) {
+  const all = Object.entries(values);
+  const rows = all.slice(0, most)
+    .map(([name, value]) => make("div", "", make("dt", "", shown(spaced(name))), make("dd", "", inDigits(value))));
+  if (all.length > most) rows.push(make("div", "", make("dt", "", "…"), make("dd", "", `${all.length - most} more`)));
+  return rows;
+}
+
+/** A number of any size with four significant digits. */
+export const inDigits = (value) => String(Number(Number(value).toPrecision(4)));
+
+/** What heads a prediction: the class with its drawing, or the name of a task that is no classification. */
+export function titleOf(prediction) {
+  if (prediction.values) return [shown(spaced(prediction.task))];
+  const { label, shape } = describeClass(prediction.class);
+  return [glyph(shape), shown(label)];
+}
+
+/** A prediction in one line: "Spiral, 92 %, unsure", or "inclination: angle 61.2". */
+export function inOneLine(prediction) {
+  const { values } = prediction;
+  if (!values) {
+    const share = `${describeClass(prediction.class).label}, ${percent(prediction.confidence)}`;
+    return `${shown(share)}${prediction.unsure ? ", unsure" : ""}`;
+  }
+  const all = Object.entries(values);
+  const said = all.slice(0, SPOKEN_VALUES).map(([name, value]) => `${spaced(name)} ${inDigits(value)}`);
+  if (all.length > SPOKEN_VALUES) said.push(`and ${all.length - SPOKEN_VALUES} more`);
+  return shown(`${spaced(prediction.task)}: ${said.join(", ")}`);
+}
+
+/** Words for a prediction: what the class means, and whether to trust it; none for values. */
 export function wordsFor(prediction) {
+  if (prediction.values) return "";
   const { words } = describeClass(prediction.class);
   if (!prediction.unsure) return words;
   return `Take it with care: no shape reached ${percent(prediction.unsure_below)}. ${words}`;

@@ -38,6 +38,9 @@ export const canRetry = (item) => item.state === "failed" || item.state === "lat
 /** Whether bytes of an item are still to be sent. */
 export const isSending = (item) => item.state === "waiting" || item.state === "uploading";
 
+/** Whether there is a prediction of an item: a class, or the values of a task that is no classification. */
+export const isJudged = (item) => Boolean(item.result?.prediction);
+
 /** The predicted class of an item, or undefined. */
 export const classOf = (item) => item.result?.prediction?.class;
 

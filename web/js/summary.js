@@ -2,7 +2,7 @@
 
 import { inWords } from "./files.js";
 import { part, say } from "./parts.js";
-import { canRetry, classOf, isOver, isSending } from "./states.js";
+import { canRetry, isJudged, isOver, isSending } from "./states.js";
 
 const WAKING_AFTER_MS = 1500;
 const WAKING = "Waking the classifier. It sleeps while nobody needs it, so the first answer takes a few seconds.";
@@ -57,7 +57,7 @@ const TITLE = document.title;
 function statusOf(items) {
   if (!items.length) return "";
   const count = (state) => items.filter((item) => item.state === state).length;
-  const classified = items.filter(classOf).length;
+  const classified = items.filter(isJudged).length;
   const open = items.filter((item) => !isOver(item)).length;
   const without = items.length - open - classified;
   const head = `${classified} of ${items.length} classified${without ? `, ${without} not classified` : ""}`;
