@@ -18,7 +18,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from cosmoformer.errors import ModelRefused
+from cosmoformer.errors import ModelRefused, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -149,7 +149,7 @@ def load(content: bytes) -> Artifact:
     except MemoryError:
         raise
     except Exception as error:  # torch raises many kinds for what is no TorchScript file, and all mean the same
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)[:200]
         raise ModelRefused(
             f"{len(content):,} bytes are no TorchScript file: {reason}", "Export the model again"
         ) from None

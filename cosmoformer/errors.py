@@ -196,3 +196,8 @@ def problem(error: CosmoFormerError, **extra: object) -> tuple[bytes, int, dict[
         headers["Retry-After"] = str(error.retry_after_s)
     body = json.dumps({name: value for name, value in members.items() if value not in ("", None)})
     return body.encode(), error.status, headers
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, without the pages that may follow; its kind, where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

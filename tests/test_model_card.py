@@ -10,8 +10,7 @@ import pytest
 from cosmoformer.artifact import digest, read_metadata
 from cosmoformer.run_folder import read_run
 from training import report as reports
-from training.card import render
-from training.recipe import Recipe, from_params
+from training.card import recipe_of, render
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "training" / "runs" / "clean5-crossformer-cpu-muon"
@@ -36,8 +35,7 @@ def test_the_card_is_that_of_the_bundled_artifact() -> None:
 def test_the_card_is_made_from_the_records() -> None:
     """Run, recipe and report give the card as it is: nothing in it is typed by hand."""
     run = read_run(RUN)
-    recipe = from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
-    assert render(reports.read(RUN / "report.json"), recipe, run) == CARD
+    assert render(reports.read(RUN / "report.json"), recipe_of(run), run) == CARD
 
 
 def test_the_card_names_data_and_temperature() -> None:

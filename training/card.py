@@ -73,6 +73,11 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
     )
 
 
+def recipe_of(run: RunInfo) -> Recipe:
+    """The recipe among what a run was asked for."""
+    return from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
+
+
 def _count(params: Mapping[str, str], name: str) -> str:
     return f"{int(params[name]):,}" if name in params else _UNKNOWN
 
@@ -203,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         run = read_run(options.run)
-        recipe = from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
+        recipe = recipe_of(run)
         report = reports.read(options.report or options.run / ARTIFACTS / REPORT_FILE)
         out = options.out or options.run / ARTIFACTS / CARD_FILE
         out.write_text(render(report, recipe, run), encoding="utf-8")

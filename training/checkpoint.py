@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cosmoformer.errors import first_line
 from training.flat import full_name
 from training.recipe import from_params
 
@@ -61,7 +62,7 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no checkpoint of a training run: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"{path} is no checkpoint of a training run: {first_line(error)}") from None
     except Exception as error:  # pickle's own errors
         raise ValueError(f"{path} is no checkpoint of a training run ({type(error).__name__})") from None
     if not isinstance(state, dict) or not {"recipe", "progress", "best"} <= set(state):
@@ -127,7 +128,7 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
     fitting = {
         name: weights[name].reshape(value.shape)
         for name, value in own.items()
-        if name in weights and _sides(weights[name]) == _sides(value)
+        if name in weights and weights[name].squeeze().shape == value.squeeze().shape
     }
     if not fitting:
         raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
@@ -135,7 +136,3 @@ def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
         for name, value in fitting.items():
             own[name].copy_(value)
     return sorted(set(own) - set(fitting))
-
-
-def _sides(value: Tensor) -> list[int]:
-    return [side for side in value.shape if side != 1]

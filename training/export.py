@@ -65,7 +65,7 @@ def export(
         temperature=round(temperature, 4),
         run=run,
         data_version=data_version,
-        kind="classification" if task.predicted == task.classes else "values",
+        kind="classification" if task.is_classification else "values",
     )
     return pack(kind.load(task.outputs, recipe.image_size, weights), inference, task, metadata)
 

@@ -50,7 +50,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
     record.artifact((MODEL_FILE, content))
     model = artifact.load(content)
     split, images = _unseen(job, data, cache)
-    if job.task.predicted == job.task.classes:
+    if job.task.is_classification:
         figures = _measure_classes(trainer, model, split, images, record)
     else:
         figures = job.task.judge(trainer.predict(best, images), images.labels, images.targets)

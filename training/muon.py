@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 class MuonAndAdamW(torch.optim.Optimizer):
@@ -56,13 +56,15 @@ class MuonAndAdamW(torch.optim.Optimizer):
         self._adamw.load_state_dict(state_dict["adamw"])
 
 
-def are_hidden(weights: list[nn.Parameter], smallest: int = 32) -> list[bool]:
-    """Which weights are Muon's: matrices with two sides of at least ``smallest``, but for the last, which gives the outputs."""
-    return [
-        index + 1 < len(weights) and len(sides) == 2 and min(sides) >= smallest
-        for index, sides in enumerate(_sides(weight) for weight in weights)
-    ]
+def split_hidden(weights: list[nn.Parameter], smallest: int = 32) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Hidden matrices, which are Muon's, and all other weights.
 
-
-def _sides(weight: Tensor) -> list[int]:
-    return [side for side in weight.shape if side != 1]
+    A hidden matrix has two sides of at least ``smallest``, and is not the last, which gives the outputs.
+    """
+    hidden: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for weight in weights:
+        sides = weight.squeeze().shape
+        is_hidden = weight is not weights[-1] and len(sides) == 2 and min(sides) >= smallest
+        (hidden if is_hidden else others).append(weight)
+    return hidden, others

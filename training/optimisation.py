@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import compress
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.muon import MuonAndAdamW, are_hidden
+from training.muon import MuonAndAdamW, split_hidden
 from training.recipe import Recipe, RecipeError
 
 
@@ -20,19 +19,13 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     decayed = [parameter for parameter in parameters if parameter.squeeze().ndim > 1]
     others = [parameter for parameter in parameters if parameter.squeeze().ndim <= 1]
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    is_muons = are_hidden(decayed) if recipe.optimiser == "muon" else [False] * len(decayed)
-    groups = [
-        {
-            "params": [weight for weight, is_muon in zip(decayed, is_muons, strict=True) if not is_muon],
-            "weight_decay": decay,
-        },
-        {"params": others, "weight_decay": 0.0},
-    ]
+    hidden, decayed = split_hidden(decayed) if recipe.optimiser == "muon" else ([], decayed)
+    groups = [{"params": decayed, "weight_decay": decay}, {"params": others, "weight_decay": 0.0}]
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=rate, fused=True)
-    if not any(is_muons):
+    if not hidden:
         raise RecipeError(f"optimiser muon needs hidden matrices, of which {recipe.model} has none: use adamw")
-    return MuonAndAdamW(list(compress(decayed, is_muons)), groups, rate, decay)
+    return MuonAndAdamW(hidden, groups, rate, decay)
 
 
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:

@@ -11,7 +11,6 @@ machine that cannot reach it, ``cosmoformer import-run`` brings it there later. 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import logging
 import os
 import sys
@@ -21,8 +20,9 @@ from pathlib import Path
 import torch
 
 from cosmoformer import settings
+from cosmoformer.artifact import digest
 from cosmoformer.cpus import cpu_limit
-from cosmoformer.errors import CosmoFormerError
+from cosmoformer.errors import CosmoFormerError, first_line
 from cosmoformer.mirror import Mirror
 from cosmoformer.registry import Registry
 from cosmoformer.run_folder import RUN_FILE, read_run
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     except RuntimeError as error:  # torch's, which has a cure in some cases
         if (cure := _cure(error)) is None:
             raise
-        print(f"error: {str(error).strip().splitlines()[0]}: {cure}", file=sys.stderr)
+        print(f"error: {first_line(error)}: {cure}", file=sys.stderr)
     return 1
 
 
@@ -76,13 +76,14 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
     registry = Registry(settings.load()) if os.environ.get("MLFLOW_TRACKING_URI") else None
     trainer = Trainer(job)  # first: a folder of another run is refused, and that run's record stays as it is
     if place.agree(_is_finished(options.out)):
-        print(f"{options.out} holds this run, finished: give another folder to train again")
+        if place.is_first:
+            print(f"{options.out} holds this run, finished: give another folder to train again")
         return 0
     if not place.is_first:
         logging.getLogger().setLevel(logging.WARNING)
         trainer.fit(stop)
         return 0
-    record = _record(options, job)
+    record = _record(options, trainer)
     with Mirror(record.folder, registry) if registry else nullcontext():
         _run_recorded(options, trainer, record, stop)
     return 0
@@ -125,14 +126,15 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
     return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
 
 
-def _record(options: argparse.Namespace, job: Job) -> RunRecord:
+def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
+    job = trainer.job
     name = options.name or f"{job.task.name}-{job.recipe.model}-{options.out.name}"
     params = {
         **job.recipe.params(),
         # Names, not paths: a record can be published as it is.
         "recipe": Path(options.recipe).name,
         "initial_weights": _told(options.init) if options.init else "fresh",
-        "train_images": str(int(job.task.teaching(job.train.labels, job.recipe.target_weight).sum())),
+        "train_images": str(len(trainer.rows)),
         "train_images_with_a_label": str(int((job.train.labels >= 0).sum())),
         "val_images": str(len(job.val.labels)),
         "skipped_images": str(len(job.train.skipped) + len(job.val.skipped)),
@@ -143,8 +145,8 @@ def _record(options: argparse.Namespace, job: Job) -> RunRecord:
 
 
 def _told(weights: Path) -> str:
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    return f"{Path(weights.parent.name, weights.name)} (SHA-256 {digest[:16]}…)"
+    sha256 = digest(weights.read_bytes())
+    return f"{Path(weights.parent.name, weights.name)} (SHA-256 {sha256[:16]}…)"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -64,6 +64,11 @@ class Task:
         """Names of what people are told, in order; they travel with the artifact."""
         return self.classes
 
+    @property
+    def is_classification(self) -> bool:
+        """Whether people are told probabilities of classes, not other values."""
+        return self.predicted == self.classes
+
     def looking_at(self, crop: float) -> Task:
         """The task with this ``crop``; 0 leaves it as it is."""
         return replace(self, crop=crop or self.crop)

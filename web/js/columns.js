@@ -2,6 +2,7 @@
 // and in the same order, and around them what only the page knows.
 
 import { secondsOf } from "./parts.js";
+import { namesOf } from "./states.js";
 
 /** [heading, members of the result that lead to the value, kind, description, unit, UCD (IVOA UCD1+)] */
 const OF_RESULT = [
@@ -44,10 +45,9 @@ const OF_PAGE = [
 
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
-  const namesOf = (member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))].sort();
   const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
     column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd));
-  return [FILE, ...ofResult, ...namesOf("probabilities").map(probability), ...namesOf("values").map(taskValue), ...OF_PAGE];
+  return [FILE, ...ofResult, ...namesOf(items, "probabilities").sort().map(probability), ...namesOf(items, "values").sort().map(taskValue), ...OF_PAGE];
 }
 
 function answerSeconds(item) {

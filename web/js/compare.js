@@ -5,7 +5,7 @@ import { describeClass, inOrder, spaced } from "./classes.js";
 import { inDigits, inSeconds, make, modelOf, part, say, secondsOf, shown, titleOf } from "./parts.js";
 import { closeByBackdrop } from "./large.js";
 import { percent } from "./results.js";
-import { STATES } from "./states.js";
+import { namesOf, STATES } from "./states.js";
 
 const AT_LEAST = 2;
 const AT_MOST = 12; // more columns than this are no comparison
@@ -62,13 +62,12 @@ function wordsFor(count) {
 }
 
 function rows(items) {
-  const namesOf = (member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))];
   return [
     make("thead", "", row("Galaxy", items, headOf)),
     make("tbody", "",
       row("Shape", items, shapeOf),
-      ...inOrder(namesOf("probabilities")).map((name) => row(describeClass(name).short, items, (item) => shareOf(item, name))),
-      ...namesOf("values").map((name) => row(spaced(name), items, (item) => valueOf(item, name))),
+      ...inOrder(namesOf(items, "probabilities")).map((name) => row(describeClass(name).short, items, (item) => shareOf(item, name))),
+      ...namesOf(items, "values").map((name) => row(spaced(name), items, (item) => valueOf(item, name))),
       row("Model", items, (item) => make("td", "quiet", shown(modelOf(item.result)))),
       row("Answered in", items, (item) => make("td", "quiet", item.result ? inSeconds(secondsOf(item)) : ""))),
   ];

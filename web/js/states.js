@@ -41,6 +41,9 @@ export const isSending = (item) => item.state === "waiting" || item.state === "u
 /** Whether there is a prediction of an item: a class, or the values of a task that is no classification. */
 export const isJudged = (item) => Boolean(item.result?.prediction);
 
+/** Names of all the `probabilities`, or `values`, that the items' predictions have. */
+export const namesOf = (items, member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))];
+
 /** The predicted class of an item, or undefined. */
 export const classOf = (item) => item.result?.prediction?.class;
 
