@@ -20,6 +20,7 @@ class _FuncDistribution(Distribution):
         self.metadata.name = "function"
         # In place: the metadata shares this list.
         self.packages.append("function")
+        self.package_dir = {**(self.package_dir or {}), "function": "functions/classify/function"}
         for extra in (os.environ["COSMOFORMER_FUNC"], "func"):
             self.install_requires.extend(self.extras_require[extra])
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cosmoformer.errors import ImageRejected
+from functions.classify.picture import WORKING_SIDE, Limits, Picture, check_size, too_large
 
 Image.MAX_IMAGE_PIXELS = None  # :func:`decode` has its own limit, with its own words
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
 FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, GIF, BMP, JPEG 2000 and FITS"
-WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
-SMALLEST_SIDE = 8  # pixels
 REDUCIBLE_MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
 EXIF_ORIENTATION = 0x0112
 #: What brings a picture upright, by its EXIF orientation (CIPA DC-008, table "Orientation").
@@ -56,38 +54,6 @@ KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What is decoded at most.
-
-    Attributes:
-        image_bytes: of a file, also after decompression.
-        image_pixels: width times height.
-    """
-
-    image_bytes: int
-    image_pixels: int
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded image.
-
-    Attributes:
-        pixels: uint8 (S, S, 3), RGB.
-        width: as stored in the file, pixels.
-        height: likewise; where EXIF turns a picture on its side, the two are swapped in what is shown.
-        format: file format.
-        conversions: what was done to it, in order.
-    """
-
-    pixels: NDArray[np.uint8]
-    width: int
-    height: int
-    format: str
-    conversions: tuple[str, ...]
-
-
 def decode(content: bytes, limits: Limits) -> Picture:
     """Decode a file.
 
@@ -116,28 +82,6 @@ def decode(content: bytes, limits: Limits) -> Picture:
     except Exception as error:  # decoders raise almost anything on hostile bytes, and all of it means the same
         raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None
     return _square(image, width, height, name, conversions)
-
-
-def too_large(size: int, limit: int) -> ImageRejected:
-    """The rejection of a file of ``size`` bytes."""
-    return ImageRejected("too_large", f"The file has {size:,} bytes; at most {limit:,} are classified.")
-
-
-def check_size(width: int, height: int, limit: int) -> None:
-    """Check, before anything is decoded, that a picture shows enough and fits in memory.
-
-    Raises:
-        ImageRejected: it has fewer than :data:`SMALLEST_SIDE` pixels a side, or more than ``limit`` in all.
-    """
-    if min(width, height) < SMALLEST_SIDE:
-        raise ImageRejected(
-            "no_picture", f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed."
-        )
-    if width * height > limit:
-        raise ImageRejected(
-            "too_many_pixels",
-            f"The picture has {width:,} × {height:,} pixels; at most {limit:,} in all are classified.",
-        )
 
 
 def _gunzip(content: bytes, limit: int) -> bytes:

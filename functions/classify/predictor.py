@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cosmoformer import results
-from cosmoformer.artifact import Artifact
 from cosmoformer.errors import ImageRejected, ModelRefused
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, Result
-from functions.classify.images import Limits, Picture, decode
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage import results
+from cosmoformer.storage.results import ImageFacts, Origin, Result
+from functions.classify.images import decode
 from functions.classify.judgements import Judgement
+from functions.classify.picture import Limits, Picture
 
 __all__ = [
     "Limits",

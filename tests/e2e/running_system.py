@@ -14,11 +14,11 @@ from typing import Any
 import urllib3
 
 from cosmoformer import settings as settings_module
-from cosmoformer.cli.environment import FILE_NAME, read_settings_file
 from cosmoformer.local.process import free_port
-from cosmoformer.registry import Registry
-from cosmoformer.results import Result, ResultsBucket, result_key
-from cosmoformer.store import Store
+from cosmoformer.models.registry import Registry
+from cosmoformer.settings_file import FILE_NAME, read_settings_file
+from cosmoformer.storage.results import Result, ResultsBucket, result_key
+from cosmoformer.storage.store import Store
 
 PORTS = ("STORE_PORT", "PAGE_PORT", "INGEST_PORT", "BROKER_PORT", "CLASSIFY_PORT", "MLFLOW_PORT")
 

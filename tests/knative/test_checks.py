@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cosmoformer import events
+from cosmoformer.events import cloudevents
 from tests.knative.checks import CHECKS
 from tests.knative.event_routes import EXPECTED, constant_types
 from tests.knative.objects import container, knative_service, named
@@ -200,10 +200,10 @@ def test_every_check_is_shown_to_work() -> None:
 
 
 def test_every_event_type_of_the_code_has_a_route() -> None:
-    """Each type that events.py names is a type, or the start of types, whose way is written down."""
+    """Each type that cloudevents.py names is a type, or the start of types, whose way is written down."""
     unknown = {name for name in constant_types() if not any(type.startswith(name) for type in EXPECTED)}
     assert unknown == set()
-    assert {events.IMAGE, events.ALIAS_MOVED, events.OBJECT_CREATED} <= constant_types()
+    assert {cloudevents.IMAGE, cloudevents.ALIAS_MOVED, cloudevents.OBJECT_CREATED} <= constant_types()
 
 
 @pytest.mark.parametrize(

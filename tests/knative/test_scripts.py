@@ -9,9 +9,9 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.knative.rendering import KNATIVE
 from tests.mlflow_server import MlflowServer

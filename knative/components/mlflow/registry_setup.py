@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from cosmoformer import logs, settings
 from cosmoformer.errors import SettingsError
-from cosmoformer.local.bootstrap import register_bundled_model, subscribe_to_promotions
-from cosmoformer.registry import Registry
+from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.webhooks import subscribe_to_promotions
 
 
 def main() -> None:

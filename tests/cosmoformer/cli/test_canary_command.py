@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer import canary
-from cosmoformer.canary import CanaryRelease
+from cosmoformer.cluster import canary
+from cosmoformer.cluster.canary import CanaryRelease
+from cosmoformer.cluster.kubectl import Kubectl
 from cosmoformer.errors import PermanentError
-from cosmoformer.kubectl import Kubectl
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.held_out import held_out
 from tests.cosmoformer.tiny_artifact import tiny_artifact
