@@ -2,7 +2,7 @@
 
 The weights are always those of :class:`vit_pytorch.crossformer.CrossFormer`. :class:`CrossFormerGraph` computes the same
 function from the same parameters, but keeps channels last (so that layer norms and 1x1 convolutions become
-``layer_norm`` and ``linear``). It is what training runs; :mod:`training.models.crossformer_inference` is what is exported.
+``layer_norm`` and ``linear``). It is what training runs; :mod:`training.artifact.crossformer_inference` is what is exported.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm
 
-from training.models import Model
-from training.models.crossformer_inference import (
+from training.artifact.crossformer_inference import (
     InferenceGraph,
     attentions,
     convolve_spread,
@@ -25,6 +24,7 @@ from training.models.crossformer_inference import (
     split_windows,
     spread,
 )
+from training.models import Model
 
 
 @dataclass(frozen=True)
