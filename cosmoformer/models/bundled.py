@@ -14,6 +14,11 @@ BUNDLED = resources.files("cosmoformer") / "bundled"
 _MODEL, _CARD = "model.pt", "model.json"
 
 
+def bundled_artifact() -> bytes:
+    """The artifact file that ships with CosmoFormer."""
+    return (BUNDLED / _MODEL).read_bytes()
+
+
 def register_bundled_model(registry: Registry, report: Callable[[str], None]) -> ModelVersion | None:
     """Register the model that ships with CosmoFormer under the champion's alias, unless the registry has versions.
 
@@ -24,7 +29,7 @@ def register_bundled_model(registry: Registry, report: Callable[[str], None]) ->
         The version that was given the alias, or None.
     """
     settings = registry.settings
-    content = (BUNDLED / _MODEL).read_bytes()
+    content = bundled_artifact()
     if versions := registry.versions():
         if registry.aliases() or any(version.sha256 != digest(content) for version in versions):
             return None

@@ -32,6 +32,7 @@ from cosmoformer.errors import (
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated, read_event
+from cosmoformer.images.picture import too_large
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
@@ -40,7 +41,6 @@ from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
 from functions.classify.judgements import Judgement, Judgements
 from functions.classify.line import Line
-from functions.classify.picture import too_large
 from functions.classify.serving import ModelServing, Served
 from functions.classify.start_times import StartTimes
 from functions.runtime.process_clock import CLOCK

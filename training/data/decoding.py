@@ -19,9 +19,9 @@ from PIL import Image
 
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import ImageRejected
+from cosmoformer.images.decoding import decode
+from cosmoformer.images.picture import Limits
 from cosmoformer.terminal import console, progress
-from functions.classify.images import decode
-from functions.classify.picture import Limits
 
 #: An image that stands in two splits is kept in the one that comes first: a training set can spare it best.
 ORDER = ("test", "val", "train")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import resource
 import shutil
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import Self
 
+import psutil
 import torch
 
 from cosmoformer.cpus import cpu_limit
@@ -21,7 +19,6 @@ _log = logging.getLogger(__name__)
 
 _MIB = 1 << 20
 _TIMEOUT_S = 10
-_STATM = Path("/proc/self/statm")  # in pages; the second number is the resident set
 # What nvidia-smi is asked for, and the name of the figure. The driver brings the program; torch asks for a package besides.
 _QUERIES = {
     "utilization.gpu": "system/gpu_utilisation_percent",
@@ -63,7 +60,11 @@ class SystemSampler:
             cpu = 100 * (after[0] - before[0]) / (after[1] - before[1]) / cpu_limit()
             before = after
             try:
-                figures = {"system/cpu_percent": cpu, "system/rss_mib": _resident() / _MIB, **_gpu(self._device)}
+                figures = {
+                    "system/cpu_percent": cpu,
+                    "system/rss_mib": psutil.Process().memory_info().rss / _MIB,
+                    **_gpu(self._device),
+                }
                 self._record.log(None, figures)
             except Exception as error:  # no run ends for want of these
                 _log.warning("the system's figures are no longer recorded: %s", error)
@@ -72,16 +73,8 @@ class SystemSampler:
 
 def _busy() -> tuple[float, float]:
     """CPU seconds of this process and its ended children, and the time, seconds."""
-    times = os.times()
+    times = psutil.Process().cpu_times()
     return times.user + times.system + times.children_user + times.children_system, time.monotonic()
-
-
-def _resident() -> float:
-    """Bytes of memory that this process has; where the system does not tell, the most it ever had."""
-    try:
-        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
 
 
 def _gpu(device: torch.device) -> dict[str, float]:

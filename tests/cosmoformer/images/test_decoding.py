@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cosmoformer.errors import ImageRejected
+from cosmoformer.images.decoding import decode
+from cosmoformer.images.fits import stretch
+from cosmoformer.images.picture import Limits, Picture
 from cosmoformer.render import SAMPLES, render
-from functions.classify.fits import stretch
-from functions.classify.images import decode
-from functions.classify.picture import Limits, Picture
 
 LIMITS = Limits(image_bytes=32 << 20, image_pixels=32 << 20)
 
@@ -394,8 +394,8 @@ def test_an_animation_cut_off_behind_its_first_frame_is_damaged(galaxy: Image.Im
 
 PEAK = """
 import sys
-from functions.classify.images import decode
-from functions.classify.picture import Limits
+from cosmoformer.images.decoding import decode
+from cosmoformer.images.picture import Limits
 def peak():  # of this process alone: the figure of getrusage starts at what the parent had
     line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     return int(line.split()[1]) // 1024

@@ -20,7 +20,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
-from functions.classify.picture import WORKING_SIDE, check_size
+from cosmoformer.images.picture import WORKING_SIDE, check_size
 
 SOFTENING = 10.0
 WHITE_PERCENTILE = 99.7

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cosmoformer.errors import ImageRejected
-from functions.classify.picture import WORKING_SIDE, Limits, Picture, check_size, too_large
+from cosmoformer.images.picture import WORKING_SIDE, Limits, Picture, check_size, too_large
 
 Image.MAX_IMAGE_PIXELS = None  # :func:`decode` has its own limit, with its own words
 
@@ -67,7 +67,7 @@ def decode(content: bytes, limits: Limits) -> Picture:
     if content.startswith(GZIP_MAGIC):
         content = _gunzip(content, limits.image_bytes)
     if content.startswith(FITS_MAGIC):
-        from functions.classify.fits import read_fits  # astropy is imported only when a FITS file arrives
+        from cosmoformer.images.fits import read_fits  # astropy is imported only when a FITS file arrives
 
         pixels, width, height = read_fits(content, limits.image_pixels)
         reduced = ["reduced"] if max(pixels.shape) < max(width, height) else []
@@ -82,6 +82,17 @@ def decode(content: bytes, limits: Limits) -> Picture:
     except Exception as error:  # decoders raise almost anything on hostile bytes, and all of it means the same
         raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None
     return _square(image, width, height, name, conversions)
+
+
+def of_pixels(pixels: NDArray[np.uint8]) -> Picture:
+    """The picture of an array of pixels that is decoded already: uint8 (H, W, 3) RGB, or (H, W) grey.
+
+    Raises:
+        ImageRejected: it is too small, or shows nothing.
+    """
+    height, width = pixels.shape[:2]
+    check_size(width, height, limit=max(width * height, 1))
+    return _square(Image.fromarray(pixels).convert("RGB"), width, height, "array", [])
 
 
 def _gunzip(content: bytes, limit: int) -> bytes:
