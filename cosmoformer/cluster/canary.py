@@ -21,13 +21,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cosmoformer.cluster.kubectl import Kubectl, Object
+from cosmoformer.cluster.kubectl import Kubectl, Object, is_spoilt
+from cosmoformer.cluster.progress import progress_deadline_s, standing
 from cosmoformer.errors import PermanentError, TransientError
 
 KIND, NAME = "services.serving.knative.dev", "classify"
 TAG = "canary"
-#: A start may pull an image; Knative itself gives up after progress-deadline, which is 600 s.
-SETTLE_S = 660.0
+_GRACE_S = 60.0  # beyond the progress deadline, until Knative says so
 _FAILED_S = 10.0  # a condition may be False for a moment while controllers catch up with each other
 _POLL_S = 1.0
 _PINNED = re.compile(r"canary-([0-9]+)")
@@ -143,10 +143,10 @@ class CanaryRelease:
     Args:
         kubectl: the cluster and namespace.
         report: is told of each step.
-        settle_s: how long a step may take, seconds.
+        settle_s: how long a step may take, seconds; None is as long as Knative itself waits for a revision.
     """
 
-    def __init__(self, kubectl: Kubectl, report: Report, settle_s: float = SETTLE_S) -> None:
+    def __init__(self, kubectl: Kubectl, report: Report, settle_s: float | None = None) -> None:
         self._kubectl, self._report, self._settle_s = kubectl, report, settle_s
 
     def now(self) -> Canary:
@@ -198,6 +198,9 @@ class CanaryRelease:
             TransientError: it takes too long.
         """
         service = self._kubectl.get(KIND, NAME)
+        if is_spoilt(service):
+            self._change(lambda found: found)
+            self._report("mended: manifests can be applied to the Service again")
         canary = read(service)
         if canary.version is None and service["spec"].get("traffic", [TO_LATEST]) == [TO_LATEST]:
             raise PermanentError("no canary is running", "`cosmoformer canary start VERSION` starts one")
@@ -218,32 +221,27 @@ class CanaryRelease:
 
     def _settled(self, wanted: str = "Ready") -> Object:
         """The Service once Knative has done what its spec says, as far as a condition goes."""
-        deadline, failed_since = time.monotonic() + self._settle_s, None
+        began, failed_since, told = time.monotonic(), None, ""
         while True:
             service = self._kubectl.get(KIND, NAME)
-            ready = _condition(service, wanted)
-            if ready.get("status") == "True":
+            now, found = time.monotonic(), standing(self._kubectl, service, wanted)
+            if found.is_done:
                 return service
-            now = time.monotonic()
-            failed_since = (failed_since or now) if ready.get("status") == "False" else None
-            why = ready.get("message") or "Knative has not got to it yet"
-            if failed_since is not None and now - failed_since > min(_FAILED_S, self._settle_s):
+            if found.why and found.why != told:
+                told = found.why
+                self._report(f"waiting: {told}")
+            why = told or "Knative has not got to it yet"
+            hopeless = found.has_failed and not found.may_pass
+            failed_since = (failed_since or now) if hopeless else None
+            if failed_since is not None and now - failed_since > _FAILED_S:
                 raise PermanentError(
                     f"the Service {NAME} is not ready: {why}",
                     "`cosmoformer canary abort` goes back; the traffic is where it was",
                 )
-            if now > deadline:
+            settle_s = self._settle_s or progress_deadline_s(service) + _GRACE_S
+            if now - began > settle_s:
                 raise TransientError(
-                    f"the Service {NAME} is not ready after {self._settle_s:.0f} s: {why}",
+                    f"the Service {NAME} is not ready after {settle_s:.0f} s: {why}",
                     "The same command goes on; `cosmoformer canary abort` goes back",
                 )
             time.sleep(_POLL_S)
-
-
-def _condition(service: Object, wanted: str) -> Object:
-    """A condition, if it is about the present spec."""
-    status = service.get("status", {})
-    if status.get("observedGeneration") != service["metadata"]["generation"]:
-        return {}
-    conditions: list[Object] = status.get("conditions", [])
-    return next((condition for condition in conditions if condition["type"] == wanted), {})

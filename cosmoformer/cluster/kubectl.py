@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -14,6 +15,18 @@ Object = dict[str, Any]
 _TIMEOUT_S = 120.0
 _ATTEMPTS = 8
 _CONFLICT = "the object has been modified"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+#: What the API server adds to an object's metadata, and no manifest says.
+_SERVERS_METADATA = (
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+#: Likewise what Knative adds to a Service's annotations; it refuses their removal.
+_SERVERS_ANNOTATIONS = (_LAST_APPLIED, "serving.knative.dev/creator", "serving.knative.dev/lastModifier")
 
 
 class Kubectl:
@@ -65,7 +78,11 @@ class Kubectl:
         return found
 
     def edit(self, kind: str, name: str, change: Callable[[Object], Object]) -> Object:
-        """Replace an object by a changed one; somebody else's change in between is kept, and this one made again.
+        """Change an object; somebody else's change in between is kept, and this one made again.
+
+        What differs is sent as a merge patch (RFC 7386) that carries the resourceVersion which was read, so that a newer object
+        is not overwritten. `kubectl replace` would write that, uid and status into the annotation that `kubectl apply` compares
+        with, and no later apply would be accepted; such an annotation is put right on the way.
 
         Args:
             kind: the kind, with its group.
@@ -79,13 +96,62 @@ class Kubectl:
             PermanentError: the cluster refuses the object, or others change it all the time.
         """
         for attempt in range(_ATTEMPTS):
-            changed = change(self.get(kind, name))
-            try:  # it carries the resourceVersion that was read, so a newer object is not overwritten
-                answer = self.run("replace", "--filename", "-", "--output", "json", stdin=json.dumps(changed))
+            found = self.get(kind, name)
+            patch = merge_patch(found, with_sound_annotation(change(found)))
+            patch.setdefault("metadata", {})["resourceVersion"] = found["metadata"]["resourceVersion"]
+            try:
+                answer = self.run(
+                    "patch", kind, name, "--type", "merge", "--patch", json.dumps(patch), "--output", "json"
+                )
             except PermanentError as error:
                 if _CONFLICT not in str(error) or attempt == _ATTEMPTS - 1:
                     raise
                 continue
-            replaced: Object = json.loads(answer)
-            return replaced
+            patched: Object = json.loads(answer)
+            return patched
         raise AssertionError("the loop returns or raises")
+
+
+def merge_patch(old: Object, new: Object) -> Object:
+    """What turns one object into another, as a merge patch (RFC 7386): lists as a whole, null for what is gone."""
+    patch: Object = {name: None for name in old if name not in new}
+    for name, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(name), dict):
+            if inner := merge_patch(old[name], value):
+                patch[name] = inner
+        elif name not in old or old[name] != value:
+            patch[name] = value
+    return patch
+
+
+def is_spoilt(found: Object) -> bool:
+    """Whether `kubectl replace` has left an object that `kubectl apply` can no longer change."""
+    applied = _last_applied(found)
+    if applied is None:
+        return False
+    # Generated manifests may say `creationTimestamp: null`, which does no harm.
+    return "status" in applied or any(applied["metadata"].get(name) for name in _SERVERS_METADATA)
+
+
+def with_sound_annotation(found: Object) -> Object:
+    """The object, with an annotation of the last apply that holds nothing but what a manifest may say."""
+    if not is_spoilt(found):
+        return found
+    applied = _last_applied(found) or {}
+    applied.pop("status", None)
+    metadata = applied["metadata"]
+    for name in _SERVERS_METADATA:
+        metadata.pop(name, None)
+    for name in _SERVERS_ANNOTATIONS:
+        metadata.get("annotations", {}).pop(name, None)
+    mended = copy.deepcopy(found)
+    mended["metadata"]["annotations"][_LAST_APPLIED] = json.dumps(applied) + "\n"
+    return mended
+
+
+def _last_applied(found: Object) -> Object | None:
+    text = found["metadata"].get("annotations", {}).get(_LAST_APPLIED)
+    if text is None:
+        return None
+    applied: Object = json.loads(text)
+    return applied

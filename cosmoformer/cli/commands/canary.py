@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from cosmoformer.cli.commands.promote import move_alias, reason
@@ -52,7 +55,8 @@ def start(settings: Settings, version: int, percent: int, namespace: str) -> Non
     release.check_free(version)
     registry = Registry(settings)
     move_alias(registry, find_version(registry, version), canaries.alias(version))
-    _print(release.start(version, percent))
+    with _interruptible(f"cosmoformer canary start {version} --percent {percent}"):
+        _print(release.start(version, percent))
 
 
 @command.command()
@@ -77,7 +81,8 @@ def promote(settings: Settings, force: str, namespace: str) -> None:
     version = release.now().version
     if version is not None:  # None: the step after this one was interrupted
         move_alias(registry, find_version(registry, version), settings.model_alias, force=force)
-    release.end()
+    with _interruptible("cosmoformer canary promote"):
+        release.end()
 
 
 @command.command()
@@ -87,7 +92,19 @@ def abort(namespace: str) -> None:
 
     `cosmoformer sweep --again stale` lets it judge also what the canary judged.
     """
-    _release(namespace).end()
+    with _interruptible("cosmoformer canary abort"):
+        _release(namespace).end()
+
+
+@contextmanager
+def _interruptible(again: str) -> Iterator[None]:
+    """Ctrl-C ends a step between two changes of the Service, each of which is sound; what goes on and what goes back is told."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        back = "; `cosmoformer canary abort` goes back" if " start " in again else ""
+        click.echo(f"interrupted: `{again}` goes on{back}", err=True)
+        raise SystemExit(130) from None
 
 
 def _release(namespace: str) -> CanaryRelease:
