@@ -1,5 +1,5 @@
 """What Knative's webhooks refuse at 1.21, beyond the schemas: serving's `k8s_validation.go`, `annotation_validation.go` and
-`features.go`, eventing's `trigger_validation.go` and `pingsource_validation.go`, each with its defaults.
+`features.go`, eventing's `trigger_validation.go` and `pingsource_validation.go`, each with its defaults. Probes: probes.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.knative.objects import is_knative_service, knative_services, label, walk
+from tests.knative.probes import probe_problems
 from tests.knative.rendering import Object
 
 AUTOSCALING = "autoscaling.knative.dev/"
@@ -174,19 +175,7 @@ def _container(entry: Object, volumes: dict[str, Object]) -> Iterator[str]:
             yield f"the volume {mount['name']!r} must be mounted read-only"
     if entry.get("securityContext", {}).get("capabilities", {}).get("add"):
         yield "added capabilities need a feature that is disabled unless enabled"
-    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
-        yield from _probe(kind, entry.get(kind), readiness=kind == "readinessProbe")
-
-
-def _probe(kind: str, probe: Object | None, *, readiness: bool) -> Iterator[str]:
-    if probe is None:
-        return
-    if len(set(probe) & {"httpGet", "tcpSocket", "exec", "grpc"}) != 1:
-        yield f"{kind} must have exactly one way to ask"
-    if "port" in probe.get("httpGet", {}):
-        yield f"{kind}: leave the port to Knative"
-    if readiness and not probe.get("periodSeconds") and set(probe) & {"failureThreshold", "timeoutSeconds"}:
-        yield f"{kind}: without a period there is neither a timeout nor a threshold"
+    yield from probe_problems(entry)
 
 
 def eventing_problems(documents: list[Object]) -> list[str]:
