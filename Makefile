@@ -74,9 +74,9 @@ images:  ## build all images
 $(IMAGES:%=image-%): image-%:
 	@$(PYTHON) tools/build_images.py $*
 
-image-base: BASE ?= localhost/debian-python:bookworm
+# The shell reads BASE: as a variable of this target, make would keep that of the environment from all others.
 image-base:  ## make a base for them from Debian's packages, where no registry can be reached
-	@sh tools/debian_base.sh $(BASE)
+	@sh tools/debian_base.sh "$${BASE:-localhost/debian-python:bookworm}"
 
 test-images: $(VENV)/.test ceph podman  ## start the images that were built, as a cluster would
 	$(BIN)/python -m pytest tests/images/check_images.py
