@@ -17,7 +17,7 @@ from tests.cluster.gateway import PortForward, forwarded_port
 from tests.cluster.options import Image, Options
 from tests.knative.api_server import ApiServer
 from tests.knative.checks import CHECKS, OF_CONTRACTS
-from tests.knative.objects import knative_services, named, of_kind
+from tests.knative.objects import SETTINGS_MAPS, knative_services, named, of_kind, settings
 from tests.knative.references import SECRETS
 from tests.knative.rendering import KNATIVE, build, parse
 
@@ -79,13 +79,13 @@ def test_kustomization_renders(given: Options, tmp_path: Path) -> None:
     documents = parse(build(tmp_path))
     found = {name: check(documents) for name, check in CHECKS.items() if name not in ("images", OF_CONTRACTS)}
     assert {name: problems for name, problems in found.items() if problems} == {}
-    settings = named(documents, "ConfigMap", "cosmoformer-settings")
-    assert settings["data"]["S3_ENDPOINT_URL"] == given.store_url
-    assert settings["data"]["IMAGES_BUCKET"] == given.buckets["IMAGES_BUCKET"]
+    assert settings(documents)["S3_ENDPOINT_URL"] == given.store_url
+    assert {name: settings(documents)[name] for name in given.buckets} == given.buckets
     for service in knative_services(documents):
         (entry,) = service["spec"]["template"]["spec"]["containers"]
         assert entry["image"] == f"registry.example.com/galaxies/{service['metadata']['name']}:0.1.0"
-        assert entry["envFrom"][0]["configMapRef"]["name"] == settings["metadata"]["name"]
+        names = [named(documents, "ConfigMap", name)["metadata"]["name"] for name in SETTINGS_MAPS]
+        assert [source["configMapRef"]["name"] for source in entry["envFrom"]] == names
     assert of_kind(documents, "PingSource")[0]["spec"]["schedule"] == kustomization.NEVER
     kinds = [document["kind"] for document in documents]
     assert kinds.index("SinkBinding") < kinds.index("Service") < kinds.index("Trigger") < kinds.index("Job")

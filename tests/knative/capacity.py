@@ -7,6 +7,7 @@ from decimal import Decimal
 from cosmoformer.settings import load
 from functions.start import INGEST_THREADS, classify_threads
 from tests.knative.objects import container, knative_service, knative_services, label, named, of_kind, quantity
+from tests.knative.objects import settings as settings_of
 from tests.knative.rendering import Object
 from tests.knative.webhooks import AUTOSCALING, iso_seconds, seconds
 
@@ -91,7 +92,7 @@ def start_budget_s(service: Object) -> float:
 
 def answer_budget_s(documents: list[Object]) -> float:
     """The longest that classify takes from zero to an answer: start, alias and artifact, image and result, prediction."""
-    settings = load(named(documents, "ConfigMap", "cosmoformer-settings")["data"])
+    settings = load(settings_of(documents))
     requests = 2 * settings.registry_timeout_seconds + 2 * settings.store_timeout_seconds
     return start_budget_s(knative_service(documents, "classify")) + float(requests) + SLOWEST_PREDICTION_S
 
@@ -125,7 +126,7 @@ def timeout_problems(documents: list[Object]) -> list[str]:
 
 def concurrency_problems(documents: list[Object]) -> list[str]:
     """Requests that a pod is given and has no thread for, and targets that the limit never lets it reach."""
-    settings = load(named(documents, "ConfigMap", "cosmoformer-settings")["data"])
+    settings = load(settings_of(documents))
     threads = {"classify": classify_threads(settings) - _PROBES, "ingest": INGEST_THREADS}
     problems = []
     for service in knative_services(documents):

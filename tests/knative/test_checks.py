@@ -151,6 +151,7 @@ MISTAKES: list[tuple[str, str, Callable[[Documents], Any], str]] = [
     ("settings", "setting that does not exist", lambda d: _settings(d).update(S3_ENDPOINT="x"), "S3_ENDPOINT is no setting"),
     ("settings", "setting of one machine", lambda d: _settings(d).update(INGEST_PORT="8081"), "one machine only"),
     ("settings", "secret among the settings", lambda d: _settings(d).update(AWS_SECRET_ACCESS_KEY="x"), "belongs into a Secret"),
+    ("settings", "setting in the wrong ConfigMap", lambda d: _settings(d).update(S3_ENDPOINT_URL="http://store:7480"), "belongs into cosmoformer-storage"),
     ("settings", "number with a unit", lambda d: _settings(d).update(STORE_TIMEOUT_SECONDS="20s"), "must be a number"),
     ("settings", "wrong port of MLflow", lambda d: _settings(d).update(MLFLOW_TRACKING_URI="http://mlflow:8080"), "no port 8080"),
     ("settings", "MLflow that is not there", lambda d: _settings(d).update(MLFLOW_TRACKING_URI="http://registry:5000"), "no Service registry"),
