@@ -164,6 +164,8 @@ MISTAKES: list[tuple[str, str, Callable[[Documents], Any], str]] = [
     ("quota", "more than a container may have", lambda d: _own(d)["resources"]["limits"].update(cpu="9"), "LimitRange"),
     ("quota", "Job without a deadline", lambda d: _spec(d, "Job", "registry-setup")["template"]["spec"].pop("activeDeadlineSeconds"), "without a deadline"),
     ("timeouts", "request that gives up too early", lambda d: _pod(d).update(timeoutSeconds=60), "classify may take"),
+    ("timeouts", "sweep that is cut", lambda d: _pod(d, "ingest").update(timeoutSeconds=60), "ingest: a sweep lists"),
+    ("timeouts", "pods that do not end", lambda d: _pod(d, "ingest").update(timeoutSeconds=600), "more than 300 s to end"),
     ("timeouts", "slower store", lambda d: _settings(d).update(STORE_TIMEOUT_SECONDS="60"), "classify may take"),
     ("timeouts", "longer start", lambda d: _own(d)["startupProbe"].update(failureThreshold=120), "classify may take"),
     ("timeouts", "delivery that gives up too early", lambda d: _spec(d, "Trigger", "classify-objects")["delivery"].update(timeout="PT60S"), "delivery.timeout must be above"),

@@ -23,7 +23,7 @@ from tests.conftest import ObjectStore
 from tests.knative.checks import CHECKS, OF_CONTRACTS
 from tests.knative.objects import knative_services, of_kind, pod_templates
 from tests.knative.rendering import KNATIVE, OVERLAYS, build, kubectl, overlay, parse
-from tests.knative.runbook import PAGES, Command, commands, documents, kustomizations
+from tests.knative.runbook import PAGES, Command, blocks, commands, documents, kustomizations
 
 ROOT = KNATIVE.parent
 COMMANDS = commands()
@@ -170,6 +170,19 @@ def test_selectors_and_containers_exist() -> None:
     }
     assert selected == {"classify", "ingest"} and selected <= services
     assert named and named <= containers
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_console_is_awake_before_anything_is_typed_in_it(page: Path) -> None:
+    """Followed from top to bottom, each block that types into the console has woken it and waited for its pod."""
+    for block in blocks(page, "sh"):
+        awake = False
+        lines = [line.strip() for line in block.splitlines()]
+        for line, following in zip(lines, [*lines[1:], ""], strict=True):
+            if line.startswith("kubectl scale deployment/console"):
+                awake = line.endswith("1")
+                assert not awake or following.startswith("kubectl rollout status deployment/console --timeout="), block
+            assert awake or not line.startswith("kubectl exec deployment/console"), block
 
 
 def _rendered(folder: Path) -> str:
