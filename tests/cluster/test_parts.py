@@ -11,7 +11,7 @@ import pytest
 
 from cosmoformer.errors import PermanentError
 from tests.cluster import kustomization, options
-from tests.cluster.cluster import READY, SERVICES, Cluster, mentioning
+from tests.cluster.cluster import READY, REMOVAL_S, SERVICES, Cluster, mentioning
 from tests.cluster.conftest import GIVEN
 from tests.cluster.gateway import PortForward, forwarded_port
 from tests.cluster.options import Image, Options
@@ -171,6 +171,13 @@ def test_port_forward_tells_its_port() -> None:
     assert forwarded_port("Forwarding from [::1]:43567 -> 5000\n") is None
     with pytest.raises(AssertionError, match="refused"):
         _ = PortForward(["sh", "-c", "echo refused; exit 1"], "n", "s", 80).url
+
+
+def test_removal_waits_longer_than_any_pod(given: Options, tmp_path: Path) -> None:
+    """A pod that is asked ends when its request does at the latest; the removal is given more, and the test more still."""
+    kustomization.write(given, tmp_path)
+    longest = max(s["spec"]["template"]["spec"]["timeoutSeconds"] for s in knative_services(parse(build(tmp_path))))
+    assert longest + 60 <= REMOVAL_S < 1800
 
 
 def test_services_are_those_of_the_manifests(given: Options, tmp_path: Path) -> None:
