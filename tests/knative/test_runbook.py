@@ -40,6 +40,7 @@ _OF_OTHERS = {
     "secrets": set[str](),
     "namespace": {"trial"},
     "noobaa": {"noobaa"},
+    "configmap": {"config-observability"},
     "knativeserving": {"knative-serving"},
     "knativeeventing": {"knative-eventing"},
 }
