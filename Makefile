@@ -6,7 +6,7 @@ CEPH := radosgw ceph-mon ceph-osd ceph-common
 
 IMAGES := classify ingest web mlflow training
 
-.PHONY: run test test-cluster check setup setup-test ceph chromium format clean images bench $(IMAGES:%=image-%) image-base test-images podman
+.PHONY: run test test-cluster check setup setup-test ceph chromium promtool format clean images bench $(IMAGES:%=image-%) image-base test-images podman
 
 run: $(VENV)/.local ceph  ## set up what is missing, then run the whole system until Ctrl-C
 	@$(BIN)/cosmoformer up
@@ -30,7 +30,7 @@ format: $(VENV)/.test  ## apply the style
 
 setup: $(VENV)/.local
 
-setup-test: $(VENV)/.test $(VENV)/bin/kubectl ceph chromium
+setup-test: $(VENV)/.test $(VENV)/bin/kubectl ceph chromium promtool
 
 # torch first and by itself, at the version that artifacts are made with, from pip's default index. Whether that has a build
 # without CUDA depends on the platform; PIP_EXTRA_INDEX_URL, or pip's configuration, can name an index of CPU builds.
@@ -68,6 +68,11 @@ chromium:
 	@command -v chromium >/dev/null || \
 	  sh tools/install-packages.sh "Chromium, for the tests of the page" "PATH to a folder with a chromium; the page cannot be tested without it" chromium
 
+# Without it the tests of the alert rules are skipped.
+promtool:
+	-@command -v promtool >/dev/null || \
+	  sh tools/install-packages.sh "Prometheus, for the tests of the alert rules" "PATH to a folder with a promtool" prometheus
+
 # Container images (docs/images.md): BASE, ISOLATION, TORCH_INDEX_URL, IMAGE_PREFIX, IMAGE_TAG, ENGINE.
 images:  ## build all images
 	@$(PYTHON) tools/build_images.py
@@ -75,9 +80,9 @@ images:  ## build all images
 $(IMAGES:%=image-%): image-%:
 	@$(PYTHON) tools/build_images.py $*
 
-image-base: BASE ?= localhost/debian-python:bookworm
+# The shell reads BASE: as a variable of this target, make would keep that of the environment from all others.
 image-base:  ## make a base for them from Debian's packages, where no registry can be reached
-	@sh tools/debian_base.sh $(BASE)
+	@sh tools/debian_base.sh "$${BASE:-localhost/debian-python:bookworm}"
 
 test-images: $(VENV)/.test ceph podman  ## start the images that were built, as a cluster would
 	$(BIN)/python -m pytest tests/images/check_images.py

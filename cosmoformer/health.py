@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cosmoformer.errors import TransientError
-from cosmoformer.services import Service
+from cosmoformer.services import Service, document
 from cosmoformer.settings import Settings
 
 TIMEOUT_S = 5.0
+_POST_ONLY = 405  # Knative's brokers take events by POST, and answer this to anything else
 Facts = dict[str, Any]
 
 
@@ -19,12 +20,16 @@ def elsewhere(url: str) -> bool:
 
 
 def ask_broker(settings: Settings) -> Facts:
-    """The queue of the broker of `cosmoformer up`.
+    """The queue of the broker of `cosmoformer up`; of Knative's brokers only that they answer.
 
     Raises:
-        CosmoFormerError: it does not answer, or is another broker.
+        CosmoFormerError: it does not answer, or is something else.
     """
-    answer = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False).get("/queue")
+    broker = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False)
+    got = broker.send("GET", "/queue", expected=(_POST_ONLY,))
+    if got.status == _POST_ONLY:
+        return {"triggers": None}
+    answer = document(got)
     if not isinstance(answer, dict) or "triggers" not in answer:
         raise TransientError("it answers, but shows no queue")
     return answer
@@ -32,6 +37,8 @@ def ask_broker(settings: Settings) -> Facts:
 
 def say_broker(facts: Facts) -> str:
     """What waits at the broker, in a few words."""
+    if facts["triggers"] is None:
+        return "takes events; Knative's brokers show no queue"
     busy = [trigger for trigger in facts["triggers"] if any(trigger[count] for count in _OUTSTANDING)]
     return "; ".join(_say_trigger(trigger) for trigger in busy) or "nothing waits"
 

@@ -36,21 +36,26 @@ class Service:
         Raises:
             CosmoFormerError: it does not answer, or answers with an error.
         """
-        return _document(self.send("GET", path))
+        return document(self.send("GET", path))
 
-    def post(self, path: str, document: object) -> Any:
+    def post(self, path: str, request: object) -> Any:
         """The JSON answer to a JSON document.
 
         Raises:
             CosmoFormerError: it does not answer, or answers with an error.
         """
         headers = {"Content-Type": "application/json"}
-        return _document(self.send("POST", path, json.dumps(document).encode(), headers))
+        return document(self.send("POST", path, json.dumps(request).encode(), headers))
 
     def send(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        expected: tuple[int, ...] = (),
     ) -> urllib3.BaseHTTPResponse:
-        """The answer to a request, when it is a 2xx.
+        """The answer to a request, when its status is a 2xx or one of those ``expected``.
 
         Raises:
             TransientError: it does not answer, or answers with an error that may pass.
@@ -63,7 +68,7 @@ class Service:
             raise TransientError(
                 f"{url} does not answer: {_reason(error)}", f"Is {self.setting} right and does it run?"
             ) from error
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300 or answer.status in expected:
             return answer
         raise _problem(answer, f"{method} {url}")
 
@@ -83,7 +88,8 @@ def _problem(answer: urllib3.BaseHTTPResponse, request: str) -> CosmoFormerError
         return kind(f"{request} answered {answer.status}: {answer.data[:200].decode(errors='replace')}")
 
 
-def _document(answer: urllib3.BaseHTTPResponse) -> Any:
+def document(answer: urllib3.BaseHTTPResponse) -> Any:
+    """The JSON document of an answer; None when it has no body, text when it is no JSON."""
     try:
         return json.loads(answer.data) if answer.data else None
     except ValueError:

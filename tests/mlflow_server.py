@@ -31,9 +31,9 @@ class MlflowServer:
 
 
 @contextmanager
-def running_mlflow(folder: Path) -> Iterator[MlflowServer]:
-    """Start a server that keeps everything in ``folder``, and end it."""
-    port = free_port()
+def running_mlflow(folder: Path, port: int = 0) -> Iterator[MlflowServer]:
+    """Start a server that keeps everything in ``folder``, and end it; at a free port unless one is given."""
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]

@@ -5,7 +5,7 @@
 Environment, which `make` passes on (``make images BASE=…``):
 
 - ``IMAGE_PREFIX``, ``IMAGE_TAG``: names and version; those of knative/components/images unless given.
-- ``BASE``: the image that all are built on; each Containerfile's own unless given.
+- ``BASE``: the image that all are built on, and the name that ``make image-base`` gives; each Containerfile's own unless given.
 - ``TORCH_INDEX_URL``: the index that torch comes from; pip's own unless given.
 - ``ISOLATION``: ``chroot`` where containers cannot be nested.
 - ``ENGINE``: ``podman`` or ``buildah``; whichever there is unless given.
@@ -38,8 +38,19 @@ CONTAINERFILES: Mapping[str, Path] = {
     "training": Path("training/Containerfile"),
 }
 _NAMES = ROOT / "knative" / "components" / "images" / "kustomization.yaml"
-#: pip's options whose values may be paths.
-_WITH_PATHS = ("index-url", "extra-index-url", "find-links", "cert")
+#: pip's options whose values may be paths of what it reads.
+_WITH_PATHS = (
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "cert",
+    "client-cert",
+    "constraint",
+    "build-constraint",
+    "requirement",
+)
+#: A line of a constraints or requirements file that names another one, beside it unless its path is absolute.
+_INCLUDED = re.compile(r"^\s*(?:-c|-r|--constraint|--requirement)[ =]*([^\s#]+)", re.MULTILINE)
 
 
 def reference(name: str) -> str:
@@ -72,17 +83,37 @@ def pip_options() -> dict[str, str]:
         key, _, value = line.partition("=")
         section, _, option = key.partition(".")
         if section in ("global", "install", ":env:") and option != "config-file":
-            options[option] = " ".join(ast.literal_eval(value).split())  # a list stands in several lines
+            values = ast.literal_eval(value).split()  # a list stands in several lines
+            options[option] = " ".join(map(_absolute, values) if option in _WITH_PATHS else values)
     return options
 
 
+def _absolute(value: str) -> str:
+    """A path as the builds need it, which run in another folder."""
+    return value if urlsplit(value).scheme or not Path(value).exists() else str(Path(value).absolute())
+
+
 def local_paths(options: Mapping[str, str]) -> Iterator[Path]:
-    """Folders and files of this machine that pip's options name."""
+    """Folders and files of this machine that pip's options name, and those that these files name in turn."""
     for option in _WITH_PATHS:
         for value in options.get(option, "").split():
-            parts = urlsplit(value)
-            if parts.scheme in ("", "file") and Path(parts.path).exists():
-                yield _served_folder(Path(parts.path))
+            if (path := _local(value)) is not None:
+                reads = option in ("constraint", "build-constraint", "requirement")
+                yield from _with_included(path) if reads else [_served_folder(path)]
+
+
+def _local(value: str) -> Path | None:
+    """The file or folder of this machine that a value names, if it names one that is there."""
+    parts = urlsplit(value)
+    path = Path(parts.path)
+    return path if parts.scheme in ("", "file") and path.exists() else None
+
+
+def _with_included(file: Path) -> Iterator[Path]:
+    yield file
+    for name in _INCLUDED.findall(file.read_text(encoding="utf-8")):
+        if (path := _local(name if urlsplit(name).scheme else str(file.parent / name))) is not None:
+            yield from _with_included(path)
 
 
 def _served_folder(path: Path) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from cosmoformer.doctor import functions, registry, store
+from cosmoformer.doctor import functions, knative, registry, store
 from cosmoformer.doctor.check import Check, Finding, System, find
 from cosmoformer.settings import Settings
 
@@ -32,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     Check("broker", "K_SINK", functions.check_broker),
     Check("ingest", "INGEST_URL", functions.check_ingest),
     Check("classify", "CLASSIFY_URL", functions.check_classify),
+    Check("Knative's metrics", "", knative.check_metrics, essential=False),
     Check("dead letters", "S3_ENDPOINT_URL", store.check_dead_letters, essential=False),
     Check("backlog", "INGEST_URL", functions.check_backlog, essential=False),
 )

@@ -15,6 +15,7 @@ from cosmoformer.errors import PermanentError
 from tests.cluster import kustomization
 from tests.cluster.gateway import Gateway, PortForward
 from tests.cluster.options import Options
+from tests.cluster.readiness import Waiting
 from tests.e2e.running_system import wait_until
 from tests.knative.rendering import Object, kubectl
 
@@ -30,6 +31,8 @@ READY = (
     ("pingsources.sources.knative.dev/sweep", "condition=Ready"),
 )
 _SETUP_S = 900  # images are pulled
+#: Above the longest grace period of a pod, which is the time-out of its requests.
+REMOVAL_S = 600
 _OF_CLUSTER = ("get", "--raw")
 
 
@@ -55,18 +58,29 @@ class Cluster:
             kustomization.write(self.options, Path(folder))
             self.kubectl.run("apply", "--validate=strict", "--kustomize", folder)
 
+    def dry_run(self) -> str:
+        """What the cluster refuses of the manifests when it is asked before: more than it says of what is applied."""
+        with tempfile.TemporaryDirectory() as folder:
+            kustomization.write(self.options, Path(folder))
+            try:
+                self.kubectl.run("apply", "--dry-run=server", "--kustomize", folder)
+            except PermanentError as error:
+                return str(error)
+        return "a dry run finds nothing wrong"
+
     def wait_until_ready(self) -> None:
         """Wait for everything to be ready.
 
         Raises:
-            AssertionError: something is not; the message shows what the cluster says of it.
+            AssertionError: something is not, or, within a minute, a Service can never be; the message shows what the cluster
+                says of it, and what a dry run on it does.
         """
+        waiting = Waiting(self.kubectl)
         for what, condition in READY:
             try:
-                waiting = ("wait", *what.split(), f"--for={condition}", f"--timeout={_SETUP_S}s")
-                self.kubectl.run(*waiting, timeout_s=_SETUP_S + 30)
+                waiting.until(what, condition, _SETUP_S)
             except PermanentError as error:
-                raise AssertionError(f"{error}\n{self.describe()}") from None
+                raise AssertionError(f"{error}\n{self.dry_run()}\n{self.describe()}") from None
 
     def pods(self, service: str) -> list[Object]:
         """Pods of a Knative Service, those that are about to end included."""
@@ -90,6 +104,7 @@ class Cluster:
         said = []
         for arguments in (
             ("get", "services.serving.knative.dev,deployments,jobs,pods,brokers,triggers", "--output", "wide"),
+            ("get", "revisions.serving.knative.dev", "--output", "wide"),
             ("get", "events", "--sort-by=.lastTimestamp"),
             ("logs", "--selector", "app.kubernetes.io/part-of=cosmoformer", "--all-containers", "--tail=5", "--prefix"),
         ):
@@ -151,10 +166,10 @@ class Cluster:
         return found
 
     def remove(self) -> None:
-        """Delete the namespace and wait until it is gone."""
+        """Delete the namespace and wait until it is gone, its pods too, which finish what they are asked."""
         self.close()
-        name = self.options.name
-        self.kubectl.run("delete", "namespace", name, "--ignore-not-found", "--timeout=300s", timeout_s=330)
+        removal = ("delete", "namespace", self.options.name, "--ignore-not-found", f"--timeout={REMOVAL_S}s")
+        self.kubectl.run(*removal, timeout_s=REMOVAL_S + 30)
 
     def close(self) -> None:
         """End the port-forwards."""

@@ -21,23 +21,24 @@ def kustomization(options: Options, folder: Path) -> dict[str, Any]:
 
     The order of overlays/dev is said again, since the outermost kustomization decides about it.
     """
-    settings = {
-        "S3_ENDPOINT_URL": options.store_url,
-        "S3_PUBLIC_ENDPOINT_URL": options.store_public_url,
-        "AWS_REGION": options.region,
-        **options.buckets,
-    }
-    literals = [f"{name}={value}" for name, value in settings.items()]
+    buckets = dict(options.buckets)
+    models = buckets.pop("MODELS_BUCKET")
+    settings = {"S3_PUBLIC_ENDPOINT_URL": options.store_public_url, **buckets}
+    storage = {"S3_ENDPOINT_URL": options.store_url, "AWS_REGION": options.region, "MODELS_BUCKET": models}
     sweep = [{"op": "replace", "path": "/spec/schedule", "value": NEVER}]
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "sortOptions": yaml.safe_load((DEV / "kustomization.yaml").read_text(encoding="utf-8"))["sortOptions"],
         "resources": [os.path.relpath(DEV, folder.resolve())],  # kustomize takes no absolute path
-        "configMapGenerator": [{"name": "cosmoformer-settings", "behavior": "merge", "literals": literals}],
+        "configMapGenerator": [_merged("cosmoformer-settings", settings), _merged("cosmoformer-storage", storage)],
         "images": [_replacement(name, options) for name in options.images],
         "patches": [{"target": {"kind": "PingSource", "name": "sweep"}, "patch": yaml.safe_dump(sweep)}],
     }
+
+
+def _merged(name: str, values: dict[str, str]) -> dict[str, Any]:
+    return {"name": name, "behavior": "merge", "literals": [f"{key}={value}" for key, value in values.items()]}
 
 
 def _replacement(name: str, options: Options) -> dict[str, str]:

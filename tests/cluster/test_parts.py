@@ -11,13 +11,13 @@ import pytest
 
 from cosmoformer.errors import PermanentError
 from tests.cluster import kustomization, options
-from tests.cluster.cluster import READY, SERVICES, Cluster, mentioning
+from tests.cluster.cluster import READY, REMOVAL_S, SERVICES, Cluster, mentioning
 from tests.cluster.conftest import GIVEN
 from tests.cluster.gateway import PortForward, forwarded_port
 from tests.cluster.options import Image, Options
 from tests.knative.api_server import ApiServer
 from tests.knative.checks import CHECKS, OF_CONTRACTS
-from tests.knative.objects import knative_services, named, of_kind
+from tests.knative.objects import SETTINGS_MAPS, knative_services, named, of_kind, settings
 from tests.knative.references import SECRETS
 from tests.knative.rendering import KNATIVE, build, parse
 
@@ -79,13 +79,13 @@ def test_kustomization_renders(given: Options, tmp_path: Path) -> None:
     documents = parse(build(tmp_path))
     found = {name: check(documents) for name, check in CHECKS.items() if name not in ("images", OF_CONTRACTS)}
     assert {name: problems for name, problems in found.items() if problems} == {}
-    settings = named(documents, "ConfigMap", "cosmoformer-settings")
-    assert settings["data"]["S3_ENDPOINT_URL"] == given.store_url
-    assert settings["data"]["IMAGES_BUCKET"] == given.buckets["IMAGES_BUCKET"]
+    assert settings(documents)["S3_ENDPOINT_URL"] == given.store_url
+    assert {name: settings(documents)[name] for name in given.buckets} == given.buckets
     for service in knative_services(documents):
         (entry,) = service["spec"]["template"]["spec"]["containers"]
         assert entry["image"] == f"registry.example.com/galaxies/{service['metadata']['name']}:0.1.0"
-        assert entry["envFrom"][0]["configMapRef"]["name"] == settings["metadata"]["name"]
+        names = [named(documents, "ConfigMap", name)["metadata"]["name"] for name in SETTINGS_MAPS]
+        assert [source["configMapRef"]["name"] for source in entry["envFrom"]] == names
     assert of_kind(documents, "PingSource")[0]["spec"]["schedule"] == kustomization.NEVER
     kinds = [document["kind"] for document in documents]
     assert kinds.index("SinkBinding") < kinds.index("Service") < kinds.index("Trigger") < kinds.index("Job")
@@ -171,6 +171,13 @@ def test_port_forward_tells_its_port() -> None:
     assert forwarded_port("Forwarding from [::1]:43567 -> 5000\n") is None
     with pytest.raises(AssertionError, match="refused"):
         _ = PortForward(["sh", "-c", "echo refused; exit 1"], "n", "s", 80).url
+
+
+def test_removal_waits_longer_than_any_pod(given: Options, tmp_path: Path) -> None:
+    """A pod that is asked ends when its request does at the latest; the removal is given more, and the test more still."""
+    kustomization.write(given, tmp_path)
+    longest = max(s["spec"]["template"]["spec"]["timeoutSeconds"] for s in knative_services(parse(build(tmp_path))))
+    assert longest + 60 <= REMOVAL_S < 1800
 
 
 def test_services_are_those_of_the_manifests(given: Options, tmp_path: Path) -> None:

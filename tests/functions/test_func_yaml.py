@@ -72,8 +72,7 @@ def test_it_deploys_what_the_manifests_do(name: str) -> None:
     for key, annotation in {"min": "min-scale", "max": "max-scale", "metric": "metric", "target": "target"}.items():
         assert str(scale[key]) == annotations[f"autoscaling.knative.dev/{annotation}"]
     assert str(scale["utilization"]) == annotations["autoscaling.knative.dev/target-utilization-percentage"]
-    (source,) = container["envFrom"]
-    references = {f"{{{{ configMap:{source['configMapRef']['name']} }}}}"}
+    references = {f"{{{{ configMap:{source['configMapRef']['name']} }}}}" for source in container["envFrom"]}
     for variable in container["env"]:
         if secret := variable.get("valueFrom", {}).get("secretKeyRef"):
             references.add(f"{{{{ secret:{secret['name']}:{secret['key']} }}}}")

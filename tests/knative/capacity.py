@@ -7,12 +7,17 @@ from decimal import Decimal
 from cosmoformer.settings import load
 from functions.runtime.start import INGEST_THREADS, classify_threads
 from tests.knative.objects import container, knative_service, knative_services, label, named, of_kind, quantity
+from tests.knative.objects import settings as settings_of
 from tests.knative.rendering import Object
 from tests.knative.webhooks import AUTOSCALING, iso_seconds, seconds
 
 _SIDECAR = "queue.sidecar.serving.knative.dev/"
 #: Decoding and judging the largest image takes a few seconds on one CPU.
 SLOWEST_PREDICTION_S = 10.0
+#: A million images and as many results, a thousand a request (functions/ingest/sweep.py).
+SWEEP_S = 120.0
+#: Knative makes the time-out of requests the grace period of pods, which holds up upgrades and the removal of a namespace.
+MOST_GRACE_S = 300.0
 #: Threads that have to be left for health and metrics.
 _PROBES = 2
 _RESOURCES = [(kind, name) for kind in ("requests", "limits") for name in ("cpu", "memory")]
@@ -91,7 +96,7 @@ def start_budget_s(service: Object) -> float:
 
 def answer_budget_s(documents: list[Object]) -> float:
     """The longest that classify takes from zero to an answer: start, alias and artifact, image and result, prediction."""
-    settings = load(named(documents, "ConfigMap", "cosmoformer-settings")["data"])
+    settings = load(settings_of(documents))
     requests = 2 * settings.registry_timeout_seconds + 2 * settings.store_timeout_seconds
     return start_budget_s(knative_service(documents, "classify")) + float(requests) + SLOWEST_PREDICTION_S
 
@@ -111,8 +116,12 @@ def timeout_problems(documents: list[Object]) -> list[str]:
             problems.append(f"{label(document)}: delivery must be retried, with exponential backoff")
         if document["kind"] == "Trigger" and delivery.get("deadLetterSink", {}).get("uri") != "/dead-letters":
             problems.append(f"{label(document)}: what cannot be delivered must go to /dead-letters of ingest")
+    if knative_service(documents, "ingest")["spec"]["template"]["spec"]["timeoutSeconds"] <= SWEEP_S:
+        problems.append(f"ingest: a sweep lists for {SWEEP_S:.0f} s and then announces")
     for service in knative_services(documents):
         template = service["spec"]["template"]
+        if template["spec"]["timeoutSeconds"] > MOST_GRACE_S:
+            problems.append(f"{label(service)}: pods may take more than {MOST_GRACE_S:.0f} s to end")
         deadline = seconds(template["metadata"]["annotations"]["serving.knative.dev/progress-deadline"])
         if start_budget_s(service) >= deadline:
             problems.append(
@@ -125,7 +134,7 @@ def timeout_problems(documents: list[Object]) -> list[str]:
 
 def concurrency_problems(documents: list[Object]) -> list[str]:
     """Requests that a pod is given and has no thread for, and targets that the limit never lets it reach."""
-    settings = load(named(documents, "ConfigMap", "cosmoformer-settings")["data"])
+    settings = load(settings_of(documents))
     threads = {"classify": classify_threads(settings) - _PROBES, "ingest": INGEST_THREADS}
     problems = []
     for service in knative_services(documents):

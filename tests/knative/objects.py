@@ -10,6 +10,8 @@ from typing import Any
 from tests.knative.rendering import Object
 
 SERVING = "serving.knative.dev/v1"
+#: The ConfigMaps of settings; what MLflow reads too is in the second.
+SETTINGS_MAPS = ("cosmoformer-settings", "cosmoformer-storage")
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 
 
@@ -72,6 +74,12 @@ def named(documents: list[Object], kind: str, name: str, api: str = "") -> Objec
 def knative_service(documents: list[Object], name: str) -> Object:
     """A Knative Service by name."""
     return named(knative_services(documents), "Service", name)
+
+
+def settings(documents: list[Object]) -> dict[str, str]:
+    """What the functions read of both ConfigMaps."""
+    data = {name: dict(named(documents, "ConfigMap", name)["data"]) for name in SETTINGS_MAPS}
+    return {key: value for values in data.values() for key, value in values.items()}
 
 
 def pod_templates(documents: list[Object]) -> Iterator[PodTemplate]:

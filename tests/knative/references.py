@@ -9,7 +9,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cosmoformer.settings import SETTINGS
-from tests.knative.objects import PodTemplate, is_knative_service, label, named, of_kind, pod_templates, walk
+from tests.knative.objects import (
+    SETTINGS_MAPS,
+    PodTemplate,
+    is_knative_service,
+    label,
+    named,
+    of_kind,
+    pod_templates,
+    settings,
+    walk,
+)
 from tests.knative.rendering import KNATIVE, Object
 
 VERSION = tomllib.loads((KNATIVE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -21,6 +31,8 @@ SECRETS = {
     "cosmoformer-mlflow-database": {"uri"},
     "cosmoformer-mlflow-login": {"cookie-secret"},
 }
+#: Settings that MLflow reads beside the functions: it is started anew when one of them changes, and by no other.
+SHARED_WITH_MLFLOW = {"S3_ENDPOINT_URL", "AWS_REGION", "MODELS_BUCKET"}
 _CLAIMED_KEYS = {"BUCKET_NAME", "BUCKET_HOST", "BUCKET_PORT"}
 #: In every namespace: Kubernetes' and OpenShift's certificate authorities.
 _GIVEN_CONFIG_MAPS = {"kube-root-ca.crt", "openshift-service-ca.crt"}
@@ -176,10 +188,14 @@ def _volumes(pod: PodTemplate, documents: list[Object]) -> Iterator[str]:
 
 def settings_problems(documents: list[Object]) -> list[str]:
     """Keys of the settings' ConfigMap that are no settings, and values that cannot be read or are none of its business."""
-    config_map = named(documents, "ConfigMap", "cosmoformer-settings")
     known = {setting.name: setting for setting in SETTINGS}
-    problems = []
-    for key, value in config_map["data"].items():
+    problems = [
+        f"{key} belongs into {'cosmoformer-storage' if key in SHARED_WITH_MLFLOW else 'cosmoformer-settings'}, not {name}"
+        for name in SETTINGS_MAPS
+        for key in named(documents, "ConfigMap", name)["data"]
+        if (key in SHARED_WITH_MLFLOW) is not (name == "cosmoformer-storage")
+    ]
+    for key, value in settings(documents).items():
         setting = known.get(key)
         if setting is None:
             problems.append(f"{key} is no setting")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,19 @@ import pytest
 from cosmoformer.settings import load
 from tests.knative.checks import CHECKS, OF_CONTRACTS
 from tests.knative.objects import knative_services, label, named, of_kind, pod_templates, quantity
+from tests.knative.objects import settings as settings_of
 from tests.knative.references import image_name_problems
-from tests.knative.rendering import COMPONENTS, KNATIVE, OVERLAYS, combination, combinations, overlay, parse
+from tests.knative.rendering import (
+    COMPONENTS,
+    KNATIVE,
+    OVERLAYS,
+    Object,
+    build,
+    combination,
+    combinations,
+    overlay,
+    parse,
+)
 
 _PLAIN_GROUPS = {"serving.knative.dev", "eventing.knative.dev", "sources.knative.dev", "apps", "batch", ""}
 
@@ -93,7 +106,7 @@ def test_hosts_are_named_once() -> None:
     """The overlay's hosts reach the settings, the Route and the domains; no example is left."""
     text = overlay("openshift")
     documents = parse(text)
-    settings = named(documents, "ConfigMap", "cosmoformer-settings")["data"]
+    settings = settings_of(documents)
     uploads = named(documents, "Route", "cosmoformer-uploads")["spec"]
     domains = {domain["metadata"]["name"] for domain in of_kind(documents, "DomainMapping")}
     assert settings["INGEST_URL"] == f"https://{uploads['host']}"
@@ -136,7 +149,7 @@ def test_mlflow_is_not_its_own_client() -> None:
 def test_memory_of_classify_holds_its_pictures() -> None:
     """The limit holds what was measured with the model loaded, and two files of the largest size with their pixels twice."""
     documents = parse(overlay("openshift"))
-    known = load(named(documents, "ConfigMap", "cosmoformer-settings")["data"])
+    known = load(settings_of(documents))
     loaded, pixels = 350 * 2**20, 3 * known.max_image_pixels
     needed = loaded + 2 * known.max_image_bytes + 2 * 2 * pixels
     (service,) = [service for service in knative_services(documents) if service["metadata"]["name"] == "classify"]
@@ -147,7 +160,44 @@ def test_notification_and_settings_have_the_same_prefix() -> None:
     """The bucket announces exactly the keys that are images."""
     documents = parse(overlay("openshift"))
     (rule,) = of_kind(documents, "CephBucketNotification")[0]["spec"]["filter"]["keyFilters"]
-    settings = named(documents, "ConfigMap", "cosmoformer-settings")["data"]
+    settings = settings_of(documents)
     assert rule == {"name": "prefix", "value": settings["IMAGES_PREFIX"]}
     topic = of_kind(documents, "CephBucketTopic")[0]["spec"]
     assert topic["persistent"] is True and topic["endpoint"]["http"]["sendCloudEvents"] is True
+
+
+def _with_setting(overlay_name: str, config_map: str, literal: str, folder: Path) -> list[Object]:
+    """An overlay under a kustomization that changes one setting."""
+    (folder / "kustomization.yaml").write_text(
+        json.dumps(
+            {
+                "resources": [os.path.relpath(KNATIVE / "overlays" / overlay_name, folder.resolve())],
+                "configMapGenerator": [{"name": config_map, "behavior": "merge", "literals": [literal]}],
+            }
+        )
+    )
+    return parse(build(folder))
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_mlflow_is_restarted_by_its_own_settings_only(name: str, tmp_path: Path) -> None:
+    """A changed setting of the functions leaves MLflow's pod as it is; one of those that it reads does not."""
+    before = parse(overlay(name))
+    pods = {pod.name: pod.template for pod in pod_templates(before)}
+    for config_map, literal in (
+        ("cosmoformer-settings", "UNSURE_BELOW=0.7"),
+        ("cosmoformer-storage", "AWS_REGION=eu-west-1"),
+    ):
+        after = _with_setting(name, config_map, literal, tmp_path)
+        changed = {pod.name for pod in pod_templates(after) if pod.template != pods[pod.name]}
+        assert {"Service classify", "Service ingest"} <= changed
+        assert ("Deployment mlflow" in changed) is (config_map == "cosmoformer-storage")
+
+
+def test_a_trial_says_that_its_registry_is_lost() -> None:
+    """MLflow without a volume is marked as such, on the object and in the pages."""
+    mlflow = named(parse(overlay("dev")), "Deployment", "mlflow")
+    volumes = {volume["name"]: volume for volume in mlflow["spec"]["template"]["spec"]["volumes"]}
+    assert "emptyDir" in volumes["data"] and "lost" in mlflow["metadata"]["annotations"]["cosmoformer.io/registry"]
+    assert "registry is lost" in (KNATIVE / "README.md").read_text(encoding="utf-8")
+    assert "registry is empty afterwards" in (KNATIVE / "runbook/upkeep.md").read_text(encoding="utf-8")

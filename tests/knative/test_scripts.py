@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
 from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
-from tests.knative.rendering import KNATIVE
-from tests.mlflow_server import MlflowServer
+from tests.knative.objects import named
+from tests.knative.rendering import KNATIVE, overlay, parse
+from tests.mlflow_server import MlflowServer, running_mlflow
 
 
 def _run(script: str, **variables: str) -> str:
@@ -41,6 +44,34 @@ def test_registry_setup(mlflow_server: MlflowServer) -> None:
     assert registry.aliases() == {"champion": 1}
     webhooks = registry.get("webhooks", max_results=100)["webhooks"]
     assert [webhook["url"] for webhook in webhooks].count(f"{url}/hooks/mlflow") == 1
+
+
+def test_registry_setup_waits_for_mlflow(tmp_path: Path) -> None:
+    """Started before MLflow, as on every install, the Job waits for it and succeeds at its first try."""
+    port = free_port()
+    script = subprocess.Popen(
+        [sys.executable, "-u", str(KNATIVE / "components/mlflow/registry_setup.py")],
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}", "MLFLOW_WEBHOOK_SECRET": "a secret"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert script.stdout is not None
+        assert "waiting for MLflow" in script.stdout.readline()
+        with running_mlflow(tmp_path, port):
+            said, _ = script.communicate(timeout=120)
+    finally:
+        script.kill()
+    assert script.returncode == 0 and "champion: version 1" in said, said
+
+
+def test_a_try_of_the_job_is_longer_than_its_patience() -> None:
+    """What the script waits leaves the rest of a try for registering the model."""
+    text = (KNATIVE / "components/mlflow/registry_setup.py").read_text(encoding="utf-8")
+    (patience,) = re.findall(r"^PATIENCE_S = ([\d.]+)$", text, re.MULTILINE)
+    job = named(parse(overlay("dev")), "Job", "registry-setup")
+    assert float(patience) + 60 < job["spec"]["template"]["spec"]["activeDeadlineSeconds"]
 
 
 def test_registry_setup_without_a_secret(mlflow_server: MlflowServer) -> None:

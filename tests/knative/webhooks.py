@@ -1,5 +1,5 @@
 """What Knative's webhooks refuse at 1.21, beyond the schemas: serving's `k8s_validation.go`, `annotation_validation.go` and
-`features.go`, eventing's `trigger_validation.go` and `pingsource_validation.go`, each with its defaults.
+`features.go`, eventing's `trigger_validation.go` and `pingsource_validation.go`, each with its defaults. Probes: probes.py.
 """
 
 from __future__ import annotations

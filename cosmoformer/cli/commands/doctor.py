@@ -29,7 +29,8 @@ def command(as_json: bool) -> None:
     """Check every connection, here or in a cluster, and say what to mend.
 
     Each line is a check: ✓ well, ! doubtful or not checked, ✗ wrong; what came; how to mend it. Nothing is changed, and the
-    classify function of a cluster is not woken. The exit status is 1 when something is wrong.
+    classify function of a cluster is not woken. Knative's own settings are read by kubectl, where it is at hand. The exit
+    status is 1 when something is wrong.
     """
     findings = _findings()
     if as_json:

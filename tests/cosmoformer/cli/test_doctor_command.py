@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +25,12 @@ from cosmoformer.storage.store import Store, connect
 from tests.cosmoformer.cli.conftest import Cli, kept_letters
 from tests.cosmoformer.local.subscriber import Subscriber
 from tests.cosmoformer.tiny_artifact import tiny_artifact
+from tests.knative.api_server import ApiServer
+from tests.knative.rendering import kubectl
 
 NOBODY = "http://127.0.0.1:9"
 CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
+METRICS = "Knative's metrics"
 INNER = "http://broker-ingress.knative-eventing.svc.cluster.local/ns/default"
 
 
@@ -35,6 +39,31 @@ def notified() -> Iterator[Subscriber]:
     """Takes what the images bucket announces."""
     with Subscriber(200) as taking:
         yield taking
+
+
+@pytest.fixture(autouse=True)
+def no_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No kubectl is at hand, as in the functions' images, whatever this machine has."""
+    monkeypatch.setenv("PATH", str(tmp_path / "no programs"))
+
+
+@pytest.fixture
+def serving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_kubectl: None
+) -> Iterator[Callable[[dict[str, str]], None]]:
+    """A cluster that kubectl finds, and how its config-observability is set."""
+    with ApiServer() as api:
+        monkeypatch.setenv("KUBECONFIG", str(api.kubeconfig(tmp_path)))
+        monkeypatch.setenv("KUBECACHEDIR", str(tmp_path / "cache"))
+        monkeypatch.setenv("PATH", str(Path(kubectl()).parent))
+
+        def configure(data: dict[str, str]) -> None:
+            name = "config-observability"
+            path = f"/api/v1/namespaces/knative-serving/configmaps/{name}"
+            body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+            assert api.write(path, body, new=True)[0] == 201
+
+        yield configure
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +100,9 @@ def test_a_system_that_works_is_well(
 ) -> None:
     """Every check is well, but for classify, which is not woken; nothing is left behind, and no secret is shown."""
     status, findings = examined(system)
-    assert (status, those(findings, "wrong"), those(findings, "doubtful")) == (0, set(), {"classify"}), findings
+    assert (status, those(findings, "wrong"), those(findings, "doubtful")) == (0, set(), {"classify", METRICS}), (
+        findings
+    )
     assert list(findings) == [check.name for check in CHECKS]
     assert "would wake it" in findings["classify"]["came"]
     assert findings["notifications"]["came"].endswith(f"announces to {notified.url}")
@@ -164,7 +195,7 @@ def test_doubts_do_not_fail(system: Cli, store: Store, settings: Settings) -> No
     status, findings = examined(
         system, MLFLOW_WEBHOOK_SECRET="", MODEL_FALLBACK_ALIAS="none", SWEEP_MIN_AGE_SECONDS="0", **quiet
     )
-    expected = {"settings", "notifications", "fallback", "classify", "dead letters", "backlog"}
+    expected = {"settings", "notifications", "fallback", "classify", METRICS, "dead letters", "backlog"}
     assert (status, those(findings, "doubtful"), those(findings, "wrong")) == (0, expected, set()), findings
     assert findings["dead letters"]["came"] == "2 events were given up"
     assert findings["backlog"]["came"].startswith("1 of 1 images have no result")
@@ -173,15 +204,42 @@ def test_doubts_do_not_fail(system: Cli, store: Store, settings: Settings) -> No
 def test_inner_addresses_are_no_faults_outside(system: Cli) -> None:
     """The address of a Service of Kubernetes, asked from outside its cluster, is left open."""
     status, findings = examined(system, K_SINK=INNER, INGEST_URL="http://ingest.ns.svc.cluster.local")
-    assert (status, those(findings, "doubtful")) == (0, {"broker", "ingest", "backlog", "classify"})
+    assert (status, those(findings, "doubtful")) == (0, {"broker", "ingest", "backlog", "classify", METRICS})
     assert "in a pod" in findings["broker"]["mend"]
+
+
+@pytest.mark.parametrize(
+    ("data", "state", "came"),
+    [
+        ({"request-metrics-protocol": "prometheus"}, "ok", "show their figures"),
+        ({"metrics-protocol": "prometheus", "_example": "request-metrics-protocol: prometheus"}, "doubtful", "not set"),
+        ({"request-metrics-protocol": "http/protobuf"}, "doubtful", "push their figures by http/protobuf"),
+    ],
+)
+def test_metrics_of_sidecars(
+    system: Cli, serving: Callable[[dict[str, str]], None], data: dict[str, str], state: str, came: str
+) -> None:
+    """By kubectl it is seen whether Knative's sidecars show their figures; if not, the command that mends it is told."""
+    serving(data)
+    status, findings = examined(system)
+    assert (status, findings[METRICS]["state"]) == (0, state)
+    assert came in findings[METRICS]["came"]
+    assert state == "ok" or '{"request-metrics-protocol": "prometheus"}' in findings[METRICS]["mend"]
+
+
+def test_metrics_that_cannot_be_looked_up(system: Cli, serving: Callable[[dict[str, str]], None]) -> None:
+    """Without kubectl, or the right to look, it stays open; on one machine there are no sidecars."""
+    assert "NotFound" in examined(system)[1][METRICS]["came"]
+    findings = examined(system, PATH="")[1]
+    assert "neither kubectl nor oc" in findings[METRICS]["came"] and "config-observability" in findings[METRICS]["mend"]
+    assert examined(system, CLASSIFY_URL=NOBODY)[1][METRICS]["state"] == "ok"
 
 
 def test_it_is_a_table_for_people(system: Cli, settings: Settings) -> None:
     """One line a check, with its sign."""
     result = system("doctor", CLASSIFY_URL=CLASSIFY, MODEL_ALIAS="nobody")
     lines = result.stdout.splitlines()[1:]
-    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✗✗✓✓✓!✓✓"]
+    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✗✗✓✓✓!!✓✓"]
     assert len(lines) == len(CHECKS)
 
 

@@ -11,7 +11,7 @@ from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
-from tests.cosmoformer.cli.conftest import Cli, kept_letters
+from tests.cosmoformer.cli.conftest import Cli, kept_letters, served
 from tests.cosmoformer.sample_results import classified_result, put_results
 
 
@@ -48,6 +48,23 @@ def test_status_of_a_cluster_needs_no_queue_and_wakes_no_function(system: Cli, s
     result = system("status", "--json", **elsewhere)
     assert result.exit_code == 0
     assert [status(result)[part]["state"] for part in ("broker", "classify")] == ["unknown", "unknown"]
+
+
+def _knative_broker(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """A broker's ingress of Knative: events by POST, and 405 to anything else, whatever the path."""
+    taken = environ["REQUEST_METHOD"] == "POST"
+    start_response("202 Accepted" if taken else "405 Method Not Allowed", [("Allow", "POST, OPTIONS")])
+    return []
+
+
+def test_status_knows_a_broker_of_knative(system: Cli) -> None:
+    """A broker that takes nothing but events has answered: it is well, and there is no queue to show."""
+    with served(_knative_broker) as url:
+        result = system("status", "--json", K_SINK=f"{url}/ns/cosmoformer", CLASSIFY_URL="http://classify.invalid")
+        shown = system("status", K_SINK=f"{url}/ns/cosmoformer", CLASSIFY_URL="http://classify.invalid").stdout
+    assert result.exit_code == 0
+    assert (status(result)["broker"]["state"], status(result)["broker"]["triggers"]) == ("ok", None)
+    assert "show no queue" in " ".join(shown.split())
 
 
 def test_status_without_a_champion_is_a_failure(system: Cli, settings: Settings) -> None:
