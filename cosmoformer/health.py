@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from cosmoformer.connections import broker_tls
 from cosmoformer.errors import TransientError
 from cosmoformer.services import Service, document
 from cosmoformer.settings import Settings
@@ -25,7 +26,7 @@ def ask_broker(settings: Settings) -> Facts:
     Raises:
         CosmoFormerError: it does not answer, or is something else.
     """
-    broker = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False)
+    broker = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False, tls=broker_tls(settings))
     got = broker.send("GET", "/queue", expected=(_POST_ONLY,))
     if got.status == _POST_ONLY:
         return {"triggers": None}

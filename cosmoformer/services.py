@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 from typing import Any
 
 import urllib3
 
+from cosmoformer import connections
 from cosmoformer.errors import CosmoFormerError, PermanentError, TransientError
 
 # A 429 or 503 says when to come back; nobody says so of an answer that takes too long.
@@ -22,13 +24,16 @@ class Service:
         url: its address, as the setting has it.
         setting: name of that setting, for error messages.
         timeout_s: how long an answer may take.
+        tls: which certificates are trusted; None is the system's.
         patient: whether a server that is busy, or not there yet, is asked again.
     """
 
-    def __init__(self, url: str, setting: str, timeout_s: float, *, patient: bool = True) -> None:
+    def __init__(
+        self, url: str, setting: str, timeout_s: float, *, patient: bool = True, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.url, self.setting = url.rstrip("/"), setting
         timeout = urllib3.Timeout(connect=5, read=timeout_s)
-        self._http = urllib3.PoolManager(timeout=timeout, retries=_RETRIES if patient else False)
+        self._http = connections.pool(self.url, tls, timeout=timeout, retries=_RETRIES if patient else False)
 
     def get(self, path: str) -> Any:
         """The JSON document at a path; None when the answer has no body, text when it is no JSON.

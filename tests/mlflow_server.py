@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,13 +31,22 @@ class MlflowServer:
 
 
 @contextmanager
-def running_mlflow(folder: Path, port: int = 0) -> Iterator[MlflowServer]:
-    """Start a server that keeps everything in ``folder``, and end it; at a free port unless one is given."""
+def running_mlflow(
+    folder: Path, port: int = 0, options: Sequence[str] = (), **variables: str
+) -> Iterator[MlflowServer]:
+    """Start a server that keeps everything in ``folder``, and end it; at a free port unless one is given.
+
+    Args:
+        folder: for its database, artifacts and log.
+        port: where it listens.
+        options: more of the command line's.
+        variables: more of the environment's.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    argv += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]
+    argv += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts"), *options]
     environment = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or seven more processes
         "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
@@ -45,6 +54,7 @@ def running_mlflow(folder: Path, port: int = 0) -> Iterator[MlflowServer]:
         "MLFLOW_WEBHOOK_CACHE_TTL": "0",  # a webhook made just now is called
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+    environment |= variables
     environment.pop("MLFLOW_TRACKING_URI", None)  # the server is not its own client
     with (folder / "mlflow.log").open("wb") as log:
         server = subprocess.Popen(argv, env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True)

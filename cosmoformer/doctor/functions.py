@@ -6,6 +6,7 @@ import uuid
 from urllib.parse import urlsplit
 
 from cosmoformer import health
+from cosmoformer.connections import broker_tls
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
@@ -46,7 +47,9 @@ def check_broker(system: System) -> str:
     settings = system.settings
     probe = cloudevents.new(type=cloudevents.PROBE, source="urn:cosmoformer:doctor", id=uuid.uuid4().hex, data={})
     headers, body = cloudevents.to_binary(probe)
-    Service(settings.k_sink, "K_SINK", health.TIMEOUT_S, patient=False).send("POST", "", body, headers)
+    Service(settings.k_sink, "K_SINK", health.TIMEOUT_S, patient=False, tls=broker_tls(settings)).send(
+        "POST", "", body, headers
+    )
     waiting = "" if health.elsewhere(settings.k_sink) else f"; {health.say_broker(health.ask_broker(settings))}"
     return f"{settings.k_sink} takes events{waiting}"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from cosmoformer.doctor.check import Doubt, System
-from cosmoformer.errors import RegistryUnavailable
+from cosmoformer.errors import CosmoFormerError, RegistryUnavailable
 from cosmoformer.models.promotion import verify
+from cosmoformer.models.registry import is_missing
+from cosmoformer.storage.served import Served, ServedMemory
 
 
 def check_model(system: System) -> str:
@@ -13,17 +15,39 @@ def check_model(system: System) -> str:
     versions = system.registry.versions()
     if not versions:
         raise RegistryUnavailable(
-            f"{settings.mlflow_tracking_uri} has no version of {settings.model_name!r}",
+            f"{system.registry.url} has no version of {settings.model_name!r}",
             "`cosmoformer register FILE` makes one, or MODEL_NAME is wrong",
         )
     count = f"{len(versions)} version{'s' if len(versions) > 1 else ''}"
-    return f"{settings.mlflow_tracking_uri} has {count} of {settings.model_name!r}"
+    return f"{system.registry.url} has {count} of {settings.model_name!r}"
 
 
 def check_champion(system: System) -> str:
     """The alias that is served names a version."""
-    version = system.registry.resolve(system.settings.model_alias)
-    return f"{system.settings.model_alias!r} is version {version.version}"
+    served = _served(system)
+    try:
+        version = system.registry.resolve(system.settings.model_alias)
+    except RegistryUnavailable as error:
+        if served and is_missing(error):
+            raise RegistryUnavailable(
+                f"{error.detail}; version {served.version} was served last, and stands in",
+                f"`cosmoformer promote {served.version}` makes it champion",
+            ) from error
+        raise
+    named = f"{system.settings.model_alias!r} is version {version.version}"
+    if served and served.why and served.version != version.version:
+        raise Doubt(
+            f"{named}, and version {served.version} is served: {served.why}",
+            "`cosmoformer promote --rollback` goes back for good; or mend the version, and end the pods",
+        )
+    return named
+
+
+def _served(system: System) -> Served | None:
+    try:
+        return ServedMemory(system.store).read()
+    except CosmoFormerError:  # another check tells
+        return None
 
 
 def check_artifact(system: System) -> str:

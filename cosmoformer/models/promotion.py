@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from cosmoformer.errors import CosmoFormerError, ModelRefused
 from cosmoformer.models import artifact
-from cosmoformer.models.registry import DIGEST_TAG, ModelVersion, Registry
+from cosmoformer.models.registry import ModelVersion, Registry, without_digest
 from cosmoformer.timestamps import rfc3339
 
 ROLLED_BACK_FROM_TAG, ROLLED_BACK_TIME_TAG = "rolled_back_from", "rolled_back_time"
@@ -42,7 +42,7 @@ def download_checked(registry: Registry, version: ModelVersion) -> bytes:
         RegistryUnavailable: MLflow does not answer, or has lost the artifact.
     """
     if not version.sha256:
-        raise ModelRefused(f"version {version.version} of {version.name} has no tag {DIGEST_TAG}", "Register it again")
+        raise without_digest(version)
     content = registry.download(version)
     if (found := artifact.digest(content)) != version.sha256:
         raise ModelRefused(
@@ -104,9 +104,10 @@ def promote(registry: Registry, version: ModelVersion, *, alias: str, check: Che
     if before == version.version:
         return done
     if alias == settings.model_alias and before is not None:
-        champion = find_version(registry, before)
-        gate(version, champion)
-        if unfit := _why_unfit(champion, check):
+        champion = _still_there(registry, before)
+        if champion is not None:
+            gate(version, champion)
+        if unfit := _why_unfit(champion, check) if champion else "it is gone":
             done = replace(done, unfit=unfit)
         else:
             registry.set_alias(settings.model_fallback_alias, before)
@@ -135,20 +136,29 @@ def roll_back(registry: Registry, *, check: Check) -> Promotion:
     """
     settings, known = registry.settings, registry.aliases()
     before, after = known.get(settings.model_alias), known.get(settings.model_fallback_alias)
-    if before is None or after is None or before == after:
+    if after is None or before == after:
         raise ModelRefused(
             f"there is no version to go back to: {settings.model_alias} names {before or 'none'},"
             f" {settings.model_fallback_alias} names {after or 'none'}",
             '`cosmoformer promote VERSION --force "why"` serves any other version',
         )
     check(find_version(registry, after))
-    unfit = _why_unfit(find_version(registry, before), check)
-    registry.set_tag(after, ROLLED_BACK_FROM_TAG, str(before))
+    champion = _still_there(registry, before) if before is not None else None
+    unfit = _why_unfit(champion, check) if champion else "it is gone"
+    registry.set_tag(after, ROLLED_BACK_FROM_TAG, str(before or "none"))
     registry.set_tag(after, ROLLED_BACK_TIME_TAG, rfc3339(datetime.now(UTC)))
     registry.set_alias(settings.model_alias, after)
-    if not unfit:
-        registry.set_alias(settings.model_fallback_alias, before)
+    if champion and not unfit:
+        registry.set_alias(settings.model_fallback_alias, champion.version)
     return Promotion(settings.model_alias, before, after, after, after if unfit else before, unfit)
+
+
+def _still_there(registry: Registry, number: int) -> ModelVersion | None:
+    """The version, unless somebody has deleted it."""
+    try:
+        return find_version(registry, number)
+    except ModelRefused:
+        return None
 
 
 def _why_unfit(version: ModelVersion, check: Check) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cosmoformer.errors import CosmoFormerError, InvalidRequest, ModelRefused
+from cosmoformer.errors import CosmoFormerError, InvalidRequest, ModelRefused, PermanentError
 from cosmoformer.models import mlmodel
 from cosmoformer.models.artifact import Metadata, digest, read_metadata
-from cosmoformer.models.registry import ARTIFACT_NAME, DIGEST_TAG, ModelVersion, Registry, served_path
+from cosmoformer.models.registry import DIGEST_TAG, ModelVersion, Registry
+from cosmoformer.models.sources import ARTIFACT_NAME, served_path
 
 _DESCRIPTION_LENGTH = 5000  # characters that MLflow's database has room for
 _FOLDER_DIGITS = 12  # of the digest, in the name of a version's folder
@@ -149,7 +150,13 @@ def experiment_id(registry: Registry) -> str:
     except InvalidRequest as error:
         if "already exists" not in error.detail:
             raise
-    return str(registry.get("experiments/get-by-name", experiment_name=name)["experiment"]["experiment_id"])
+    found = registry.get("experiments/get-by-name", experiment_name=name)["experiment"]
+    if found.get("lifecycle_stage") == "deleted":
+        raise PermanentError(
+            f"MLflow's experiment {name!r} is deleted, and its name still taken",
+            f"`mlflow experiments restore --experiment-id {found['experiment_id']}` brings it back, `mlflow gc` frees the name",
+        )
+    return str(found["experiment_id"])
 
 
 def _log(registry: Registry, run: dict[str, Any], candidate: _Candidate) -> None:

@@ -11,17 +11,19 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from io import FileIO
 from typing import Any
 from urllib.parse import quote
 
 import urllib3
 
+from cosmoformer import connections
 from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
+from cosmoformer.models.sources import artifact_path
 from cosmoformer.settings import Settings
 
 DIGEST_TAG = "sha256"  # tag of a model version that holds its artifact's digest
-ARTIFACT_NAME = "cosmoformer.pt"  # of the artifact, in the folder that a version's source names
 _CONNECT_S = 5
 _SLOWEST_UPLOAD = 1 << 20  # bytes a second; the server answers only when it has stored the file
 
@@ -58,8 +60,6 @@ class Registry:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        timeout = urllib3.Timeout(connect=_CONNECT_S, read=settings.registry_timeout_seconds)
-        self._http = urllib3.PoolManager(timeout=timeout, retries=urllib3.Retry(1, backoff_factor=0.2), maxsize=4)
 
     def resolve(self, alias: str) -> ModelVersion:
         """The version that an alias of the configured model points to.
@@ -103,7 +103,27 @@ class Registry:
         Raises:
             ModelRefused: the version's source is nothing that this registry serves.
         """
-        return self.fetch(artifact_path(version.source))
+        return self.fetch(artifact_path(self._stored_at(version.source)))
+
+    def _stored_at(self, source: str) -> str:
+        """Where the server has what MLflow 3 names by a logged model (``models:/m-…``) or a run (``runs:/…/path``)."""
+        if model := re.fullmatch(r"models:/(m-[0-9a-f]+)/?", source):
+            return str(self.get(f"logged-models/{model[1]}")["model"]["info"]["artifact_uri"])
+        if run := re.fullmatch(r"runs:/([^/]+)/(.+)", source):
+            info = self.get("runs/get", run_id=run[1])["run"]["info"]
+            return f"{info['artifact_uri'].rstrip('/')}/{run[2]}"
+        return source
+
+    @cached_property
+    def _server(self) -> connections.Server:
+        timeout = urllib3.Timeout(connect=_CONNECT_S, read=self.settings.registry_timeout_seconds)
+        retries = urllib3.Retry(1, backoff_factor=0.2)
+        return connections.mlflow(self.settings, timeout=timeout, retries=retries, maxsize=4)
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a user."""
+        return self._base
 
     def fetch(self, path: str) -> bytes:
         """An artifact file under a path of the server's artifact root."""
@@ -141,7 +161,7 @@ class Registry:
 
     @property
     def _base(self) -> str:
-        return str(self.settings.mlflow_tracking_uri).rstrip("/")
+        return self._server.base
 
     def get(self, path: str, /, **query: Any) -> dict[str, Any]:
         """GET an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
@@ -162,15 +182,15 @@ class Registry:
 
     def _request(self, method: str, url: str, **options: Any) -> bytes:
         try:
-            answer = self._http.request(method, url, **options)
+            headers = self._server.headers | options.pop("headers", {})
+            answer = self._server.http.request(method, url, headers=headers, **options)
         except urllib3.exceptions.HTTPError as error:
-            raise RegistryUnavailable(
-                f"{self._base} does not answer: {getattr(error, 'reason', error)}",
-                "Is MLFLOW_TRACKING_URI right and MLflow running?",
-            ) from error
+            raise _unreachable(self._base, error) from error
         if answer.status == 200:
             return answer.data
         detail = f"MLflow answered {answer.status} to {method} {url.removeprefix(self._base)}: {_message(answer.data)}"
+        if answer.status in (401, 403):
+            raise RegistryUnavailable(detail, _LOGIN_MEND[answer.status])
         if answer.status == 404:
             mend = f"Register the model {self.settings.model_name!r} and give a version the alias {self.settings.model_alias!r}"
             raise RegistryUnavailable(detail, mend) from _NotFound()
@@ -181,6 +201,34 @@ class Registry:
                 ) from _NotFound()
             raise InvalidRequest(detail)
         raise RegistryUnavailable(detail)
+
+
+_LOGIN_MEND = {
+    401: "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; one that is set is wrong",
+    403: "The login is right and may not do this: ask for the permission, or use another",
+}
+
+
+def _unreachable(base: str, error: urllib3.exceptions.HTTPError) -> RegistryUnavailable:
+    reason = getattr(error, "reason", None) or error
+    if "CERTIFICATE_VERIFY_FAILED" in str(reason):
+        mend = "Name the authority that signed it in MLFLOW_TRACKING_SERVER_CERT_PATH"
+    elif isinstance(reason, urllib3.exceptions.ProxyError):
+        mend = "Is HTTP_PROXY or HTTPS_PROXY right? NO_PROXY names servers that need none"
+    else:
+        mend = "Is MLFLOW_TRACKING_URI right and MLflow running?"
+    return RegistryUnavailable(f"{base} does not answer: {reason}", mend)
+
+
+def is_missing(error: RegistryUnavailable) -> bool:
+    """Whether the server answered and lacks the thing, so that asking again would not help: an alias, a version, an artifact.
+
+    An artifact that was deleted under MLflow is a 404, or a 500 with the store's own words.
+    """
+    return isinstance(error.__cause__, _NotFound) or any(word in error.detail for word in _GONE)
+
+
+_GONE = ("NoSuchKey", "No such artifact", "No such file or directory", "does not exist")
 
 
 class _NotFound(Exception):
@@ -200,32 +248,13 @@ def _version(entry: dict[str, Any]) -> ModelVersion:
     )
 
 
-def served_path(source: str) -> str:
-    """The path below the server's artifact root of an artifact that the server itself stores and serves.
-
-    Raises:
-        ModelRefused: the source is anything but ``mlflow-artifacts:[//host]/path``.
-    """
-    match = re.fullmatch(r"mlflow-artifacts:(?://[^/]*)?/+(?P<path>.+)", source)
-    if not match:
-        raise ModelRefused(
-            f"the artifact is at {source!r}; expected mlflow-artifacts:/…",
-            "Start MLflow with --serve-artifacts, and register the artifact through it",
-        )
-    return match["path"]
-
-
-def artifact_path(source: str) -> str:
-    """The path of a version's artifact below the server's artifact root.
-
-    A version's source is a folder, as MLflow has it, with :data:`ARTIFACT_NAME` in it. A source that ends in ``.pt`` is the
-    artifact itself.
-
-    Raises:
-        ModelRefused: as :func:`served_path`.
-    """
-    path = served_path(source)
-    return path if path.endswith(".pt") else f"{path.rstrip('/')}/{ARTIFACT_NAME}"
+def without_digest(version: ModelVersion) -> ModelRefused:
+    """The refusal of a version that was made by another way than ``cosmoformer register``."""
+    return ModelRefused(
+        f"version {version.version} of {version.name} has no tag {DIGEST_TAG}: it was not registered by CosmoFormer, but for"
+        " example by mlflow.pytorch.log_model, and a bare model has neither classes nor preprocessing nor a self-check",
+        "Write its artifact with `python -m training.export`, then `cosmoformer register FILE`",
+    )
 
 
 def _message(body: bytes) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cosmoformer.models.registry import Registry, served_path
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.sources import served_path
 
 
 def artifact_root(run: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ class RunImport:
             files = self._send_artifacts(run, sent, done)
             self._set_status(info, run)
         run_id, experiment = run["info"]["run_id"], run["info"]["experiment_id"]
-        url = f"{str(self.registry.settings.mlflow_tracking_uri).rstrip('/')}/#/experiments/{experiment}/runs/{run_id}"
+        url = f"{self.registry.url}/#/experiments/{experiment}/runs/{run_id}"
         return Imported(info, run_id, url, values, files)
 
     def _find_or_create(self, info: RunInfo) -> dict[str, Any]:

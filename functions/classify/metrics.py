@@ -29,9 +29,17 @@ READY_SECONDS = Gauge("cosmoformer_ready_seconds", "Time from the start of the s
 START_SECONDS = Gauge("cosmoformer_start_seconds", "Where the time of the start went; phases overlap", ["phase"])
 
 
-def serving(version: ModelVersion, alias: str, before: ModelVersion | None) -> None:
-    """Show which version is served."""
+MODEL_FALLBACK = Gauge(
+    "cosmoformer_model_fallback", "1 while another version than the champion is served", ["model_version"]
+)
+
+
+def serving(version: ModelVersion, alias: str, before: ModelVersion | None, *, is_fallback: bool = False) -> None:
+    """Show which version is served, and whether it stands in for the champion."""
     if before is None:
         READY_SECONDS.set(CLOCK.age_s())
     MODEL_INFO.clear()
     MODEL_INFO.labels(model_version=str(version.version), sha256=version.sha256, alias=alias).set(1)
+    MODEL_FALLBACK.clear()
+    if is_fallback:
+        MODEL_FALLBACK.labels(model_version=str(version.version)).set(1)

@@ -3,7 +3,8 @@
 A process asks MLflow for the alias when it starts and again every ``MODEL_RECHECK_SECONDS``. A new version is downloaded,
 compared with its digest, loaded and self-checked beside the one that serves; only then does one assignment swap them. A version
 that fails is refused, loudly, and not tried again by this process. A fresh process whose champion is refused serves the
-version under ``MODEL_FALLBACK_ALIAS`` instead.
+version under ``MODEL_FALLBACK_ALIAS`` instead; so does one whose champion, or its artifact, is gone. Where that cannot be had
+either, it serves what was served last (:mod:`cosmoformer.storage.served`). While the registry does not answer at all, it waits.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
-from cosmoformer.errors import ModelNotReady, ModelRefused, RegistryUnavailable
+from cosmoformer.errors import ModelNotReady, ModelRefused, RegistryUnavailable, SettingsError, StoreUnavailable
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.registry import ModelVersion, Registry
+from cosmoformer.models.registry import ModelVersion, Registry, is_missing, without_digest
 from cosmoformer.settings import Settings
 from functions.classify import metrics
 from functions.classify.start_times import StartTimes
@@ -25,9 +29,14 @@ from functions.classify.torch_import import import_torch
 from functions.runtime.process_clock import CLOCK
 from functions.runtime.start import torch_threads
 
+if TYPE_CHECKING:
+    from cosmoformer.storage.served import ServedMemory
+
 log = logging.getLogger(__name__)
 _KEPT_ARTIFACTS = 4
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 15.0
+_MEMORY_S = 30.0  # until the store's client is made, in another thread
+_REMEMBER_AFTER_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,7 @@ class ModelServing:
         self._problem = "the model has not been loaded yet"
         self._refreshing = threading.Lock()
         self._wake, self._stopped = threading.Event(), False
+        self._memory: SimpleQueue[ServedMemory] = SimpleQueue()  # empty until the store's client is there
 
     def start(self) -> None:
         """Load the model and follow the alias, in a thread of its own."""
@@ -101,20 +111,47 @@ class ModelServing:
                 self._problem = str(error)
                 if self._served is None:
                     self._fall_back()
-            except RegistryUnavailable as error:
+            except (RegistryUnavailable, SettingsError) as error:
                 self._problem = str(error)
                 log.warning("registry unavailable", extra={"problem": str(error), "serving": self._serving()})
+                if self._served is None and isinstance(error, RegistryUnavailable) and is_missing(error):
+                    self._fall_back()
 
     def _fall_back(self) -> None:
-        try:
-            self._advance(self._settings.model_fallback_alias)
-        except (ModelRefused, RegistryUnavailable) as error:
-            self._problem += f"; and no fallback: {error}"
-            log.error("no model can be served", extra={"problem": self._problem})
+        """Serve what ``MODEL_FALLBACK_ALIAS`` names, else what was served last, whatever became of the aliases."""
+        why, alias = self._problem, self._settings.model_fallback_alias
+        ways: dict[str, Callable[[], ModelVersion]] = {
+            alias: lambda: self._registry.resolve(alias),
+            "served last": self._served_last,
+        }
+        for name, find in ways.items():
+            try:
+                self._advance_to(find(), name, why)
+            except (ModelRefused, RegistryUnavailable, StoreUnavailable, Empty) as error:
+                self._problem += f"; {name}: {error}"
+            else:
+                said = {"why": why, "serving": self._serving()}
+                log.error("the champion cannot be served; another version is", extra=said)
+                return
+        log.error("no model can be served", extra={"problem": self._problem})
+
+    def _served_last(self) -> ModelVersion:
+        memory = self._memory.get(timeout=_MEMORY_S)
+        self._memory.put(memory)
+        if (served := memory.read()) is None:
+            raise ModelRefused(f"no version is remembered under {self._settings.serving_key}")
+        return served.as_version()
+
+    def remember_in(self, memory: ServedMemory) -> None:
+        """Where to remember which version is served; without it only aliases tell what to fall back to."""
+        self._memory.put(memory)
 
     def _advance(self, alias: str) -> None:
         with self._times.phase("alias"):
             version = self._registry.resolve(alias)
+        self._advance_to(version, alias)
+
+    def _advance_to(self, version: ModelVersion, alias: str, why: str = "") -> None:
         if (
             self._served
             and self._served.version.version == version.version
@@ -134,7 +171,7 @@ class ModelServing:
                 extra={"model_version": version.version, "why": str(error), "serving": self._serving()},
             )
             raise
-        self._swap(served, alias)
+        self._swap(served, alias, why)
 
     def _load(self, version: ModelVersion) -> Served:
         started = time.perf_counter()
@@ -152,11 +189,15 @@ class ModelServing:
         metrics.MODEL_LOAD_SECONDS.labels(phase="load_and_check").observe(finished - downloaded)
         return Served(version, loaded)
 
-    def _swap(self, served: Served, alias: str) -> None:
+    def _swap(self, served: Served, alias: str, why: str = "") -> None:
         before = self._served.version if self._served else None
         self._served = served
         self._times.reached("model")
-        metrics.serving(served.version, alias, before)
+        metrics.serving(served.version, alias, before, is_fallback=bool(why))
+        # Later: the first image is waiting.
+        timer = threading.Timer(_REMEMBER_AFTER_S, self._remember, (served.version, why))
+        timer.daemon = True
+        timer.start()
         log.info(
             "serving model",
             extra={
@@ -167,16 +208,23 @@ class ModelServing:
             },
         )
 
+    def _remember(self, version: ModelVersion, why: str) -> None:
+        from cosmoformer.storage.served import of_version  # with the store's client, which takes long to import
+
+        try:
+            memory = self._memory.get(timeout=_MEMORY_S)
+            self._memory.put(memory)
+            memory.remember(of_version(version, why))
+        except (StoreUnavailable, Empty) as error:
+            log.warning("what is served cannot be remembered", extra={"problem": str(error)})
+
     def _serving(self) -> int | None:
         return self._served.version.version if self._served else None
 
     def _fetch(self, version: ModelVersion) -> bytes:
         """The artifact's bytes, from the cache folder or the registry, equal to the version's digest."""
         if not version.sha256:
-            raise ModelRefused(
-                f"version {version.version} has no tag {'sha256'!r}",
-                "Register it with `cosmoformer register`, or set the tag",
-            )
+            raise without_digest(version)
         path = Path(self._settings.model_cache_dir) / f"{version.sha256}.pt"
         if (cached := _read(path)) is not None and artifact.digest(cached) == version.sha256:
             return cached

@@ -28,11 +28,13 @@ def create_app(settings: Settings) -> Flask:
     with times.phase("imports"):
         import_torch()
         from cosmoformer.storage.results import ResultsBucket
+        from cosmoformer.storage.served import ServedMemory
         from cosmoformer.storage.store import Store
         from functions.classify.app import build_app, champion
         from functions.classify.handler import Handler
         from functions.runtime.store_gate import StoreGate
     store = Store(settings)
+    serving.remember_in(ServedMemory(store))
     gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
     gate.start()
     results = ResultsBucket(store, champion=lambda: champion(registry, settings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib3
 from urllib3.util import Retry, Timeout
 
+from cosmoformer import connections
 from cosmoformer.errors import BrokerUnavailable
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
@@ -21,7 +22,8 @@ class Broker:
     def __init__(self, settings: Settings) -> None:
         self._url: str = settings.k_sink
         # One retry for a connection that the broker closed while it was idle. An event that arrives twice does no harm.
-        self._http = urllib3.PoolManager(
+        self._http = connections.broker(
+            settings,
             maxsize=_CONNECTIONS,
             timeout=Timeout(settings.broker_timeout_seconds),
             retries=Retry(total=1, allowed_methods=None, respect_retry_after_header=False),

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmoformer.models.registry import Registry, served_path
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.sources import served_path
 from cosmoformer.runs.folder import METRICS_FILE, parse_line
 from cosmoformer.runs.importing import RUN_TAG
 from tests.cosmoformer.tiny_artifact import tiny_artifact

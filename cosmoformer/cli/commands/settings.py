@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 import click
@@ -10,6 +11,8 @@ import click
 from cosmoformer.settings import SETTINGS, Setting, as_markdown, load
 from cosmoformer.settings_file import effective_environment, read_settings_file, settings_file
 from cosmoformer.terminal import console, table, text
+
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @click.command(
@@ -40,7 +43,7 @@ def command(markdown: bool) -> None:
         made.add_row(
             setting.name,
             text(
-                "***" if setting.secret and text_value else text_value,
+                "***" if setting.secret and text_value else _USER_IN_ADDRESS.sub("***@", text_value),
                 "" if getattr(values, name) == getattr(defaults, name) else "bold",
             ),
             _origin(setting, written, effective),

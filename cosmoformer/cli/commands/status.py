@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
 from cosmoformer.cli.environment import with_settings
-from cosmoformer.errors import CosmoFormerError, TransientError
+from cosmoformer.connections import split_user
+from cosmoformer.errors import CosmoFormerError, RegistryUnavailable, TransientError
 from cosmoformer.health import Facts, ask_broker, ask_classify, ask_ingest, elsewhere, say_broker, say_classify
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
+from cosmoformer.storage.served import ServedMemory
 from cosmoformer.storage.store import Store
 from cosmoformer.terminal import console, table, text
 
@@ -56,14 +58,35 @@ def _say_store(facts: Facts) -> str:
 
 
 def _ask_registry(settings: Settings) -> Facts:
-    registry = Registry(settings)
-    champion = registry.resolve(settings.model_alias)
-    return {"model": champion.name, "aliases": registry.aliases()}
+    registry, served = Registry(settings), _served(settings)
+    try:
+        champion = registry.resolve(settings.model_alias)
+    except RegistryUnavailable as error:
+        raise RegistryUnavailable("; ".join(filter(None, (error.detail, _say_served(served)))), error.mend) from error
+    return {"model": champion.name, "aliases": registry.aliases(), "served": served, "champion": champion.version}
+
+
+def _served(settings: Settings) -> Facts | None:
+    """What classify said last of the version that it serves; None when it has said nothing, or the store does not tell."""
+    try:
+        found = ServedMemory(Store(settings)).read()
+    except CosmoFormerError:
+        return None
+    return asdict(found) if found else None
 
 
 def _say_registry(facts: Facts) -> str:
     aliases = ", ".join(f"{alias} → {version}" for alias, version in sorted(facts["aliases"].items()))
-    return f"{facts['model']}: {aliases}"
+    served = facts["served"]
+    differs = served and (served["version"] != facts["champion"] or served["why"])
+    return f"{facts['model']}: {aliases}" + (f"; {_say_served(served)}" if differs else "")
+
+
+def _say_served(served: Facts | None) -> str:
+    if not served:
+        return ""
+    why = f", since {served['why']}" if served["why"] else ""
+    return f"served last is version {served['version']}{why}"
 
 
 PARTS = (
@@ -132,7 +155,7 @@ def command(settings: Settings, as_json: bool) -> None:
 
 
 def _ask(part: Part, settings: Settings) -> Finding:
-    url = str(getattr(settings, part.setting.lower()))
+    url, _ = split_user(str(getattr(settings, part.setting.lower())))
     try:
         return Finding(part, url, part.ask(settings), "")
     except CosmoFormerError as error:

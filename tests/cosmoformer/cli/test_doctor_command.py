@@ -18,7 +18,8 @@ from cosmoformer.doctor.check import Doubt
 from cosmoformer.errors import PermanentError
 from cosmoformer.events import cloudevents
 from cosmoformer.models.registration import register
-from cosmoformer.models.registry import Registry, artifact_path
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.sources import artifact_path
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
 from cosmoformer.storage.store import Store, connect

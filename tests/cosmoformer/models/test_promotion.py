@@ -12,7 +12,8 @@ import urllib3
 from cosmoformer.errors import ModelRefused, RegistryUnavailable
 from cosmoformer.models.promotion import Promotion, find_version, promote, roll_back, verify
 from cosmoformer.models.registration import register
-from cosmoformer.models.registry import ModelVersion, Registry, artifact_path
+from cosmoformer.models.registry import ModelVersion, Registry
+from cosmoformer.models.sources import artifact_path
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 
 

@@ -18,7 +18,8 @@ import mlflow
 from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
 from cosmoformer.models.bundled import register_bundled_model
 from cosmoformer.models.registration import register
-from cosmoformer.models.registry import Registry, served_path
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.sources import served_path
 from cosmoformer.settings import load
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.mlflow_server import MlflowServer

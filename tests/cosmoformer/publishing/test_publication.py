@@ -15,7 +15,8 @@ from cosmoformer.errors import ModelRefused, PermanentError
 from cosmoformer.models.artifact import digest, read_metadata
 from cosmoformer.models.bundled import register_bundled_model
 from cosmoformer.models.registration import register
-from cosmoformer.models.registry import Registry, artifact_path
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.sources import artifact_path
 from cosmoformer.publishing import publication
 from cosmoformer.publishing.hub_files import hub_files, write_files
 from cosmoformer.publishing.publication import Figures, Publication

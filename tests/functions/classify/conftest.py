@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import pytest
 import torch
+import urllib3
 
 from cosmoformer.models import artifact
 from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import ModelVersion, Registry
+from cosmoformer.models.sources import artifact_path
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from functions.classify.serving import ModelServing
@@ -64,6 +66,18 @@ class Deployment:
     def register(self, content: bytes, alias: str | None = None, **tags: str) -> ModelVersion:
         """A new version of this deployment's own model."""
         return register(self.registry, content, tags=tags, alias=alias)
+
+    def delete(self, version: ModelVersion) -> None:
+        """Delete a version, as MLflow's page does; its aliases go with it."""
+        body = {"name": version.name, "version": str(version.version)}
+        url = f"{self.registry.url}/api/2.0/mlflow/model-versions/delete"
+        assert urllib3.request("DELETE", url, json=body).status == 200
+
+    def remove_artifact(self, version: ModelVersion) -> None:
+        """Remove a version's file from under MLflow."""
+        path = artifact_path(version.source)
+        url = f"{self.registry.url}/api/2.0/mlflow-artifacts/artifacts/{path}"
+        assert urllib3.request("DELETE", url).status == 200
 
     def serving(self) -> ModelServing:
         """A fresh process's model, with a cache folder of this deployment."""

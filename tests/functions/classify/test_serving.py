@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cosmoformer.errors import ModelNotReady
+from cosmoformer.models.registry import Registry
+from cosmoformer.storage.served import ServedMemory, of_version
+from cosmoformer.storage.store import Store
+from functions.classify import serving as serving_module
+from tests.e2e.running_system import wait_until
 from tests.functions.classify.conftest import Deployment, altered
 
 
@@ -92,9 +98,70 @@ def test_a_registry_that_is_away_changes_nothing(deployment: Deployment, model: 
     deployment.register(model, alias="champion")
     serving = deployment.serving()
     serving.refresh()
-    deployment.settings.mlflow_tracking_uri = "http://127.0.0.1:9"  # the discard port: nobody answers
+    unplug(deployment.registry)
     serving.refresh()
     assert serving.current().version.version == 1
+
+
+def unplug(registry: Registry) -> None:
+    """Let a registry be away from now on: nobody answers at the discard port."""
+    registry._server = replace(registry._server, base="http://127.0.0.1:9")
+
+
+def test_a_deleted_champion_is_replaced_by_what_was_served_last(
+    deployment: Deployment, model: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its version deleted and no fallback alias ever set, a fresh process serves the last one that was served, loudly."""
+    deployment.register(model, alias="champion")
+    memory = ServedMemory(Store(deployment.settings))
+    memory.remember(of_version(deployment.registry.resolve("champion")))
+    second = deployment.register(altered(model, note="second"), alias="champion")
+    deployment.delete(second)
+    serving = deployment.serving()
+    serving.remember_in(memory)
+    with caplog.at_level(logging.ERROR):
+        serving.refresh()
+    assert serving.current().version.version == 1
+    assert "the champion cannot be served" in caplog.text
+
+
+@pytest.mark.parametrize("previous", [True, False])
+def test_a_champion_whose_artifact_is_gone_is_replaced(deployment: Deployment, model: bytes, previous: bool) -> None:
+    """`mlflow gc` took its file: the fallback alias is served, or what was served last where that alias was never set."""
+    first = deployment.register(model, alias="previous" if previous else None)
+    memory = ServedMemory(Store(deployment.settings))
+    memory.remember(of_version(first))
+    second = deployment.register(altered(model, note="second"), alias="champion")
+    deployment.remove_artifact(second)
+    serving = deployment.serving()
+    serving.remember_in(memory)
+    serving.refresh()
+    assert serving.current().version.version == first.version
+
+
+def test_a_registry_that_is_away_is_waited_for(deployment: Deployment, model: bytes) -> None:
+    """What was served last is no answer to a question that nobody heard: a fresh process stays unready."""
+    version = deployment.register(model, alias="champion")
+    memory = ServedMemory(Store(deployment.settings))
+    memory.remember(of_version(version))
+    unplug(deployment.registry)
+    serving = deployment.serving()
+    serving.remember_in(memory)
+    serving.refresh()
+    with pytest.raises(ModelNotReady, match="does not answer"):
+        serving.current()
+
+
+def test_what_is_served_is_remembered(deployment: Deployment, model: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A while after it is swapped in, with the reason where it stands in for the champion."""
+    monkeypatch.setattr(serving_module, "_REMEMBER_AFTER_S", 0.01)
+    deployment.register(model, alias="previous")
+    deployment.register(b"no model", alias="champion")
+    serving, memory = deployment.serving(), ServedMemory(Store(deployment.settings))
+    serving.remember_in(memory)
+    serving.refresh()
+    served = wait_until(memory.read, 20, "it is remembered")
+    assert served.version == 1 and "no TorchScript file" in served.why
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(deployment: Deployment, model: bytes, tmp_path: Path) -> None:
