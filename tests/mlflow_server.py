@@ -31,19 +31,27 @@ class MlflowServer:
 
 
 @contextmanager
-def running_mlflow(folder: Path, port: int = 0) -> Iterator[MlflowServer]:
-    """Start a server that keeps everything in ``folder``, and end it; at a free port unless one is given."""
+def running_mlflow(folder: Path, port: int = 0, artifacts: str = "", **variables: str) -> Iterator[MlflowServer]:
+    """Start a server, and end it.
+
+    Args:
+        folder: where its database is.
+        port: where it listens; a free one unless given.
+        artifacts: where it keeps artifacts, in ``folder`` unless given.
+        variables: of its environment.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    argv += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]
+    argv += ["--serve-artifacts", "--artifacts-destination", artifacts or str(folder / "artifacts")]
     environment = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or seven more processes
         "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
         "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
         "MLFLOW_WEBHOOK_CACHE_TTL": "0",  # a webhook made just now is called
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        **variables,
     }
     environment.pop("MLFLOW_TRACKING_URI", None)  # the server is not its own client
     with (folder / "mlflow.log").open("wb") as log:
