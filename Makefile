@@ -18,10 +18,11 @@ test: setup-test check  ## install what the tests need, then run everything
 test-cluster: $(VENV)/.test $(VENV)/bin/kubectl  ## install on a real Knative, use it, remove it
 	COSMOFORMER_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -v -rP
 
-check: $(VENV)/.test  ## style and types
+check: $(VENV)/.test  ## style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.test  ## apply the style
 	$(BIN)/ruff check --fix .

@@ -28,13 +28,13 @@ from benchmarks.load import Target, closed_loop
 from benchmarks.processes import clean_environment, cpu_s, family, pss_mb
 from benchmarks.surroundings import free_ports, outside
 from cosmoformer import settings as settings_module
-from cosmoformer.cli.environment import FILE_NAME, read_settings_file
 from cosmoformer.local.process import start_process, stop_process
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
-from cosmoformer.results import ResultsBucket
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.settings_file import FILE_NAME, read_settings_file
+from cosmoformer.storage.results import ResultsBucket
+from cosmoformer.storage.store import Store
 
 _UPLOADERS = 8
 _CLIENTS = 16

@@ -71,7 +71,7 @@ def _step(kind: str, path: Path, files: Iterator[bytes]) -> Callable[[], object]
     torch.set_num_threads(1)
     if kind == "artifact":
         from benchmarks.latency import decode_and_predict
-        from cosmoformer import artifact
+        from cosmoformer.models import artifact
 
         own = artifact.load(path.read_bytes())
         return lambda: decode_and_predict(own, files)

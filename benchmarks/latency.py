@@ -20,10 +20,10 @@ from benchmarks.harness import Goal, Report
 from benchmarks.load import Client
 from benchmarks.models import INPUT_SIDE, Models
 from benchmarks.surroundings import given_or_new
-from cosmoformer import artifact
+from cosmoformer.images.picture import Limits
+from cosmoformer.models import artifact
 from cosmoformer.settings import Settings
 from functions.classify import predictor
-from functions.classify.images import Limits
 
 OURS, THESIS, ORT, OPENVINO = "our graph", "thesis's traced model", "ONNX Runtime", "OpenVINO"
 WHOLE = "our artifact, pixels to probabilities"

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cosmoformer import artifact
+from cosmoformer.models import artifact
 from training import export, models
 from training.tasks import find
 
@@ -64,8 +64,8 @@ def prepare(folder: Path = CACHE) -> Models:
 def _version() -> str:
     """Digest of everything that the files depend on."""
     root = Path(export.__file__).parent
-    names = ("crossformer_inference.py", "export.py", "flat.py", "classifier.py")
-    sources = (*sorted((root / "models").glob("*.py")), *(root / name for name in names))
+    folders = (root / "models", root / "artifact")
+    sources = (root / "export.py", *(path for folder in folders for path in sorted(folder.glob("*.py"))))
     text = b"".join(path.read_bytes() for path in (*sources, Path(artifact.__file__), Path(__file__)))
     return hashlib.sha256(text + torch.__version__.encode()).hexdigest()[:16]
 

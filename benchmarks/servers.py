@@ -17,8 +17,8 @@ from subprocess import Popen
 from benchmarks.load import Target
 from benchmarks.models import Models
 from benchmarks.processes import clean_environment, running, wait_until_answers
-from cosmoformer import events
 from cosmoformer.cpus import cpu_limit
+from cosmoformer.events import cloudevents
 from cosmoformer.local import parts
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import Settings
@@ -188,7 +188,7 @@ def event_request(jpeg: bytes) -> tuple[Mapping[str, str], bytes]:
         "ce-specversion": "1.0",
         "ce-id": uuid.uuid4().hex,
         "ce-source": "urn:cosmoformer:benchmarks",
-        "ce-type": events.IMAGE,
+        "ce-type": cloudevents.IMAGE,
         "content-type": "image/jpeg",
     }
     return headers, jpeg

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cosmoformer.local import bootstrap, parts
-from cosmoformer.local.ceph import CephLayout, CephNode
+from cosmoformer.local.ceph.node import CephLayout, CephNode
 from cosmoformer.local.identity import load_or_make
 from cosmoformer.local.process import free_port
 from cosmoformer.local.supervisor import Supervisor
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 
 _PORTS = ("STORE_PORT", "PAGE_PORT", "INGEST_PORT", "BROKER_PORT", "CLASSIFY_PORT", "MLFLOW_PORT")
 

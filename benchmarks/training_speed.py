@@ -21,14 +21,14 @@ import training
 from benchmarks import harness, pictures
 from benchmarks.harness import Goal, Report
 from cosmoformer.cpus import cpu_limit
-from training import recipe
-from training.cache import ImageCache
-from training.distributed import Place
-from training.feeder import Batch, Feeder
+from training.data.cache import ImageCache
+from training.data.feeder import Batch, Feeder
+from training.loop import recipe
+from training.loop.distributed import Place
+from training.loop.recipe import Recipe
+from training.loop.trainer import Job, Trainer
 from training.models.crossformer import CrossFormerGraph
-from training.recipe import Recipe
 from training.tasks import find
-from training.trainer import Job, Trainer
 
 assert training  # mends torchvision, which the decoding loader needs
 OURS, THEIRS = "step, our graph", "step, vit-pytorch's graph"

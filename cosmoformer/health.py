@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from cosmoformer.cli.services import Service, document
 from cosmoformer.errors import TransientError
+from cosmoformer.services import Service, document
 from cosmoformer.settings import Settings
 
 TIMEOUT_S = 5.0

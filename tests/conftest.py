@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from cosmoformer.local.ceph import CephLayout, CephNode, install_hint, missing_programs
+from cosmoformer.local.ceph.node import CephLayout, CephNode, install_hint, missing_programs
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 from tests.mlflow_server import MlflowServer, running_mlflow
 
 # Names another store to test against; its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.artifact import digest, read_metadata
-from cosmoformer.run_folder import read_run
-from training import report as reports
+from cosmoformer.models.artifact import digest, read_metadata
+from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
+from training.evaluation import report as reports
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "training" / "runs" / "clean5-crossformer-cpu-muon"

@@ -17,11 +17,11 @@ from string import Template
 from typing import Any
 
 from cosmoformer.errors import CosmoFormerError
-from cosmoformer.run_folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, RunInfo, read_run
-from training import report as reports
-from training.recipe import Recipe, from_params
-from training.report import ClassFigures, Report
-from training.report_tables import FIGURES, interval
+from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, RunInfo, read_run
+from training.evaluation import report as reports
+from training.evaluation.report import ClassFigures, Report
+from training.evaluation.report_tables import FIGURES, interval
+from training.loop.recipe import Recipe, from_params
 from training.table import published
 
 _FORM, _WORDS = Path(__file__).with_name("card.md"), Path(__file__).with_name("card.toml")

@@ -11,7 +11,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from training.sources import gz2
+from training.data.sources import gz2
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -21,23 +21,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cosmoformer import artifact
-from cosmoformer.artifact import Artifact
-from cosmoformer.cli.terminal import console
 from cosmoformer.errors import CosmoFormerError
-from cosmoformer.gate import HeldOut
-from cosmoformer.run_folder import REPORT_FILE
-from training import metrics, tasks
-from training.cache import ImageCache
-from training.catalogue import SPLITS
-from training.distributed import choose_device
-from training.figures import by_class, calibration, flat, overall, reliability
-from training.inference import BATCH, CPU, probabilities
-from training.pictures import draw_all
-from training.report import Conditions, Report, Subject
-from training.report_tables import show
-from training.robustness import measure_robustness, measure_views
-from training.splits import open_splits
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.gate import HeldOut
+from cosmoformer.runs.folder import REPORT_FILE
+from cosmoformer.terminal import console
+from training import tasks
+from training.data.cache import ImageCache
+from training.data.catalogue import SPLITS
+from training.data.splits import open_splits
+from training.evaluation import metrics
+from training.evaluation.figures import by_class, calibration, flat, overall, reliability
+from training.evaluation.inference import BATCH, CPU, probabilities
+from training.evaluation.pictures import draw_all
+from training.evaluation.report import Conditions, Report, Subject
+from training.evaluation.report_tables import show
+from training.evaluation.robustness import measure_robustness, measure_views
+from training.loop.distributed import choose_device
 
 Predictions = NDArray[np.float64]
 
@@ -58,7 +59,8 @@ def evaluate(
     Args:
         model: the artifact.
         cache: labelled images, of the artifact's input size or any other.
-        predictions: float64 (N, classes), what :func:`training.inference.probabilities` gave for them; computed when None.
+        predictions: float64 (N, classes), what :func:`training.evaluation.inference.probabilities` gave for them; computed when
+            None.
         split: name of the split, in front of the names of the figures.
         robustness: whether accuracy is measured against rotation and noise.
         view_count: how many views test-time augmentation has; 0 leaves it out.
@@ -188,7 +190,7 @@ def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") ->
     """The images that an artifact is measured on.
 
     Raises:
-        ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.splits.open_splits`.
+        ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.data.splits.open_splits`.
         FileNotFoundError: there are no data.
     """
     facts = model.metadata

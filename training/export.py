@@ -2,7 +2,7 @@
 
     python -m training.export --checkpoint runs/first/checkpoint.pt --data galaxies --out model.pt
 
-See :mod:`cosmoformer.artifact` for what is inside and who loads it. A run does this itself at its end.
+See :mod:`cosmoformer.models.artifact` for what is inside and who loads it. A run does this itself at its end.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cosmoformer import artifact
 from cosmoformer.errors import CosmoFormerError
+from cosmoformer.models import artifact
 from cosmoformer.render import SAMPLES, render
-from training import checkpoint, models, tasks
-from training.cache import ImageCache
-from training.flat import FlatModule
-from training.predicting import outputs_of
-from training.recipe import Recipe, from_params
-from training.splits import open_splits
+from training import models, tasks
+from training.artifact.flat import FlatModule
+from training.data.cache import ImageCache
+from training.data.splits import open_splits
+from training.loop import checkpoint
+from training.loop.predicting import outputs_of
+from training.loop.recipe import Recipe, from_params
 from training.tasks import Task
 
-EQUAL_WITHIN = 1e-5  # between the training model and the artifact; see :func:`cosmoformer.artifact.tolerance`
+EQUAL_WITHIN = 1e-5  # between the training model and the artifact; see :func:`cosmoformer.models.artifact.tolerance`
 _BATCHES = (1, 3, 16, 64)
 _SELF_CHECK_SIDE = 64
 _CPU = torch.device("cpu")

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cosmoformer import artifact
-from cosmoformer.artifact import Artifact
-from cosmoformer.run_folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE
-from training import checkpoint
-from training.cache import ImageCache
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.runs.folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_FILE
 from training.card import render
+from training.data.cache import ImageCache
+from training.data.splits import EmptySplit, open_splits
 from training.evaluate import evaluate, tags_of, write
+from training.evaluation.inference import probabilities
 from training.export import export
-from training.inference import probabilities
-from training.record import RunRecord
-from training.splits import EmptySplit, open_splits
-from training.trainer import Job, Trainer
+from training.loop import checkpoint
+from training.loop.record import RunRecord
+from training.loop.trainer import Job, Trainer
 
 _log = logging.getLogger(__name__)
 

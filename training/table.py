@@ -21,16 +21,16 @@ from pathlib import Path
 
 import torch
 
-from cosmoformer import artifact
-from cosmoformer.artifact import Artifact
 from cosmoformer.errors import CosmoFormerError
-from cosmoformer.run_folder import ARTIFACTS, MODEL_FILE, REPORT_FILE
-from training import report
-from training.distributed import choose_device
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.bundled import BUNDLED, bundled_artifact
+from cosmoformer.runs.folder import ARTIFACTS, MODEL_FILE, REPORT_FILE
 from training.evaluate import count_parameters, evaluate, open_split
+from training.evaluation import report
+from training.loop.distributed import choose_device
 
 PUBLISHED = Path(__file__).with_name("published.toml")
-BUNDLED = Path(artifact.__file__).with_name("bundled")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def row_of_artifact(path: Path, data: Path, cache: Path, device: torch.device) -
 
 def row_of_bundled() -> Row:
     """The row of the model that comes with the package, from the card beside it."""
-    model = artifact.load((BUNDLED / "model.pt").read_bytes())
+    model = artifact.load(bundled_artifact())
     figures = json.loads((BUNDLED / "model.json").read_text(encoding="utf-8"))["metrics"]
     return own_row(model, figures, "its card, mlflow/model-card.md")
 

@@ -20,22 +20,23 @@ from pathlib import Path
 import torch
 
 from cosmoformer import settings
-from cosmoformer.artifact import digest
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError, first_line
-from cosmoformer.mirror import Mirror
-from cosmoformer.registry import Registry
-from cosmoformer.run_folder import RUN_FILE, read_run
-from training import checkpoint, models, recipe, tasks
-from training.distributed import Place, take_place
+from cosmoformer.models.artifact import digest
+from cosmoformer.models.registry import Registry
+from cosmoformer.runs.folder import RUN_FILE, read_run
+from cosmoformer.runs.mirror import Mirror
+from training import models, tasks
+from training.data.splits import open_splits
 from training.finish import finish
-from training.learning_rate_finder import find_learning_rate
-from training.progress import Stop, Stopped
-from training.recipe import Recipe, RecipeError
-from training.record import RunRecord, environment_tags
-from training.splits import open_splits
-from training.system_metrics import SystemSampler
-from training.trainer import Job, Trainer, TrainingDiverged
+from training.loop import checkpoint, recipe
+from training.loop.distributed import Place, take_place
+from training.loop.learning_rate_finder import find_learning_rate
+from training.loop.progress import Stop, Stopped
+from training.loop.recipe import Recipe, RecipeError
+from training.loop.record import RunRecord, environment_tags
+from training.loop.system_metrics import SystemSampler
+from training.loop.trainer import Job, Trainer, TrainingDiverged
 
 _log = logging.getLogger(__name__)
 

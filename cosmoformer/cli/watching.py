@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
-from cosmoformer.results import Result, as_result, result_key
-from cosmoformer.store import ObjectInfo, Store
+from cosmoformer.storage.results import Result, as_result, result_key
+from cosmoformer.storage.store import ObjectInfo, Store
 
 PARALLEL = 8  # requests to the store at once
 _PAUSE_S = 0.5

@@ -10,9 +10,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from cosmoformer.errors import CosmoFormerError, StoreUnavailable
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import SETTINGS, Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 
 State = Literal["ok", "doubtful", "wrong"]
 _PATIENCE_S = 10.0  # for one answer of store or registry; the settings may allow functions more

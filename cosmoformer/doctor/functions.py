@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from urllib.parse import urlsplit
 
-from cosmoformer import events, health
-from cosmoformer.cli.services import Service
+from cosmoformer import health
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
+from cosmoformer.events import cloudevents
+from cosmoformer.services import Service
 
 _ADDRESSES = ("s3_endpoint_url", "mlflow_tracking_uri", "k_sink", "ingest_url", "classify_url")
 _NEEDED = ("aws_access_key_id", "aws_secret_access_key", "images_bucket", "results_bucket", "model_name", "model_alias")
@@ -43,8 +44,8 @@ def _is_address(url: str) -> bool:
 def check_broker(system: System) -> str:
     """The broker takes events."""
     settings = system.settings
-    probe = events.new(type=events.PROBE, source="urn:cosmoformer:doctor", id=uuid.uuid4().hex, data={})
-    headers, body = events.to_binary(probe)
+    probe = cloudevents.new(type=cloudevents.PROBE, source="urn:cosmoformer:doctor", id=uuid.uuid4().hex, data={})
+    headers, body = cloudevents.to_binary(probe)
     Service(settings.k_sink, "K_SINK", health.TIMEOUT_S, patient=False).send("POST", "", body, headers)
     waiting = "" if health.elsewhere(settings.k_sink) else f"; {health.say_broker(health.ask_broker(settings))}"
     return f"{settings.k_sink} takes events{waiting}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from cosmoformer import health
+from cosmoformer.cluster.kubectl import Kubectl
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import SettingsError
-from cosmoformer.kubectl import Kubectl
 
 #: Since Knative 1.19 sidecars have no figures unless this says how (knative/serving, pkg/observability/config.go).
 _CONFIG_MAP, _KEY = "config-observability", "request-metrics-protocol"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import RegistryUnavailable
-from cosmoformer.promotion import verify
+from cosmoformer.models.promotion import verify
 
 
 def check_model(system: System) -> str:

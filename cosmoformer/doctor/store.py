@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 
 _RESERVED = ".cosmoformer-doctor-"
 _NO_ETAG = "0" * 32

@@ -1,10 +1,8 @@
-"""What a fresh store and a fresh registry need before the first image: buckets, notifications, a model, a webhook."""
+"""What a fresh store and a fresh registry's database need before the first image: buckets, notifications, samples."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +13,16 @@ from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from cosmoformer.artifact import digest
 from cosmoformer.errors import StoreUnavailable
-from cosmoformer.local.cors import bucket_cors
 from cosmoformer.local.parts import DATABASE
-from cosmoformer.registration import register
-from cosmoformer.registry import ModelVersion, Registry
+from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store, connect, is_loopback
+from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.store import Store, connect, is_loopback
 
 TOPIC = "cosmoformer"
-BUNDLED = resources.files("cosmoformer") / "bundled"
 _UNFINISHED = "database-unfinished"
-_MODEL, _CARD, _SAMPLES = "model.pt", "model.json", "samples"
+_SAMPLES = "samples"
 
 
 def make_buckets(store: Store) -> None:
@@ -149,44 +144,6 @@ def prepare_database(folder: Path) -> None:
 def keep_database(folder: Path) -> None:
     """Note that MLflow has answered: from now on its database is never discarded."""
     (folder / _UNFINISHED).unlink(missing_ok=True)
-
-
-def register_bundled_model(registry: Registry, report: Callable[[str], None]) -> ModelVersion | None:
-    """Register the model that ships with CosmoFormer under the champion's alias, unless the registry has versions.
-
-    A registry with versions is its owner's: an alias that was taken away there stays away. Only where this model is all
-    there is and no alias was ever set was an earlier start interrupted, and is gone on with.
-
-    Returns:
-        The version that was given the alias, or None.
-    """
-    settings = registry.settings
-    content = (BUNDLED / _MODEL).read_bytes()
-    if versions := registry.versions():
-        if registry.aliases() or any(version.sha256 != digest(content) for version in versions):
-            return None
-        registry.set_alias(settings.model_alias, versions[0].version)
-        return versions[0]
-    report("registering the bundled model")
-    card = json.loads((BUNDLED / _CARD).read_text(encoding="utf-8"))
-    return register(
-        registry,
-        content,
-        tags=card["tags"],
-        metrics=card["metrics"],
-        params=card["params"],
-        description=card["description"],
-        alias=settings.model_alias,
-    )
-
-
-def subscribe_to_promotions(registry: Registry, secret: str) -> None:
-    """Let MLflow tell ingest when an alias moves; a webhook that is there already is left alone."""
-    url = f"{registry.settings.ingest_url}/hooks/mlflow"
-    known = registry.get("webhooks", max_results=100).get("webhooks", [])
-    if not any(webhook.get("url") == url for webhook in known):
-        events = [{"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}]
-        registry.post("webhooks", name=TOPIC, url=url, events=events, secret=secret, status="ACTIVE")
 
 
 def drop_samples(store: Store, marker: Path, report: Callable[[str], None]) -> int:

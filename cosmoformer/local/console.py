@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cosmoformer.events import parse
-from cosmoformer.local.http_server import Handler, LocalServer
-from cosmoformer.results import Result, headline
+from cosmoformer.events.cloudevents import parse
+from cosmoformer.local.knative.http_server import Handler, LocalServer
+from cosmoformer.storage.results import Result, headline
 from cosmoformer.text import printable
 
 SHOWN = 15

@@ -18,7 +18,13 @@ import click
 
 from cosmoformer import logs, settings
 from cosmoformer.errors import SettingsError
-from cosmoformer.local.http_server import Handler, LocalServer, MethodNotAllowed, NoSuchPath, serve_until_signalled
+from cosmoformer.local.knative.http_server import (
+    Handler,
+    LocalServer,
+    MethodNotAllowed,
+    NoSuchPath,
+    serve_until_signalled,
+)
 
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]

@@ -11,14 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cosmoformer import events
 from cosmoformer.cpus import cpu_limit
-from cosmoformer.local.activator import ActivatorConfig
-from cosmoformer.local.broker import BrokerConfig
+from cosmoformer.events import cloudevents
 from cosmoformer.local.identity import Identity
-from cosmoformer.local.replica import FunctionSpec
+from cosmoformer.local.knative.activator import ActivatorConfig
+from cosmoformer.local.knative.broker import BrokerConfig
+from cosmoformer.local.knative.replica import FunctionSpec
+from cosmoformer.local.knative.triggers import DeliverySpec, Trigger
 from cosmoformer.local.supervisor import Part
-from cosmoformer.local.triggers import DeliverySpec, Trigger
 from cosmoformer.settings import SETTINGS, Settings, load
 
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
@@ -166,10 +166,10 @@ def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
     classify_url = settings.classify_url
     return (
         Trigger("classify-objects", classify_url, filters=created, delivery=delivery, parallelism=parallelism),
-        Trigger("classify-pictures", classify_url, {"type": events.IMAGE}, delivery=delivery),
-        Trigger("classify-alias", classify_url, {"type": events.ALIAS_MOVED}, delivery=delivery, parallelism=1),
-        Trigger("console-classified", console_url, {"type": events.CLASSIFIED}, delivery=briefly),
-        Trigger("console-rejected", console_url, {"type": events.REJECTED}, delivery=briefly),
+        Trigger("classify-pictures", classify_url, {"type": cloudevents.IMAGE}, delivery=delivery),
+        Trigger("classify-alias", classify_url, {"type": cloudevents.ALIAS_MOVED}, delivery=delivery, parallelism=1),
+        Trigger("console-classified", console_url, {"type": cloudevents.CLASSIFIED}, delivery=briefly),
+        Trigger("console-rejected", console_url, {"type": cloudevents.REJECTED}, delivery=briefly),
     )
 
 
@@ -194,6 +194,6 @@ def _configured(module: str, name: str, config: Any, settings: Settings, health:
     path = settings.data_dir / "run" / f"{module}-config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(config), default=str, indent=1))
-    argv = [sys.executable, "-m", f"cosmoformer.local.{module}", "--config", str(path)]
+    argv = [sys.executable, "-m", f"cosmoformer.local.knative.{module}", "--config", str(path)]
     setting = f"{name.upper()}_PORT"
     return Part(name, argv, config.port, setting, health, environment(settings), stop_grace_s=25)

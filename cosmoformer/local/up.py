@@ -18,19 +18,21 @@ from pathlib import Path
 import urllib3
 from rich.console import Console
 
-from cosmoformer import events
-from cosmoformer.cli.environment import FILE_NAME, write_settings_file
 from cosmoformer.errors import CosmoFormerError, SettingsError
+from cosmoformer.events import cloudevents
 from cosmoformer.local import bootstrap, parts
-from cosmoformer.local.ceph import CephLayout, CephNode, install_hint, missing_programs
+from cosmoformer.local.ceph.node import CephLayout, CephNode, install_hint, missing_programs
 from cosmoformer.local.console import ResultsConsole
 from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.identity import load_or_make
 from cosmoformer.local.process import free_port
 from cosmoformer.local.supervisor import Part, Supervisor
-from cosmoformer.registry import Registry
+from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.webhooks import subscribe_to_promotions
 from cosmoformer.settings import SETTINGS, load
-from cosmoformer.store import Store
+from cosmoformer.settings_file import FILE_NAME, write_settings_file
+from cosmoformer.storage.store import Store
 
 _INTERRUPTED = 130  # exit status, as shells have it for Ctrl-C
 _FIRST_STORE_RESTART_S, _LAST_STORE_RESTART_S = 1.0, 60.0
@@ -144,8 +146,8 @@ class System:
             supervisor.wait_ready("mlflow")
             bootstrap.keep_database(self._folder / "mlflow")
             registry = Registry(settings)
-            bootstrap.register_bundled_model(registry, lambda _: None)
-            bootstrap.subscribe_to_promotions(registry, self._identity.webhook_secret)
+            register_bundled_model(registry, lambda _: None)
+            subscribe_to_promotions(registry, self._identity.webhook_secret)
         write_settings_file(self._folder / FILE_NAME, self._for_other_commands())
         if dropped := bootstrap.drop_samples(store, self._folder / "samples-dropped", lambda _: None):
             self._say(f"dropped {dropped} sample galaxies into s3://{settings.images_bucket}/samples/")
@@ -205,8 +207,8 @@ class System:
 
     def _ping_sweep(self, http: urllib3.PoolManager) -> None:
         """What Knative's PingSource does on a cluster."""
-        event = events.new(type=events.SWEEP_PING, source="urn:cosmoformer:up", id=str(uuid.uuid4()), data={})
-        headers, body = events.to_binary(event)
+        event = cloudevents.new(type=cloudevents.SWEEP_PING, source="urn:cosmoformer:up", id=str(uuid.uuid4()), data={})
+        headers, body = cloudevents.to_binary(event)
         with suppress(urllib3.exceptions.HTTPError):
             http.request("POST", f"{self._settings.ingest_url}/sweep", headers=headers, body=body)
 

@@ -11,17 +11,18 @@ from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
-from cosmoformer import events, logs
+from cosmoformer import logs
 from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
-from cosmoformer.events import Event
-from cosmoformer.registry import Registry
-from cosmoformer.results import Origin, Result
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
+from cosmoformer.storage.results import Origin, Result
 from functions.classify import metrics, sender
 from functions.classify.handler import Handler, is_picture
 from functions.classify.serving import ModelServing
-from functions.start import BACKGROUND, READINESS
-from functions.store_gate import StoreGate
+from functions.runtime.start import BACKGROUND, READINESS
+from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 #: A structured event carries its picture in base64, a third longer, beside its attributes.
@@ -100,7 +101,7 @@ def _answer(settings: Settings, handler: Handler) -> Response:
     # Without it a chunked body, which does not tell its length, would be read whole.
     request.max_content_length = _most_bytes(settings)
     size = request.content_length or 0
-    if not events.is_event(headers := dict(request.headers)):
+    if not cloudevents.is_event(headers := dict(request.headers)):
         _check_bare_type()
         if size > settings.max_image_bytes:
             return _bare(handler.reject_unread(size, origin))
@@ -108,16 +109,16 @@ def _answer(settings: Settings, handler: Handler) -> Response:
     reply = _answer_event(settings, handler, headers, size)
     if reply is None:
         return Response(status=202)
-    reply_headers, body = events.to_binary(reply)
+    reply_headers, body = cloudevents.to_binary(reply)
     return Response(body, 200, reply_headers)
 
 
 def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str], size: int) -> Event | None:
     if size > settings.max_image_bytes and is_picture(request.content_type):
-        return handler.reject_event_unread(events.parse(headers, b""), size)
+        return handler.reject_event_unread(cloudevents.parse(headers, b""), size)
     if size > _most_bytes(settings):
         raise _too_large(f"{size:,}", settings)
-    event = events.parse(headers, _body(settings))
+    event = cloudevents.parse(headers, _body(settings))
     logs.bind(event_id=event.id, key=event.subject)
     return handler.handle(event)
 

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from functions.process_clock import CLOCK
-from functions.start import classify_threads, read_settings, stop_background
+from functions.runtime.process_clock import CLOCK
+from functions.runtime.start import classify_threads, read_settings, stop_background
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8080')}"
 workers = 1  # a second worker would hold a second model; replicas are Knative's business
-worker_class = "functions.gunicorn_worker.PromptThreadWorker"
+worker_class = "functions.runtime.gunicorn_worker.PromptThreadWorker"
 threads = classify_threads(read_settings())
 timeout = 120  # s without a sign of life from the worker's main loop; a stuck image is noticed by the liveness probe
 graceful_timeout = 20  # s to finish what was accepted after SIGTERM

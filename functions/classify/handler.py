@@ -20,8 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from cosmoformer import events, logs
-from cosmoformer.artifact import Artifact
+from cosmoformer import logs
 from cosmoformer.errors import (
     CosmoFormerError,
     ImageRejected,
@@ -30,20 +29,22 @@ from cosmoformer.errors import (
     TransientError,
     UnsupportedEvent,
 )
-from cosmoformer.events import Event
-from cosmoformer.notifications import ObjectCreated, read_event
-from cosmoformer.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
+from cosmoformer.events.notifications import ObjectCreated, read_event
+from cosmoformer.images.picture import too_large
+from cosmoformer.models.artifact import Artifact
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
+from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
-from functions.classify.images import too_large
 from functions.classify.judgements import Judgement, Judgements
 from functions.classify.line import Line
 from functions.classify.serving import ModelServing, Served
 from functions.classify.start_times import StartTimes
-from functions.process_clock import CLOCK
-from functions.start import predictions_at_once
+from functions.runtime.process_clock import CLOCK
+from functions.runtime.start import predictions_at_once
 
 log = logging.getLogger(__name__)
 SOURCE = "urn:cosmoformer:classify"
@@ -78,16 +79,16 @@ class Handler:
         Raises:
             CosmoFormerError: see the table above.
         """
-        if event.type.startswith((events.OBJECT_CREATED, events.OBJECT_CREATED_CEPH)):
+        if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):
             return _reply(self.judge_bytes(event.data, _origin(event)))
-        if event.type == events.ALIAS_MOVED:
+        if event.type == cloudevents.ALIAS_MOVED:
             self._serving.recheck()
             return None
         raise UnsupportedEvent(
             f"events of type {event.type!r} with data of type {event.content_type!r} are not classified",
-            f"Send {events.OBJECT_CREATED}* with a bucket and key, or any type with data of type image/*",
+            f"Send {cloudevents.OBJECT_CREATED}* with a bucket and key, or any type with data of type image/*",
         )
 
     def check_alive(self) -> None:
@@ -212,8 +213,8 @@ def _reply(result: Result) -> Event:
         model.get("sha256"),
         result["event"]["id"],
     ]
-    return events.new(
-        type=events.CLASSIFIED if result["status"] == "classified" else events.REJECTED,
+    return cloudevents.new(
+        type=cloudevents.CLASSIFIED if result["status"] == "classified" else cloudevents.REJECTED,
         source=SOURCE,
         id=hashlib.sha256("\n".join(map(str, identity)).encode()).hexdigest()[:32],
         subject=image["key"],

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.classify import metrics
 
 log = logging.getLogger(__name__)

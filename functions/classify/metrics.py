@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from cosmoformer.registry import ModelVersion
-from functions.process_clock import CLOCK
+from cosmoformer.models.registry import ModelVersion
+from functions.runtime.process_clock import CLOCK
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from cosmoformer import results
-from cosmoformer.artifact import Artifact
-from cosmoformer.errors import ImageRejected, ModelRefused
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, Result
-from functions.classify.images import Limits, Picture, decode
+from cosmoformer.errors import ImageRejected
+from cosmoformer.images.decoding import decode
+from cosmoformer.images.picture import Limits, Picture
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.prediction import predict, preprocess
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage import results
+from cosmoformer.storage.results import ImageFacts, Origin, Result
 from functions.classify.judgements import Judgement
 
 __all__ = [
@@ -46,28 +43,6 @@ def describe_picture(judgement: Judgement, image: ImageFacts) -> ImageFacts:
         format=judgement.format,
         conversions=judgement.conversions,
     )
-
-
-def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """A uint8 batch (1, 3, S, S) of a picture's pixels (S, S, 3). All else happens inside the artifact."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
-
-
-def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
-    """The artifact's outputs by name, of the first image of a uint8 batch (N, 3, S, S).
-
-    Raises:
-        ModelRefused: an output is no finite number, which no JSON can hold and nobody can use.
-    """
-    outputs = artifact.predict(batch)[0].double().tolist()
-    named = dict(zip(artifact.metadata.classes, outputs, strict=True))
-    for name, output in named.items():
-        if not math.isfinite(output):
-            raise ModelRefused(
-                f"the model of run {artifact.metadata.run!r} gives {output} for {name!r}; expected a finite number",
-                "Promote another version, then replay the event",
-            )
-    return named
 
 
 def classification(

@@ -14,16 +14,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cosmoformer import artifact
-from cosmoformer.artifact import Artifact
 from cosmoformer.errors import ModelNotReady, ModelRefused, RegistryUnavailable
-from cosmoformer.registry import ModelVersion, Registry
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
 from functions.classify import metrics
 from functions.classify.start_times import StartTimes
 from functions.classify.torch_import import import_torch
-from functions.process_clock import CLOCK
-from functions.start import torch_threads
+from functions.runtime.process_clock import CLOCK
+from functions.runtime.start import torch_threads
 
 log = logging.getLogger(__name__)
 _KEPT_ARTIFACTS = 4

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
 from functions.classify.serving import ModelServing
 from functions.classify.start_times import StartTimes
 from functions.classify.torch_import import import_torch
-from functions.process_clock import CLOCK
+from functions.runtime.process_clock import CLOCK
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -27,11 +27,11 @@ def create_app(settings: Settings) -> Flask:
     serving.start()
     with times.phase("imports"):
         import_torch()
-        from cosmoformer.results import ResultsBucket
-        from cosmoformer.store import Store
+        from cosmoformer.storage.results import ResultsBucket
+        from cosmoformer.storage.store import Store
         from functions.classify.app import build_app, champion
         from functions.classify.handler import Handler
-        from functions.store_gate import StoreGate
+        from functions.runtime.store_gate import StoreGate
     store = Store(settings)
     gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
     gate.start()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from functions.classify import metrics
-from functions.process_clock import ProcessClock
+from functions.runtime.process_clock import ProcessClock
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import urllib3
 from urllib3.util import Retry, Timeout
 
-from cosmoformer import events
 from cosmoformer.errors import BrokerUnavailable
-from cosmoformer.events import Event
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.settings import Settings
 from functions.ingest import metrics
 
@@ -33,7 +33,7 @@ class Broker:
         Raises:
             BrokerUnavailable: the broker does not answer, or with anything but a 2xx.
         """
-        headers, body = events.to_binary(event)
+        headers, body = cloudevents.to_binary(event)
         try:
             answer = self._http.request("POST", self._url, body=body, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:

@@ -30,8 +30,7 @@ from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
-from cosmoformer import events, logs, notifications
-from cosmoformer.dead_letters import DeadLetter, DeadLetters
+from cosmoformer import logs
 from cosmoformer.errors import (
     CosmoFormerError,
     InvalidRequest,
@@ -41,16 +40,18 @@ from cosmoformer.errors import (
     UnsupportedEvent,
     problem,
 )
-from cosmoformer.registry import Registry
+from cosmoformer.events import cloudevents, notifications
+from cosmoformer.events.dead_letters import DeadLetter, DeadLetters
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.batches import MOST, Batches
 from functions.ingest.sweep import Sweeper, SweepOptions, read_options
 from functions.ingest.uploads import Uploads
-from functions.start import BACKGROUND, READINESS
-from functions.store_gate import StoreGate
+from functions.runtime.start import BACKGROUND, READINESS
+from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +104,10 @@ class _Ingest:
         self._letters = DeadLetters(store)
 
     def take_notification(self) -> Response:
-        if not events.is_event(_headers()):
+        if not cloudevents.is_event(_headers()):
             return self._announce(notifications.read(_json_body()))
         event = _event()
-        if event.type == events.SWEEP_PING:
+        if event.type == cloudevents.SWEEP_PING:
             return self._sweep_by_ping()
         return self._announce(notifications.read_event(event))
 
@@ -129,12 +130,12 @@ class _Ingest:
         return _json(self._batches.page(batch, request.args.get("after", ""), _limit(MOST, "200")))
 
     def sweep(self) -> Response:
-        if not events.is_event(_headers()):
+        if not cloudevents.is_event(_headers()):
             return _json(self._sweeper.sweep(read_options(self._settings, _json_body(empty={}))))
         event = _event()
-        if event.type != events.SWEEP_PING:
+        if event.type != cloudevents.SWEEP_PING:
             raise UnsupportedEvent(
-                f"events of type {event.type!r} start no sweep", f"Send {events.SWEEP_PING}, or JSON"
+                f"events of type {event.type!r} start no sweep", f"Send {cloudevents.SWEEP_PING}, or JSON"
             )
         return self._sweep_by_ping()
 
@@ -202,9 +203,9 @@ def _headers() -> dict[str, str]:
     return dict(request.headers.items())
 
 
-def _event() -> events.Event:
+def _event() -> cloudevents.Event:
     """The CloudEvent in the request, from here on named in the logs."""
-    event = events.parse(_headers(), request.get_data())
+    event = cloudevents.parse(_headers(), request.get_data())
     logs.bind(event_id=event.id, key=event.subject)
     return event
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.parallel import map_stream
-from cosmoformer.results import MAX_KEY_BYTES, SUFFIX, as_result, result_key
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.results import MAX_KEY_BYTES, SUFFIX, as_result, result_key
+from cosmoformer.storage.store import Store
 from functions.ingest.uploads import batch_folder, expiry, result_address
 
 MOST = 1000  # results a page

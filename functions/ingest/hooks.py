@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cosmoformer import events
 from cosmoformer.errors import InvalidRequest, Unauthorized
-from cosmoformer.events import Event
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.settings import Settings
 
 SIGNATURE = "X-MLflow-Signature"
@@ -79,8 +79,8 @@ def alias_event(settings: Settings, delivery_id: str, body: bytes) -> Event | No
     name, alias, version = (str(data.get(member, "")) for member in ("name", "alias", "version"))
     if name != settings.model_name:
         return None
-    return events.new(
-        type=events.ALIAS_MOVED,
+    return cloudevents.new(
+        type=cloudevents.ALIAS_MOVED,
         source="urn:cosmoformer:registry",
         id=delivery_id,
         subject=f"{name}@{alias}",

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from cosmoformer import results
-from cosmoformer.dead_letters import DeadLetters, subject_digest
 from cosmoformer.errors import InvalidRequest, Overloaded
-from cosmoformer.notifications import ObjectCreated
+from cosmoformer.events.dead_letters import DeadLetters, subject_digest
+from cosmoformer.events.notifications import ObjectCreated
+from cosmoformer.models.registry import Registry
 from cosmoformer.parallel import map_stream
-from cosmoformer.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import ObjectInfo, Store
+from cosmoformer.storage import results
+from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest import metrics
 from functions.ingest.announce import Broker, is_image
 

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cosmoformer.errors import InvalidRequest
-from cosmoformer.results import MAX_KEY_BYTES, result_key
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.results import MAX_KEY_BYTES, result_key
+from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 from functions.ingest import metrics
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from functions.ingest.app import create_app
-from functions.start import read_settings
+from functions.runtime.start import read_settings
 
 app = create_app(read_settings())

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from cosmoformer.cluster.kubectl import Kubectl
 from cosmoformer.errors import PermanentError
-from cosmoformer.kubectl import Kubectl
 from tests.cluster import kustomization
 from tests.cluster.gateway import Gateway, PortForward
 from tests.cluster.options import Options

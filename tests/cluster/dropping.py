@@ -10,9 +10,9 @@ from typing import Any
 
 import urllib3
 
-from cosmoformer.results import Result, ResultsBucket
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store, connect
+from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.store import Store, connect
 
 #: Method, path, body, headers -> answer of ingest.
 Ask = Callable[..., urllib3.BaseHTTPResponse]

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from cosmoformer.cluster.kubectl import Kubectl
 from cosmoformer.errors import PermanentError
-from cosmoformer.kubectl import Kubectl
 from tests.cluster.options import OWN_URLS, PORT_FORWARD, Options
 
 #: Gateways for names inside the cluster, of Kourier, OpenShift, Istio and Contour: they serve every Service whatever the domain.

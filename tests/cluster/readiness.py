@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from cosmoformer.cluster.kubectl import Kubectl
 from cosmoformer.errors import PermanentError
-from cosmoformer.kubectl import Kubectl
 from tests.knative.rendering import Object
 
 _SERVICES, _REVISION = "services.serving.knative.dev", "serving.knative.dev/revision"

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from cosmoformer.local.bootstrap import remove_notification
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
-from cosmoformer.results import Result
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
+from cosmoformer.storage.results import Result
 from tests.cluster import dropping, kustomization
 from tests.cluster.cluster import SERVICES, Cluster
 from tests.cluster.dropping import Dropped, Drops

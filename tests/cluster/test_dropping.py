@@ -8,9 +8,9 @@ from functools import partial
 
 import pytest
 
-from cosmoformer import events, notifications
+from cosmoformer.events import cloudevents, notifications
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store, connect
+from cosmoformer.storage.store import Store, connect
 from functions.ingest.app import create_app
 from tests.cluster import dropping, options
 from tests.cluster.cluster import Cluster
@@ -21,9 +21,9 @@ from tests.cluster.options import Options
 from tests.conftest import ObjectStore
 from tests.contracts import contract, read_http
 from tests.cosmoformer.cli.conftest import served
+from tests.cosmoformer.local.subscriber import Subscriber, wait_until
 from tests.functions.ingest.conftest import put_result
 from tests.knative.api_server import ApiServer
-from tests.local.subscriber import Subscriber, wait_until
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_upload_as_the_page_does(gateway: Gateway, settings: Settings, broker: S
     dropped = drops.upload("m51.jpg", b"an image")
     assert Store(settings).read_image(dropped.key)[1] == b"an image"
     wait_until(lambda: broker.received)
-    event = events.parse(broker.received[0].headers, broker.received[0].body)
+    event = cloudevents.parse(broker.received[0].headers, broker.received[0].body)
     assert (event.type, event.subject) == ("com.amazonaws.s3.ObjectCreated:Put", dropped.key)
     assert dropped.result() is None
     put_result(Store(settings), dropped.key, "e")
@@ -76,7 +76,7 @@ def test_a_silent_image_is_announced_to_nobody(gateway: Gateway, settings: Setti
     drops.put_silently("a.jpg", b"an image")
     drops.tell("b.jpg")
     wait_until(lambda: broker.received)
-    assert [events.parse(r.headers, r.body).subject for r in broker.received] == ["b.jpg"]
+    assert [cloudevents.parse(r.headers, r.body).subject for r in broker.received] == ["b.jpg"]
     assert [entry.key for entry in Store(settings).list(settings.images_bucket)] == ["a.jpg"]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
 from tests.mlflow_server import MlflowServer
 

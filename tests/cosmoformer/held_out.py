@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cosmoformer.gate import HeldOut
+from cosmoformer.models.gate import HeldOut
 
 IMAGES = 1000
 

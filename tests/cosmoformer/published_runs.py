@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from cosmoformer.artifact import digest
+from cosmoformer.models.artifact import digest
 from tests.cosmoformer.tiny_artifact import tiny_artifact
-from training.record import RunRecord
+from training.loop.record import RunRecord
 
 CARD = "# A model of colours\n\nIt tells three colours apart.\n"
 METRICS = {"test_images": 40.0, "test_accuracy": 0.75, "test_macro_f1": 0.5}

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosmoformer.registry import Registry, served_path
-from cosmoformer.run_folder import METRICS_FILE, parse_line
-from cosmoformer.runs import RUN_TAG
+from cosmoformer.models.registry import Registry, served_path
+from cosmoformer.runs.folder import METRICS_FILE, parse_line
+from cosmoformer.runs.importing import RUN_TAG
 from tests.cosmoformer.tiny_artifact import tiny_artifact
-from training.record import RunRecord
+from training.loop.record import RunRecord
 
 Point = tuple[int, int, float]  # step, milliseconds since 1970, value
 

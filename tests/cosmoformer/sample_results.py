@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, Result, classified, estimated, rejected, result_key
-from cosmoformer.store import Store
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage.results import ImageFacts, Origin, Result, classified, estimated, rejected, result_key
+from cosmoformer.storage.store import Store
 
 MODEL = ModelVersion("cosmoformer", 3, "run-1", "mlflow-artifacts:/1/run-1/artifacts/model.pt", "a" * 64)
 PROBABILITIES = {"spiral": 0.9, "edge_on": 0.06, "round_smooth": 0.04}

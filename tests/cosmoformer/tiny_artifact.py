@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cosmoformer.artifact import FORMAT, METADATA, SELF_CHECK
+from cosmoformer.models.artifact import FORMAT, METADATA, SELF_CHECK
 
 
 class _Colour(torch.nn.Module):

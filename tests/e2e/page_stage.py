@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 
 from werkzeug.serving import make_server
 
-from cosmoformer.local.cors import bucket_cors
 from cosmoformer.local.page import PageServer, configuration, security_headers, web_folder
 from cosmoformer.local.process import free_port
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
+from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
-from cosmoformer.store import ObjectInfo, Store, connect
+from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
+from cosmoformer.storage.store import ObjectInfo, Store, connect
 from functions.ingest.app import create_app
 from tests.conftest import ObjectStore
 

@@ -14,11 +14,11 @@ from typing import Any
 import urllib3
 
 from cosmoformer import settings as settings_module
-from cosmoformer.cli.environment import FILE_NAME, read_settings_file
 from cosmoformer.local.process import free_port
-from cosmoformer.registry import Registry
-from cosmoformer.results import Result, ResultsBucket, result_key
-from cosmoformer.store import Store
+from cosmoformer.models.registry import Registry
+from cosmoformer.settings_file import FILE_NAME, read_settings_file
+from cosmoformer.storage.results import Result, ResultsBucket, result_key
+from cosmoformer.storage.store import Store
 
 PORTS = ("STORE_PORT", "PAGE_PORT", "INGEST_PORT", "BROKER_PORT", "CLASSIFY_PORT", "MLFLOW_PORT")
 
@@ -33,10 +33,19 @@ def wait_until(holds: Callable[[], Any], within_s: float, what: str) -> Any:
 
 
 class RunningSystem:
-    """``cosmoformer up`` in a folder, on free ports that stay the same over restarts."""
+    """``cosmoformer up`` in a folder, on free ports that stay the same over restarts.
 
-    def __init__(self, folder: Path, options: Mapping[str, str]) -> None:
-        self.folder = folder
+    Args:
+        folder: its ``DATA_DIR``.
+        options: settings, as environment variables.
+        python: the interpreter whose CosmoFormer is started.
+        cwd: folder that it is started in; None is this process's own.
+    """
+
+    def __init__(
+        self, folder: Path, options: Mapping[str, str], python: str = sys.executable, cwd: Path | None = None
+    ) -> None:
+        self.folder, self._python, self._cwd = folder, python, cwd
         self._ports = {name: str(free_port()) for name in PORTS}
         self._options = dict(options)
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,7 +61,8 @@ class RunningSystem:
         clean = {name: value for name, value in os.environ.items() if name not in own}
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cosmoformer", "up"],
+                [self._python, "-m", "cosmoformer", "up"],
+                cwd=self._cwd,
                 env=clean | self._ports | self._options | {"DATA_DIR": str(self.folder)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -119,7 +129,8 @@ class RunningSystem:
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a ``cosmoformer`` command against this system."""
         done = subprocess.run(
-            [sys.executable, "-m", "cosmoformer", *arguments],
+            [self._python, "-m", "cosmoformer", *arguments],
+            cwd=self._cwd,
             env=self.environment,
             capture_output=True,
             text=True,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from cosmoformer.local.bootstrap import BUNDLED
-from cosmoformer.registration import register
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.registration import register
 from tests.conftest import ObjectStore
 from tests.e2e.running_system import RunningSystem, wait_until
 

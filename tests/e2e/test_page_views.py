@@ -17,9 +17,9 @@ from astropy.units import Unit
 from lxml import etree  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 
-from cosmoformer.results import ResultsBucket
-from cosmoformer.store import ObjectInfo
-from cosmoformer.tables import columns, flatten
+from cosmoformer.storage.results import ResultsBucket
+from cosmoformer.storage.store import ObjectInfo
+from cosmoformer.storage.tables import columns, flatten
 from tests.e2e.browser import card, choose, opened
 from tests.e2e.galaxies import copies
 from tests.e2e.page_stage import SPIRAL, Stage

@@ -18,11 +18,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from cosmoformer import artifact
-from cosmoformer.local.bootstrap import BUNDLED, remove_notification
-from cosmoformer.registration import register
-from cosmoformer.results import result_key, schema
-from cosmoformer.store import connect
+from cosmoformer.local.bootstrap import remove_notification
+from cosmoformer.models import artifact
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.registration import register
+from cosmoformer.storage.results import result_key, schema
+from cosmoformer.storage.store import connect
 from functions.classify import predictor
 from tests.e2e.conftest import SHARED
 from tests.e2e.running_system import RunningSystem, wait_until

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from email.parser import Parser
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def test_it_says_what_the_code_needs(name: str) -> None:
     loaded = document(name)
     assert (loaded["specVersion"], loaded["name"], loaded["runtime"]) == ("0.36.0", name, "python")
     assert loaded["deploy"]["healthEndpoints"] == {"liveness": "/health/liveness", "readiness": "/health/readiness"}
-    assert (FOLDERS[name] / "function" / "__init__.py").is_file()
+    assert (ROOT / "functions" / name / "function" / "__init__.py").is_file()
     values = {variable.get("name"): variable["value"] for variable in loaded["run"]["envs"]}
     assert set(values) - {None} <= {setting.name for setting in SETTINGS}
     secret = [setting.name for setting in SETTINGS if setting.secret and setting.name in values]
@@ -90,6 +91,17 @@ def metadata(folder: Path, environment: dict[str, str]) -> Any:
     return Parser().parsestr((found / "METADATA").read_text(encoding="utf-8")), (found / "top_level.txt").read_text()
 
 
+def wheel_files(folder: Path, environment: dict[str, str]) -> list[str]:
+    """Names of the files in the wheel that a builder makes of a folder."""
+    program = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
+    subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=os.environ | environment, check=True, capture_output=True
+    )
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
 def sources(tmp_path: Path, *names: str) -> Path:
     """A copy of what a distribution's metadata is made from: building writes beside the sources."""
     folder = tmp_path / "sources"
@@ -105,7 +117,7 @@ def needs(found: Any) -> set[str]:
     return {line.split("=")[0].split(">")[0] for line in found.get_all("Requires-Dist") if "extra ==" not in line}
 
 
-ROOT_SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "function", "functions")
+ROOT_SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "functions")
 
 
 def test_the_root_is_built_as_a_function(tmp_path: Path) -> None:
@@ -115,6 +127,12 @@ def test_the_root_is_built_as_a_function(tmp_path: Path) -> None:
     assert found["Name"] == "function"
     assert {"function", "functions"} <= set(packages.split())
     assert {"boto3", "flask", "torch", "pillow", "func-python"} <= needs(found)
+
+
+def test_a_built_function_can_be_imported_by_its_scaffolding(tmp_path: Path) -> None:
+    """``from function import new`` finds the package in what was built, although its folder is another's."""
+    environment = {variable["name"]: variable["value"] for variable in document("classify")["build"]["buildEnvs"]}
+    assert "function/__init__.py" in wheel_files(sources(tmp_path, *ROOT_SOURCES), environment)
 
 
 def test_elsewhere_the_root_is_cosmoformer(tmp_path: Path) -> None:

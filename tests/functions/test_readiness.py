@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.functions.under_middleware import Served, texts, under_gunicorn
 

@@ -19,9 +19,9 @@ import pytest
 import urllib3
 from astropy.io import fits
 
-from cosmoformer.local.bootstrap import BUNDLED
 from cosmoformer.local.process import free_port
-from cosmoformer.store import connect
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.images.containers import inspected, podman, run, started
 from tests.training.galaxies import small_catalogue

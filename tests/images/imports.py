@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.images.containerfiles import ROOT
 
-_PACKAGES = {"cosmoformer", "function", "functions", "training"}
+_PACKAGES = {"cosmoformer", "functions", "training"}
 
 
 def needed_packages(module: str) -> set[str]:

@@ -32,7 +32,7 @@ RESOURCES: dict[str, tuple[tuple[str, str, bool], ...]] = {
     ),
     "apps/v1": (("deployments", "Deployment", True),),
     "batch/v1": (("jobs", "Job", True),),
-    "serving.knative.dev/v1": (("services", "Service", True),),
+    "serving.knative.dev/v1": (("services", "Service", True), ("revisions", "Revision", True)),
     "eventing.knative.dev/v1": (("brokers", "Broker", True), ("triggers", "Trigger", True)),
     "sources.knative.dev/v1": (("sinkbindings", "SinkBinding", True), ("pingsources", "PingSource", True)),
 }
@@ -54,6 +54,10 @@ class ApiServer:
         self.history: list[list[Object]] = []  # traffic of the Knative Service after each write
         self.revisions: dict[str, Object] = {}  # template by revision
         self.refuses_revisions = False
+        self.trouble = (
+            "ContainerMissing",
+            "its model was refused",
+        )  # of a revision that is refused: reason and message
         self.meanwhile: Callable[[], None] | None = None  # done once, between somebody's read and write
         self.lock = threading.RLock()
         handler = type("ApiHandler", (_Handler,), {"api": self})
@@ -111,9 +115,23 @@ class ApiServer:
         self.objects[path] = stored
         if new:
             self.created.append(f"{stored['kind']}/{meta['name']}")
-        if "/serving.knative.dev/" in path:
+        if _is_knative_service(path):
             self._reconcile(stored)
         return (201 if new else 200), stored
+
+    def patch(self, path: str, body: Object) -> tuple[int, Object]:
+        """Change an object by a merge patch (RFC 7386), as PATCH does.
+
+        A custom resource is never updated without a resourceVersion; a patch that says nothing of it keeps the present one.
+        """
+        old = self.objects.get(path)
+        if old is None:
+            return 404, _status(404, "NotFound", f"{path} not found")
+        patched = _merged(old, body)
+        if not patched["metadata"].get("resourceVersion"):
+            why = "metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+            return 422, _status(422, "Invalid", why)
+        return self.write(path, patched, new=False)
 
     def _reconcile(self, service: Object) -> None:
         """A new revision for a new template; the traffic that the spec asks for; ready after a while."""
@@ -124,6 +142,7 @@ class ApiServer:
             self.revisions[name] = copy.deepcopy(template)
             status["latestCreatedRevisionName"] = name
             latest = latest if self.refuses_revisions else name
+            self._store_revision(service, name)
         status["latestReadyRevisionName"] = latest
         traffic = []
         for entry in service["spec"].get("traffic", [{"latestRevision": True, "percent": 100}]):
@@ -135,17 +154,40 @@ class ApiServer:
         self.history.append(copy.deepcopy(traffic))
         self._unread = self.patience
 
+    def _store_revision(self, service: Object, name: str) -> None:
+        reason, message = self.trouble
+        ready = (
+            {"status": "False", "reason": reason, "message": message} if self.refuses_revisions else {"status": "True"}
+        )
+        path = (
+            f"/apis/serving.knative.dev/v1/namespaces/{service['metadata'].get('namespace', 'trial')}/revisions/{name}"
+        )
+        self.objects[path] = {
+            "apiVersion": "serving.knative.dev/v1",
+            "kind": "Revision",
+            "metadata": {"name": name, "resourceVersion": "1"},
+            "status": {"conditions": [{"type": "ResourcesAvailable", **ready}]},
+        }
+
+    def let_revisions_start(self) -> None:
+        """A node was added: what waited for it becomes ready."""
+        with self.lock:
+            self.refuses_revisions = False
+            for path, service in self.objects.items():
+                if _is_knative_service(path):
+                    service["status"]["latestReadyRevisionName"] = service["status"]["latestCreatedRevisionName"]
+
     def read(self, path: str) -> Object | None:
         """An object as a GET sees it."""
         found = self.objects.get(path)
-        if found and "/serving.knative.dev/" in path:
+        if found and _is_knative_service(path):
             status = found["status"]
             if self._unread > 0:
                 self._unread -= 1
             else:
                 status["observedGeneration"] = found["metadata"]["generation"]
                 failed = status["latestReadyRevisionName"] != status["latestCreatedRevisionName"]
-                why = {"status": "False", "message": "its model was refused"} if failed else {"status": "True"}
+                why = {"status": "False", "message": self.trouble[1]} if failed else {"status": "True"}
                 status["conditions"] = [{"type": "Ready", **why}, {"type": "RoutesReady", "status": "True"}]
         shown = copy.deepcopy(found)
         if self.meanwhile:
@@ -160,6 +202,22 @@ class ApiServer:
         for other in gone:
             del self.objects[other]
         return bool(gone)
+
+
+def _is_knative_service(path: str) -> bool:
+    return "/serving.knative.dev/" in path and path.split("/")[-2] == "services"
+
+
+def _merged(old: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(old) if isinstance(old, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = _merged(result.get(name), value)
+    return result
 
 
 def _status(code: int, reason: str, message: str) -> Object:
@@ -249,6 +307,13 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         with self.api.lock:
             self._answer(*self.api.write(urlsplit(self.path).path, body, new=False))
+
+    def do_PATCH(self) -> None:
+        body = self._body()
+        with self.api.lock:
+            if self.headers["Content-Type"] != "application/merge-patch+json":  # all that custom resources know
+                return self._answer(415, _status(415, "UnsupportedMediaType", "expected a merge patch"))
+            return self._answer(*self.api.patch(urlsplit(self.path).path, body))
 
     def do_DELETE(self) -> None:
         self._body()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from cosmoformer.settings import load
-from functions.start import INGEST_THREADS, classify_threads
+from functions.runtime.start import INGEST_THREADS, classify_threads
 from tests.knative.objects import container, knative_service, knative_services, label, named, of_kind, quantity
 from tests.knative.objects import settings as settings_of
 from tests.knative.rendering import Object

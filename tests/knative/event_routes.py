@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cosmoformer import events, notifications
+from cosmoformer.events import cloudevents, notifications
 from tests.knative.objects import of_kind
 from tests.knative.rendering import Object
 
@@ -24,7 +24,7 @@ def created_types() -> set[str]:
         for store in notifications.DIALECTS
         for name in (*CREATIONS, *notifications.EVENTBRIDGE_REASONS.values())
     }
-    return made | {events.OBJECT_CREATED_CEPH + name for name in CREATIONS}
+    return made | {cloudevents.OBJECT_CREATED_CEPH + name for name in CREATIONS}
 
 
 def removed_types() -> set[str]:
@@ -33,8 +33,8 @@ def removed_types() -> set[str]:
 
 
 def constant_types() -> set[str]:
-    """Every event type that `cosmoformer/events.py` names: the constants in capitals that look like one."""
-    module = ast.parse((_ROOT / "cosmoformer" / "events.py").read_text(encoding="utf-8"))
+    """Every event type that `cosmoformer/events/cloudevents.py` names: the constants in capitals that look like one."""
+    module = ast.parse((_ROOT / "cosmoformer" / "events" / "cloudevents.py").read_text(encoding="utf-8"))
     found = set()
     for node in module.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -47,13 +47,13 @@ def constant_types() -> set[str]:
 #: How often each type is to reach classify; every other type of `constant_types` has to be one of these.
 EXPECTED: Mapping[str, int] = {
     **dict.fromkeys(created_types(), 1),
-    events.IMAGE: 1,
-    events.ALIAS_MOVED: 1,
+    cloudevents.IMAGE: 1,
+    cloudevents.ALIAS_MOVED: 1,
     **dict.fromkeys(removed_types(), 0),  # classify would refuse them, and each would be a dead letter
-    events.CLASSIFIED: 0,  # its own replies: a loop
-    events.REJECTED: 0,
-    events.SWEEP_PING: 0,  # the PingSource sends it straight to ingest
-    events.PROBE: 0,  # only asks whether the broker takes it
+    cloudevents.CLASSIFIED: 0,  # its own replies: a loop
+    cloudevents.REJECTED: 0,
+    cloudevents.SWEEP_PING: 0,  # the PingSource sends it straight to ingest
+    cloudevents.PROBE: 0,  # only asks whether the broker takes it
     "dev.knative.kafka.event": 0,  # the KafkaSource likewise
     "com.example.anything": 0,
 }

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.local.bootstrap import subscribe_to_promotions
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.webhooks import subscribe_to_promotions
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
+from tests.cosmoformer.local.subscriber import Subscriber, wait_until
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.knative.rendering import KNATIVE
 from tests.knative.runbook import Command, commands
-from tests.local.subscriber import Subscriber, wait_until
 from tests.mlflow_server import MlflowServer, running_mlflow
 
 _SECRET = "hidden"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cosmoformer import events
+from cosmoformer.events import cloudevents
 from tests.knative.checks import CHECKS
 from tests.knative.event_routes import EXPECTED, constant_types
 from tests.knative.objects import container, knative_service, named
@@ -106,6 +106,8 @@ MISTAKES: list[tuple[str, str, Callable[[Documents], Any], str]] = [
     ("Knative Services", "writable ConfigMap", lambda d: [mount.pop("readOnly", None) for mount in _own(d)["volumeMounts"]], "read-only"),
     ("Knative Services", "reserved variable", lambda d: _own(d)["env"].append({"name": "PORT", "value": "8080"}), "PORT is reserved"),
     ("Knative Services", "threshold without period", lambda d: _own(d)["readinessProbe"].update(failureThreshold=3), "without a period"),
+    ("Knative Services", "unknown field of a probe", lambda d: _own(d)["livenessProbe"].update(terminationGracePeriodSeconds=3), "has no fields but"),
+    ("Knative Services", "two successes wanted", lambda d: _own(d)["readinessProbe"].update(successThreshold=2), "delays a cold start"),
     ("Knative Services", "probe of two kinds", lambda d: _own(d)["livenessProbe"].update(tcpSocket={}), "exactly one way"),
     ("Knative Services", "startup probe without a port", lambda d: _own(d, "web")["startupProbe"]["httpGet"].pop("port"), "startupProbe: the port must be between 1 and 65535"),
     ("Knative Services", "startup probe of another port", lambda d: _own(d)["startupProbe"]["httpGet"].update(port=9), "the container's own"),
@@ -212,10 +214,10 @@ def test_every_check_is_shown_to_work() -> None:
 
 
 def test_every_event_type_of_the_code_has_a_route() -> None:
-    """Each type that events.py names is a type, or the start of types, whose way is written down."""
+    """Each type that cloudevents.py names is a type, or the start of types, whose way is written down."""
     unknown = {name for name in constant_types() if not any(type.startswith(name) for type in EXPECTED)}
     assert unknown == set()
-    assert {events.IMAGE, events.ALIAS_MOVED, events.OBJECT_CREATED} <= constant_types()
+    assert {cloudevents.IMAGE, cloudevents.ALIAS_MOVED, cloudevents.OBJECT_CREATED} <= constant_types()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import click
 import pytest
 
 from cosmoformer.cli import main
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.knative.checks import CHECKS, OF_CONTRACTS
 from tests.knative.objects import knative_services, of_kind, pod_templates

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cosmoformer.local.process import free_port
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.knative.objects import named
 from tests.knative.rendering import KNATIVE, overlay, parse

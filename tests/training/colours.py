@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from cosmoformer import artifact
-from cosmoformer.artifact import FORMAT, METADATA, SELF_CHECK, Artifact
-from training.cache import ImageCache
-from training.splits import open_splits
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import FORMAT, METADATA, SELF_CHECK, Artifact
+from training.data.cache import ImageCache
+from training.data.splits import open_splits
 from training.tasks import TASKS
 
 CLASSES = ("blue", "green", "red")  # alphabetical, as the task `own` has them

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.run_folder import RunInfo
+from cosmoformer.runs.folder import RunInfo
 from tests.training.colours import colour_cache, colour_model
 from training import card
 from training.evaluate import evaluate
-from training.recipe import Recipe
-from training.report import Report
+from training.evaluation.report import Report
+from training.loop.recipe import Recipe
 from training.tasks import TASKS
 
 RECIPE = Recipe(task="own", epochs=7, learning_rate=3e-4)

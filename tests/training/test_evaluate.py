@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from cosmoformer import artifact
-from cosmoformer.artifact import Artifact
-from cosmoformer.gate import HeldOut
+from cosmoformer.models import artifact
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.gate import HeldOut
 from tests.training.colours import CLASSES, SIDE, colour_artifact, colour_cache, colour_catalogue, colour_model
 from training import evaluate as evaluation
-from training import report as reports
-from training.cache import ImageCache
+from training.data.cache import ImageCache
 from training.evaluate import card, evaluate
-from training.inference import BATCH, probabilities
-from training.metrics import is_right
-from training.views import ROTATIONS, noisy, turned, views
+from training.evaluation import report as reports
+from training.evaluation.inference import BATCH, probabilities
+from training.evaluation.metrics import is_right
+from training.evaluation.views import ROTATIONS, noisy, turned, views
 
-BUNDLED = Path(artifact.__file__).with_name("bundled")
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cosmoformer import artifact
 from cosmoformer.errors import ModelRefused
-from training import checkpoint
+from cosmoformer.models import artifact
 from training import export as export_module
-from training.flat import FlatModule
+from training.artifact.flat import FlatModule
+from training.loop import checkpoint
 from training.models.crossformer import MODEL, CrossFormerGraph, build
 from training.tasks import TASKS
 

@@ -15,21 +15,21 @@ import torch
 
 import training.models
 import training.tasks
-from cosmoformer import artifact
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, schema
+from cosmoformer.models import artifact
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage.results import ImageFacts, Origin, schema
 from functions.classify import predictor
 from tests.training.galaxies import small_catalogue
 from tests.training.toy import add_toy_model
 from training import export
-from training.distributed import Place
+from training.data.splits import open_splits
 from training.finish import finish
-from training.progress import Stop
-from training.recipe import Recipe
-from training.record import RunRecord
-from training.splits import open_splits
+from training.loop.distributed import Place
+from training.loop.progress import Stop
+from training.loop.recipe import Recipe
+from training.loop.record import RunRecord
+from training.loop.trainer import Job, Trainer
 from training.tasks import Task
-from training.trainer import Job, Trainer
 
 FRACTIONS = '''
 """A toy: the first question's vote fractions, judged by their root mean square error."""
@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.augment import MEAN, STD
+from training.augmentation.augment import MEAN, STD
 from training.tasks.base import Task
 
 

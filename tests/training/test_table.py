@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer import artifact
+from cosmoformer.models.bundled import BUNDLED
 from tests.training.colours import colour_artifact, colour_catalogue
 from training import evaluate, table
 from training.table import Row
-
-BUNDLED = Path(artifact.__file__).with_name("bundled")
 
 
 @pytest.fixture

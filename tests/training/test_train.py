@@ -15,11 +15,12 @@ import pytest
 import torch
 from torch._dynamo.exc import TorchDynamoException
 
-from cosmoformer import artifact
+from cosmoformer.models import artifact
 from tests.mlflow_server import MlflowServer
 from tests.training.galaxies import LOOK_ALIKES, picture, small_catalogue
-from training import checkpoint, export, train
-from training.trainer import Trainer
+from training import export, train
+from training.loop import checkpoint
+from training.loop.trainer import Trainer
 
 SMALL = ("image_size=112", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3")
 

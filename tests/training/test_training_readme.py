@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.mlflow_server import MlflowServer
 from tests.training.galaxies import picture
-from training import recipe
+from training.loop import recipe
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "training" / "README.md").read_text(encoding="utf-8")

@@ -12,13 +12,13 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from tests.training.test_trainer import TASK, job
+from tests.training.loop.test_trainer import TASK, job
 from tests.training.toy import add_toy_model
-from training.distributed import Place, take_place
-from training.progress import Stop
-from training.record import RunRecord
+from training.loop.distributed import Place, take_place
+from training.loop.progress import Stop
+from training.loop.record import RunRecord
+from training.loop.trainer import Trainer
 from training.tasks import Task
-from training.trainer import Trainer
 
 
 class Disagreeing(Task):

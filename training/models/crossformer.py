@@ -2,7 +2,7 @@
 
 The weights are always those of :class:`vit_pytorch.crossformer.CrossFormer`. :class:`CrossFormerGraph` computes the same
 function from the same parameters, but keeps channels last (so that layer norms and 1x1 convolutions become
-``layer_norm`` and ``linear``). It is what training runs; :mod:`training.crossformer_inference` is what is exported.
+``layer_norm`` and ``linear``). It is what training runs; :mod:`training.artifact.crossformer_inference` is what is exported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from vit_pytorch.crossformer import Attention, CrossFormer, FeedForward, LayerNorm
 
-from training.crossformer_inference import (
+from training.artifact.crossformer_inference import (
     InferenceGraph,
     attentions,
     convolve_spread,

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.calibration import fit_temperature
-from training.classifier import Classifier
+from training.artifact.calibration import fit_temperature
+from training.artifact.classifier import Classifier
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-// The columns of the tables that can be downloaded: those of `cosmoformer results` (cosmoformer/tables.py), by the same names
+// The columns of the tables that can be downloaded: those of `cosmoformer results` (cosmoformer/storage/tables.py), by the same names
 // and in the same order, and around them what only the page knows.
 
 import { secondsOf } from "./parts.js";

@@ -10,7 +10,7 @@ const HEAD_BYTES = 16;
 const PACKED_HEAD_BYTES = 4096; // a gzip header may hold a file name and a comment
 const READS_AT_ONCE = 8;
 
-// First bytes of a file, one character a byte; formats of the classifier (functions/classify/images.py).
+// First bytes of a file, one character a byte; formats of the classifier (cosmoformer/images/decoding.py).
 const SIGNATURES = [
   [/^\xff\xd8\xff/, "image/jpeg"],
   [/^\x89PNG\r\n\x1a\n/, "image/png"],

@@ -1,8 +1,8 @@
 """The ingest function for the ``func`` CLI, whose generated code starts with ``from function import new``."""
 
-from functions.func_middleware import Function
 from functions.ingest.app import create_app
-from functions.start import INGEST_THREADS
+from functions.runtime.func_middleware import Function
+from functions.runtime.start import INGEST_THREADS
 
 
 def new() -> Function:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cosmoformer import logs, settings
-from cosmoformer.local.cors import bucket_cors
-from cosmoformer.store import connect
+from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.store import connect
 
 
 def main() -> None:

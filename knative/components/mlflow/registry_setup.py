@@ -10,8 +10,9 @@ import time
 
 from cosmoformer import logs, settings
 from cosmoformer.errors import RegistryUnavailable, SettingsError
-from cosmoformer.local.bootstrap import register_bundled_model, subscribe_to_promotions
-from cosmoformer.registry import Registry
+from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.registry import Registry
+from cosmoformer.models.webhooks import subscribe_to_promotions
 
 #: Less than a try of the Job may take (registry-setup.yaml): MLflow's image is pulled, its volume made and its database with it.
 PATIENCE_S = 780.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cosmoformer import logs, settings
-from cosmoformer.store import connect
+from cosmoformer.storage.store import connect
 
 TOPIC = "cosmoformer-notify/connect.json"  # <Secret>/<key>, as the NooBaa object lists it
 

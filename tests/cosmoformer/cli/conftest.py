@@ -14,16 +14,16 @@ import urllib3
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from cosmoformer import events
 from cosmoformer.cli import main
-from cosmoformer.dead_letters import DeadLetters
-from cosmoformer.events import Event
-from cosmoformer.registry import Registry
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
+from cosmoformer.events.dead_letters import DeadLetters
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import SETTINGS, Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
-from tests.local.running_broker import Client, running_broker, trigger
-from tests.local.subscriber import Subscriber, wait_until
+from tests.cosmoformer.local.knative.running_broker import Client, running_broker, trigger
+from tests.cosmoformer.local.subscriber import Subscriber, wait_until
 
 
 class Cli:
@@ -115,7 +115,7 @@ def kept_letters(store: Store) -> list[str]:
 def _given_up(key: str) -> Event:
     """An event about an image, as a broker hands it to its dead-letter sink."""
     answer = json.dumps({"detail": "the bucket\nis another"})
-    kind = f"{events.OBJECT_CREATED}Put"
-    return events.new(
+    kind = f"{cloudevents.OBJECT_CREATED}Put"
+    return cloudevents.new(
         type=kind, source="s", id=key, subject=key, data={}, knativeerrorcode="403", knativeerrordata=answer
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cosmoformer import canary
-from cosmoformer.canary import CanaryRelease
-from cosmoformer.errors import PermanentError
-from cosmoformer.kubectl import Kubectl
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.cluster import canary
+from cosmoformer.cluster.canary import CanaryRelease
+from cosmoformer.cluster.kubectl import Kubectl
+from cosmoformer.cluster.progress import progress_deadline_s
+from cosmoformer.errors import PermanentError, TransientError
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.held_out import held_out
 from tests.cosmoformer.tiny_artifact import tiny_artifact
@@ -162,6 +168,98 @@ def test_what_others_change_meanwhile_is_kept(cluster: ApiServer) -> None:
     service = cluster.named("services", "classify")
     assert service["metadata"]["labels"] == {"changed": "meanwhile"}
     assert canary.read(service).version == 2
+
+
+def test_manifests_can_be_applied_after_a_canary(
+    models: Cli, registry: Registry, cluster: ApiServer, tmp_path: Path
+) -> None:
+    """`kubectl apply` before, during and after a canary is accepted, and after it the Service is that of the manifests."""
+    manifest = tmp_path / "classify.json"
+    manifest.write_text(json.dumps(knative_service(parse(overlay("dev")), "classify")))
+    apply = ("apply", "--filename", str(manifest))
+    Kubectl("trial").run(*apply)
+    before = cluster.named("services", "classify")["spec"]["template"]
+    assert models("canary", "start", 2).exit_code == 0
+    assert models("canary", "promote").exit_code == 0
+    Kubectl("trial").run(*apply)
+    assert models("canary", "start", 1).exit_code == 0
+    Kubectl("trial").run(*apply)
+    assert cluster.named("services", "classify")["spec"]["template"] == before
+    assert models("canary", "abort").exit_code == 0
+    Kubectl("trial").run(*apply)
+    service = cluster.named("services", "classify")
+    assert service["spec"]["template"] == before and service["spec"]["traffic"] == [canary.TO_LATEST]
+
+
+def test_a_service_that_a_replacement_spoilt_is_mended(models: Cli, cluster: ApiServer, tmp_path: Path) -> None:
+    """What `kubectl replace` wrote into the annotation of the last apply is refused by the cluster until abort takes it out."""
+    manifest = tmp_path / "classify.json"
+    manifest.write_text(json.dumps(knative_service(parse(overlay("dev")), "classify")))
+    kubectl = Kubectl("trial")
+    kubectl.run("apply", "--filename", str(manifest))
+    kubectl.run("replace", "--filename", "-", stdin=json.dumps(kubectl.get(canary.KIND, canary.NAME)))
+    with pytest.raises(PermanentError, match="must be specified for an update"):
+        kubectl.run("apply", "--filename", str(manifest))
+    result = models("canary", "abort")
+    assert "mended: manifests can be applied" in result.stdout
+    assert "no canary is running" in result.stderr
+    kubectl.run("apply", "--filename", str(manifest))
+
+
+def test_a_pod_that_waits_for_a_node_is_waited_for(cluster: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster that adds nodes takes minutes: what is waited for is told, and the canary goes on when there is room."""
+    monkeypatch.setattr(canary, "_FAILED_S", 0.2)
+    cluster.refuses_revisions = True
+    cluster.trouble = ("Unschedulable", "0/3 nodes are available: 3 Insufficient cpu.")
+    said: list[str] = []
+    node = threading.Timer(3.0, cluster.let_revisions_start)
+    node.start()
+    CanaryRelease(Kubectl("trial"), said.append).start(2, 30)
+    node.join()
+    assert "waiting: its pod waits for a node with room: 0/3 nodes are available: 3 Insufficient cpu." in said
+    assert _shares(cluster)[-1] == {"champion": 70, "canary-2": 30}
+
+
+def test_waiting_ends_with_the_progress_deadline(cluster: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Knative gives up then; so does the canary, says what it waited for, and abort goes back."""
+    monkeypatch.setattr(canary, "_GRACE_S", 0.5)
+    service = cluster.objects[CLASSIFY]
+    service["spec"]["template"]["metadata"]["annotations"]["serving.knative.dev/progress-deadline"] = "1s"
+    cluster.refuses_revisions = True
+    cluster.trouble = ("Unschedulable", "0/3 nodes are available")
+    with pytest.raises(TransientError, match=r"not ready after 2 s: its pod waits for a node.*0/3 nodes"):
+        CanaryRelease(Kubectl("trial"), print).start(2, 30)
+    cluster.let_revisions_start()
+    CanaryRelease(Kubectl("trial"), print).end()
+    assert _shares(cluster)[-1] == {"champion": 100}
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("600s", 600), ("10m", 600), ("1m30s", 90), (None, 600)])
+def test_the_deadline_is_the_service_s_own(text: str | None, seconds: float) -> None:
+    """As its annotation says, or Knative's default."""
+    annotations = {} if text is None else {"serving.knative.dev/progress-deadline": text}
+    assert progress_deadline_s({"spec": {"template": {"metadata": {"annotations": annotations}}}}) == seconds
+
+
+def test_ctrl_c_says_what_goes_on_and_what_goes_back(models: Cli, cluster: ApiServer, registry: Registry) -> None:
+    """The Service is sound when a waiting canary is interrupted; the two commands that help are named, and work."""
+    cluster.refuses_revisions = True
+    cluster.trouble = ("Unschedulable", "0/3 nodes are available")
+    argv = [sys.executable, "-m", "cosmoformer", "canary", "start", "2"]
+    with subprocess.Popen(
+        argv, env=os.environ | models.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None and started.stderr is not None
+        assert any("waiting: its pod waits for a node" in line for line in started.stdout)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(30) == 130
+        said = started.stderr.read()
+    assert "`cosmoformer canary start 2 --percent 10` goes on; `cosmoformer canary abort` goes back" in said
+    assert "Traceback" not in said
+    cluster.let_revisions_start()
+    assert models("canary", "start", 2).exit_code == 0
+    assert models("canary", "abort").exit_code == 0
+    assert _shares(cluster)[-1] == {"champion": 100}
 
 
 def test_an_interrupted_start_goes_on(cluster: ApiServer) -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
-from cosmoformer.results import ResultsBucket
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.results import ResultsBucket
+from cosmoformer.storage.store import Store
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
-from functions.store_gate import StoreGate
+from functions.runtime.store_gate import StoreGate
 from tests.cosmoformer.cli.conftest import Cli, served
 from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 

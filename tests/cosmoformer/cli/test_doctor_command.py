@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-from cosmoformer import events
 from cosmoformer.doctor import CHECKS, clock, examine
 from cosmoformer.doctor.check import Doubt
 from cosmoformer.errors import PermanentError
-from cosmoformer.local.cors import bucket_cors
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry, artifact_path
+from cosmoformer.events import cloudevents
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry, artifact_path
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store, connect
+from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.store import Store, connect
 from tests.cosmoformer.cli.conftest import Cli, kept_letters
+from tests.cosmoformer.local.subscriber import Subscriber
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.knative.api_server import ApiServer
 from tests.knative.rendering import kubectl
-from tests.local.subscriber import Subscriber
 
 NOBODY = "http://127.0.0.1:9"
 CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
@@ -109,7 +109,7 @@ def test_a_system_that_works_is_well(
     assert "self-check passes" in findings["artifact"]["came"]
     assert list(store.list(settings.images_bucket)) == list(store.list(settings.results_bucket)) == []
     assert notified.received == []
-    assert {item.headers["ce-type"] for item in subscriber.received} <= {events.PROBE}
+    assert {item.headers["ce-type"] for item in subscriber.received} <= {cloudevents.PROBE}
 
 
 def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.sample_results import classified_result, put_results
 

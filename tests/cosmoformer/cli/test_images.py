@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import pytest
 
-from cosmoformer.cli.images import find_images, media_type
+from cosmoformer.cli.images import find_images
+from cosmoformer.storage.media_types import media_type
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.registry import Registry
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.recorded_runs import recorded, runs_of, with_model
-from tests.cosmoformer.test_runs import assert_whole
-from training.record import RunRecord
+from tests.cosmoformer.runs.test_importing import assert_whole
+from training.loop.record import RunRecord
 
 NOBODY = "http://127.0.0.1:9"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.held_out import held_out
 from tests.cosmoformer.tiny_artifact import tiny_artifact

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from cosmoformer.promotion import find_version
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.promotion import find_version
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.held_out import held_out
 from tests.cosmoformer.tiny_artifact import tiny_artifact

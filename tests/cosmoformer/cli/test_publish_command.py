@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.artifact import digest
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.artifact import digest
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.loopback_hub import running_hub
 from tests.cosmoformer.published_runs import finished_run

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli, kept_letters
-from tests.local.subscriber import Subscriber
+from tests.cosmoformer.local.subscriber import Subscriber
 
 
 def test_replay_lists_dead_letters_with_their_reason(system: Cli, store: Store) -> None:

@@ -16,8 +16,8 @@ import pandas
 import pytest
 from astropy.io.votable import parse_single_table
 
-from cosmoformer.results import Result
-from cosmoformer.store import Store
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.sample_results import classified_result, estimated_result, put_results, rejected_result
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cosmoformer.cli.environment import write_settings_file
 from cosmoformer.settings import SETTINGS
+from cosmoformer.settings_file import write_settings_file
 from tests.cosmoformer.cli.conftest import Cli
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli, kept_letters, served
 from tests.cosmoformer.sample_results import classified_result, put_results
 

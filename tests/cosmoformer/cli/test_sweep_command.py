@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
+from tests.cosmoformer.local.subscriber import Subscriber
 from tests.cosmoformer.sample_results import classified_result, put_results
-from tests.local.subscriber import Subscriber
 
 
 def counts(output: str) -> dict[str, int]:

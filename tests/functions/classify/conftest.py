@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 import torch
 
-from cosmoformer import artifact
-from cosmoformer.local.bootstrap import BUNDLED
-from cosmoformer.registration import register
-from cosmoformer.registry import ModelVersion, Registry
+from cosmoformer.models import artifact
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.classify.serving import ModelServing
-from functions.store_gate import StoreGate
+from functions.runtime.store_gate import StoreGate
 from tests.conftest import ObjectStore
 from tests.mlflow_server import MlflowServer
 

@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
-from cosmoformer import events, logs
-from cosmoformer.events import Event
-from cosmoformer.notifications import ObjectCreated
-from cosmoformer.results import ResultsBucket, result_key, schema
+from cosmoformer import logs
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
+from cosmoformer.events.notifications import ObjectCreated
+from cosmoformer.storage.results import ResultsBucket, result_key, schema
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
@@ -56,7 +57,7 @@ def created(deployment: Deployment, key: str, bucket: str = "", id: str = "e1") 
     return ObjectCreated(bucket, key, "ObjectCreated:Put", "ceph:s3", "", None, id).event()
 
 
-def send(client: FlaskClient, event: Event, encode: Callable[[Event], Any] = events.to_binary) -> TestResponse:
+def send(client: FlaskClient, event: Event, encode: Callable[[Event], Any] = cloudevents.to_binary) -> TestResponse:
     headers, body = encode(event)
     return client.post("/", data=body, headers=headers)
 
@@ -64,9 +65,9 @@ def send(client: FlaskClient, event: Event, encode: Callable[[Event], Any] = eve
 def reply(answer: TestResponse) -> dict[str, Any]:
     """The result in a reply event, checked to be a valid event and a valid result."""
     assert answer.status_code == 200, answer.data
-    event = events.parse(dict(answer.headers), answer.data)
+    event = cloudevents.parse(dict(answer.headers), answer.data)
     VALIDATOR.validate(event.json())
-    assert event.type == (events.CLASSIFIED if event.json()["status"] == "classified" else events.REJECTED)
+    assert event.type == (cloudevents.CLASSIFIED if event.json()["status"] == "classified" else cloudevents.REJECTED)
     return dict(event.json())
 
 
@@ -84,7 +85,7 @@ def predictions() -> float:
     return REGISTRY.get_sample_value("cosmoformer_phase_seconds_count", {"phase": "predict"}) or 0.0
 
 
-@pytest.mark.parametrize("encode", [events.to_binary, events.to_structured])
+@pytest.mark.parametrize("encode", [cloudevents.to_binary, cloudevents.to_structured])
 def test_an_object_is_judged_and_recorded(
     client: FlaskClient, deployment: Deployment, galaxy: bytes, encode: Callable[[Event], Any]
 ) -> None:
@@ -104,7 +105,7 @@ def test_cephs_own_event_is_understood(client: FlaskClient, deployment: Deployme
     drop(deployment, "ü+.jpg", galaxy)
     s3 = {"bucket": {"name": deployment.settings.images_bucket}, "object": {"key": "ü+.jpg"}}
     record = {"eventSource": "ceph:s3", "eventName": "ObjectCreated:Put", "s3": s3}
-    event = events.new(
+    event = cloudevents.new(
         type="com.amazonaws.ObjectCreated:Put", source="ceph:s3.default.x", id="c1", data={"Records": [record]}
     )
     assert reply(send(client, event))["image"]["key"] == "ü+.jpg"
@@ -112,8 +113,8 @@ def test_cephs_own_event_is_understood(client: FlaskClient, deployment: Deployme
 
 def test_an_image_inside_an_event_is_answered(client: FlaskClient, galaxy: bytes) -> None:
     """An event whose data is an image is answered with its prediction, in both modes alike."""
-    event = events.new(type=events.IMAGE, source="test", id="i1", data=galaxy, content_type="image/jpeg")
-    binary, structured = reply(send(client, event)), reply(send(client, event, events.to_structured))
+    event = cloudevents.new(type=cloudevents.IMAGE, source="test", id="i1", data=galaxy, content_type="image/jpeg")
+    binary, structured = reply(send(client, event)), reply(send(client, event, cloudevents.to_structured))
     assert binary["prediction"] == structured["prediction"]
     assert binary["image"]["key"] is None
 
@@ -228,7 +229,7 @@ def test_a_bad_file_is_recorded_as_rejected(
     result = reply(send(client, created(deployment, "bad.jpg")))
     assert (result["status"], result["rejection"]["code"]) == ("rejected", code)
     assert recorded(deployment, "bad.jpg") == result
-    inside = events.new(type=events.IMAGE, source="t", id="i", data=content, content_type="image/png")
+    inside = cloudevents.new(type=cloudevents.IMAGE, source="t", id="i", data=content, content_type="image/png")
     assert reply(send(client, inside))["rejection"]["code"] == code
     bare = client.post("/", data=content, content_type="image/png")
     assert bare.json and bare.json["rejection"]["code"] == code
@@ -260,7 +261,7 @@ def test_an_object_that_is_gone_is_refused(client: FlaskClient, deployment: Depl
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "specversion"])
 def test_a_missing_attribute_is_named(client: FlaskClient, deployment: Deployment, attribute: str) -> None:
     """A binary event without a required attribute is refused with 400 and the attribute's name."""
-    headers, body = events.to_binary(created(deployment, "x.jpg"))
+    headers, body = cloudevents.to_binary(created(deployment, "x.jpg"))
     del headers[f"ce-{attribute}"]
     assert f"'{attribute}'" in problem(client.post("/", data=body, headers=headers), 400)
 
@@ -284,25 +285,25 @@ def test_what_is_no_event_is_refused(
 
 def test_malformed_data_is_refused(client: FlaskClient, deployment: Deployment) -> None:
     """An object-created event whose data is no notification is refused with 400."""
-    event = events.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data=b"{nonsense")
+    event = cloudevents.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data=b"{nonsense")
     assert "JSON" in problem(send(client, event), 400)
 
 
 def test_an_unknown_type_is_refused(client: FlaskClient) -> None:
     """An event that nothing here handles is refused, with what would be."""
-    assert "org.other" in problem(send(client, events.new(type="org.other", source="s", id="1", data={})), 415)
+    assert "org.other" in problem(send(client, cloudevents.new(type="org.other", source="s", id="1", data={})), 415)
 
 
 def test_a_hint_of_a_promotion_is_taken(client: FlaskClient) -> None:
     """An alias-moved event is accepted without a reply."""
-    answer = send(client, events.new(type=events.ALIAS_MOVED, source="s", id="1", data={}))
+    answer = send(client, cloudevents.new(type=cloudevents.ALIAS_MOVED, source="s", id="1", data={}))
     assert (answer.status_code, answer.data) == (202, b"")
 
 
 def test_a_store_that_is_away_is_transient(client: FlaskClient, deployment: Deployment, serving: ModelServing) -> None:
     """While the store does not answer the event is refused with 503 and Retry-After, so that the broker tries again."""
     deployment.settings.s3_endpoint_url = "http://127.0.0.1:9"
-    from cosmoformer.store import Store
+    from cosmoformer.storage.store import Store
 
     store = Store(deployment.settings)
     handler = Handler(deployment.settings, store, ResultsBucket(store), serving)
@@ -359,7 +360,7 @@ def test_failures_are_logged_with_the_event(
     """The log line of a refused event names its id and key, in structured mode too."""
     seen: list[object] = []
     caplog.handler.addFilter(lambda record: bool(seen.append(logs.bound_value("event_id"))) or True)
-    answer = send(client, created(deployment, "never.jpg", id="e7"), events.to_structured)
+    answer = send(client, created(deployment, "never.jpg", id="e7"), cloudevents.to_structured)
     assert json.loads(answer.data)["event_id"] == "e7"
     assert "e7" in seen
     assert logs.bound_value("event_id") is None
@@ -378,7 +379,7 @@ def test_a_notification_of_several_objects_is_judged_whole(
         }
         for key in ("gone.jpg", "there.jpg")
     ]
-    event = events.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data={"Records": records})
+    event = cloudevents.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data={"Records": records})
     assert "gone.jpg" in problem(send(client, event), 410)
     assert recorded(deployment, "there.jpg")["status"] == "classified"
 

@@ -15,14 +15,16 @@ import pytest
 import urllib3
 from flask.testing import FlaskClient
 
-from cosmoformer import events
-from cosmoformer.events import Event
-from cosmoformer.notifications import ObjectCreated
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
+from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
 from functions.classify.start import create_app
-from functions.start import BACKGROUND
+from functions.runtime.start import BACKGROUND
 from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.functions.under_middleware import ROOT, Answer, Served, answer, under_middleware
+
+FOLDER = ROOT / "functions" / "classify"
 
 Request = tuple[dict[str, str], bytes]
 IMAGE = (BUNDLED / "samples" / "two_armed_spiral.jpg").read_bytes()
@@ -33,7 +35,7 @@ def served(deployment: Deployment, model: bytes, tmp_path: Path) -> Iterator[Ser
     """The function, ready, with a registered model and one image in the bucket."""
     deployment.register(model, alias="champion")
     deployment.store.write(deployment.settings.images_bucket, "a galaxy ü.jpg", IMAGE, "image/jpeg")
-    with under_middleware(ROOT, "cloudevent", deployment.settings, tmp_path / "log") as function:
+    with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_until_ready()
         yield function
@@ -66,22 +68,23 @@ def created(deployment: Deployment, key: str, bucket: str = "") -> Event:
 def requests(deployment: Deployment) -> dict[str, Request]:
     """What may come, by what it is."""
     good = created(deployment, "a galaxy ü.jpg")
-    binary, data = events.to_binary(good)
-    picture = events.new(type=events.IMAGE, source="s", id="i", data=IMAGE, content_type="image/jpeg")
-    broken = events.new(type=events.IMAGE, source="s", id="i", data=b"no picture", content_type="image/jpeg")
+    binary, data = cloudevents.to_binary(good)
+    picture = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=IMAGE, content_type="image/jpeg")
+    broken = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=b"no picture", content_type="image/jpeg")
     found = {
-        f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data) for name in events.REQUIRED
+        f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data)
+        for name in cloudevents.REQUIRED
     }
     return found | {
         "binary": (binary, data),
-        "structured": events.to_structured(good),
-        "a picture, binary": events.to_binary(picture),
-        "a picture, structured": events.to_structured(picture),
-        "a broken picture": events.to_binary(broken),
-        "a foreign bucket": events.to_binary(created(deployment, "x.jpg", bucket="other")),
-        "a missing object": events.to_structured(created(deployment, "never.jpg")),
-        "an unknown type": events.to_binary(events.new(type="org.other", source="s", id="1", data={})),
-        "a hint": events.to_binary(events.new(type=events.ALIAS_MOVED, source="s", id="1", data={})),
+        "structured": cloudevents.to_structured(good),
+        "a picture, binary": cloudevents.to_binary(picture),
+        "a picture, structured": cloudevents.to_structured(picture),
+        "a broken picture": cloudevents.to_binary(broken),
+        "a foreign bucket": cloudevents.to_binary(created(deployment, "x.jpg", bucket="other")),
+        "a missing object": cloudevents.to_structured(created(deployment, "never.jpg")),
+        "an unknown type": cloudevents.to_binary(cloudevents.new(type="org.other", source="s", id="1", data={})),
+        "a hint": cloudevents.to_binary(cloudevents.new(type=cloudevents.ALIAS_MOVED, source="s", id="1", data={})),
         "malformed data": (binary, b"{nonsense"),
         "an old specversion": (binary | {"ce-specversion": "0.3"}, data),
         "a bad time": (binary | {"ce-time": "2020-01-01T00:00:00"}, data),  # without a zone
@@ -139,7 +142,7 @@ def test_what_the_middleware_refuses_is_a_400(served: Served) -> None:
 def test_bare_pictures_are_answered_with_invoke_http(deployment: Deployment, model: bytes, tmp_path: Path) -> None:
     """Under the middleware's other half everything comes as it is: bare pictures, metrics, a body of unknown length."""
     deployment.register(model, alias="champion")
-    with under_middleware(ROOT, "http", deployment.settings, tmp_path / "log") as function:
+    with under_middleware(FOLDER, "http", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_until_ready()
         bare = function.request("POST", "/", {"content-type": "image/jpeg"}, IMAGE)
@@ -153,11 +156,11 @@ def test_bare_pictures_are_answered_with_invoke_http(deployment: Deployment, mod
 def test_it_is_ready_when_its_model_is_loaded(deployment: Deployment, model: bytes, tmp_path: Path) -> None:
     """Before a model is registered it is alive but not ready, events are answered 503, and the probe says what to do."""
     deployment.settings.model_recheck_seconds = 0.2
-    with under_middleware(ROOT, "cloudevent", deployment.settings, tmp_path / "log") as function:
+    with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_for(lambda: b"champion" in function.request("GET", "/health/readiness").body)
         assert function.request("GET", "/health/readiness").status == 500
-        assert function.request("POST", "/", *events.to_binary(created(deployment, "x.jpg"))).status == 503
+        assert function.request("POST", "/", *cloudevents.to_binary(created(deployment, "x.jpg"))).status == 503
         deployment.register(model, alias="champion")
         function.wait_until_ready()
         assert b"model version 1" in function.request("GET", "/health/readiness").body
@@ -167,7 +170,7 @@ def test_it_is_ready_when_its_model_is_loaded(deployment: Deployment, model: byt
 def test_a_registry_that_is_away_is_named(deployment: Deployment, tmp_path: Path) -> None:
     """Without MLflow it is alive and not ready, and the probe names the setting."""
     deployment.settings.mlflow_tracking_uri = "http://127.0.0.1:9"
-    with under_middleware(ROOT, "cloudevent", deployment.settings, tmp_path / "log") as function:
+    with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_for(lambda: b"MLFLOW_TRACKING_URI" in function.request("GET", "/health/readiness").body)
         assert function.request("GET", "/health/readiness").status == 500
@@ -179,10 +182,10 @@ def test_probes_are_quick_while_a_request_waits(deployment: Deployment, model: b
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         away = Settings(**vars(deployment.settings))
         away.s3_endpoint_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with under_middleware(ROOT, "cloudevent", away, tmp_path / "log") as function:
+        with under_middleware(FOLDER, "cloudevent", away, tmp_path / "log") as function:
             function.wait_until_up()
             function.wait_for(lambda: "serving model" in function.log.read_text())
-            event = events.to_binary(created(deployment, "x.jpg"))
+            event = cloudevents.to_binary(created(deployment, "x.jpg"))
             waiting = threading.Thread(target=until_cut_off, args=(function, event))
             waiting.start()
             time.sleep(0.3)
@@ -203,7 +206,7 @@ def until_cut_off(function: Served, request: Request) -> None:
 def test_a_malformed_setting_ends_it_with_one_line(deployment: Deployment, tmp_path: Path) -> None:
     """A setting that cannot be read ends the process; its first log line names it."""
     deployment.settings.store_timeout_seconds = "soon"
-    with under_middleware(ROOT, "cloudevent", deployment.settings, tmp_path / "log") as function:
+    with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         assert function.process.wait(60) != 0
     lines = [json.loads(line) for line in function.log.read_text().splitlines() if line.startswith("{")]
     assert lines[0]["level"] == "critical"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.classify import judgements
 from functions.classify.judgements import Judgement, Judgements
 from tests.conftest import ObjectStore

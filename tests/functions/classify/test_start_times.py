@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from cosmoformer.local.bootstrap import BUNDLED
-from functions.process_clock import ProcessClock
+from cosmoformer.models.bundled import BUNDLED
+from functions.runtime.process_clock import ProcessClock
 from tests.functions.classify.conftest import Deployment
 from tests.functions.under_middleware import Served, texts, under_gunicorn
 
@@ -66,7 +66,8 @@ def test_each_start_tells_its_phases_once(deployment: Deployment, model: bytes, 
 def test_the_clock_counts_from_the_start_of_the_process() -> None:
     """A new process is seconds old, whatever the time of day; begun again it is as new."""
     program = (
-        "import time; from functions.process_clock import ProcessClock as C; time.sleep(1.0); c = C(); print(c.age_s())"
+        "import time; from functions.runtime.process_clock import ProcessClock; time.sleep(1.0)\n"
+        "print(ProcessClock().age_s())"
     )
     began = time.monotonic()
     age = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout)

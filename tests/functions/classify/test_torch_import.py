@@ -17,7 +17,7 @@ if sys.argv[1] == "slim":
     from functions.classify.torch_import import import_torch
     import_torch()
 import gc, torch
-from cosmoformer import artifact
+from cosmoformer.models import artifact
 model = artifact.load(Path("cosmoformer/bundled/model.pt").read_bytes())
 images = torch.arange(3 * 90 * 90, dtype=torch.int64).remainder(256).to(torch.uint8).view(1, 3, 90, 90)
 registered = "torch._meta_registrations" in sys.modules

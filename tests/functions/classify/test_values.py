@@ -9,10 +9,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from cosmoformer import artifact
 from cosmoformer.errors import ModelRefused
-from cosmoformer.registry import ModelVersion
-from cosmoformer.results import ImageFacts, Origin, schema
+from cosmoformer.models import artifact
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage.results import ImageFacts, Origin, schema
 from functions.classify import predictor
 from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 

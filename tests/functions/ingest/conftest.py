@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cosmoformer import events
-from cosmoformer.events import Event
-from cosmoformer.results import result_key
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.settings import Settings
-from cosmoformer.store import Store
+from cosmoformer.storage.results import result_key
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from tests.conftest import ObjectStore
-from tests.local.subscriber import Subscriber
+from tests.cosmoformer.local.subscriber import Subscriber
 
 ORIGIN = "https://galaxies.example.org"
 SECRET = "signed with this"
@@ -56,12 +56,12 @@ def client(settings: Settings) -> FlaskClient:
 
 def events_at(broker: Subscriber) -> list[Event]:
     """The events that the broker took, as it reads them."""
-    return [events.parse(request.headers, request.body) for request in broker.received]
+    return [cloudevents.parse(request.headers, request.body) for request in broker.received]
 
 
 def post_event(client: FlaskClient, path: str, event: Event) -> Any:
     """POST an event in binary mode."""
-    headers, body = events.to_binary(event)
+    headers, body = cloudevents.to_binary(event)
     return client.post(path, headers=headers, data=body)
 
 

@@ -8,9 +8,9 @@ import pytest
 import urllib3
 from flask.testing import FlaskClient
 
-from cosmoformer.results import result_key
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.results import result_key
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from tests.functions.ingest.conftest import ORIGIN, put_image, put_result
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from cosmoformer import events
-from cosmoformer.notifications import ObjectCreated
+from cosmoformer.events import cloudevents
+from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
+from tests.cosmoformer.local.subscriber import Subscriber
 from tests.functions.ingest.conftest import ORIGIN, events_at
 from tests.functions.under_middleware import ROOT, Served, answer, under_middleware
-from tests.local.subscriber import Subscriber
 
 FOLDER = ROOT / "functions" / "ingest"
 JSON = {"content-type": "application/json"}
@@ -40,11 +40,11 @@ def test_requests_are_answered_as_by_the_application(
 ) -> None:
     """Notifications, events in both modes, bad events, probes and unknown paths get the application's own answers."""
     created = ObjectCreated(settings.images_bucket, "ü.jpg", "ObjectCreated:Put", "ceph:s3", "", None, "e1").event()
-    binary, data = events.to_binary(created)
+    binary, data = cloudevents.to_binary(created)
     requests = [
         ("POST", "/", JSON, notification(settings, "a b+ü.jpg")),
         ("POST", "/", binary, data),
-        ("POST", "/", *events.to_structured(created)),
+        ("POST", "/", *cloudevents.to_structured(created)),
         ("POST", "/", {name: value for name, value in binary.items() if name != "ce-id"}, data),
         ("POST", "/", {"content-type": "application/cloudevents+json"}, b"{"),
         ("POST", "/", {"content-type": "application/cloudevents-batch+json"}, b"[]"),

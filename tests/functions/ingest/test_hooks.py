@@ -18,13 +18,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
-from cosmoformer import events
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.events import cloudevents
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
 from functions.ingest.app import create_app
+from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import SECRET, events_at
-from tests.local.subscriber import Answer, Subscriber
 from tests.mlflow_server import MlflowServer
 
 ALIAS = {"name": "cosmoformer", "alias": "champion", "version": "3"}
@@ -53,7 +53,7 @@ def test_moved_alias_is_announced(client: FlaskClient, broker: Subscriber) -> No
     body = _message()
     assert _post(client, body, _signed(body)) == 202
     (event,) = events_at(broker)
-    assert (event.type, event.id, event.subject) == (events.ALIAS_MOVED, "d-1", "cosmoformer@champion")
+    assert (event.type, event.id, event.subject) == (cloudevents.ALIAS_MOVED, "d-1", "cosmoformer@champion")
     assert event.json() == ALIAS
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cosmoformer import events
-from cosmoformer.events import Event
+from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
+from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event
-from tests.local.subscriber import Answer, Subscriber
 
 
 def _dead(id_: str = "1", data: bytes = b'{"a": 1}') -> Event:
-    event = events.new(type="t", source="/s", id=id_, subject="ü.jpg", data=data)
+    event = cloudevents.new(type="t", source="/s", id=id_, subject="ü.jpg", data=data)
     error = {
         "knativeerrordest": "http://classify",
         "knativeerrorcode": "422",

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from cosmoformer import events
+from cosmoformer.events import cloudevents
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import Settings, load
 from functions.ingest.announce import is_image
 from functions.ingest.app import create_app
 from tests.contracts import contract, read_http
+from tests.cosmoformer.local.subscriber import Answer, Subscriber, wait_until
 from tests.functions.ingest.conftest import events_at, post_event
-from tests.local.subscriber import Answer, Subscriber, wait_until
 
 
 def _notification(settings: Settings, *keys: str, bucket: str | None = None, **members: Any) -> dict[str, Any]:
@@ -72,8 +72,8 @@ def test_captured_notifications_of_ceph(capture: str, broker: Subscriber, settin
 def test_structured_event_is_announced(client: FlaskClient, settings: Settings, broker: Subscriber) -> None:
     """A notification inside a structured CloudEvent is announced."""
     data = _notification(settings, "a")
-    event = events.new(type="com.amazonaws.ObjectCreated:Put", source="ceph:s3", id="1", data=data)
-    headers, body = events.to_structured(event)
+    event = cloudevents.new(type="com.amazonaws.ObjectCreated:Put", source="ceph:s3", id="1", data=data)
+    headers, body = cloudevents.to_structured(event)
     assert client.post("/", headers=headers, data=body).status_code == 202
     assert [event.subject for event in events_at(broker)] == ["a"]
 
@@ -228,7 +228,7 @@ def test_metrics_count_by_store(client: FlaskClient, settings: Settings) -> None
     """Notifications are counted by the store that sent them; made-up stores share one label."""
     client.post("/", json=_notification(settings, "a"))
     data = {"bucket": settings.images_bucket, "key": "k"}
-    event = events.new(type="com.amazonaws.s3.ObjectCreated:Put", source="made-up.r.b", id="1", data=data)
+    event = cloudevents.new(type="com.amazonaws.s3.ObjectCreated:Put", source="made-up.r.b", id="1", data=data)
     post_event(client, "/", event)
     text = client.get("/metrics").text
     assert 'cosmoformer_ingest_notifications_total{outcome="announced",store="ceph:s3"}' in text

@@ -16,9 +16,9 @@ import urllib3
 
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import SETTINGS, Settings
-from cosmoformer.store import Store, connect
+from cosmoformer.storage.store import Store, connect
+from tests.cosmoformer.local.subscriber import Subscriber
 from tests.functions.ingest.conftest import events_at
-from tests.local.subscriber import Subscriber
 
 ROOT = Path(__file__).resolve().parents[3]
 START_S = 30.0

@@ -14,20 +14,20 @@ from hypothesis import given
 from hypothesis import settings as tries
 from hypothesis import strategies as st
 
-from cosmoformer import events
+from cosmoformer.events import cloudevents
+from cosmoformer.events.notifications import read_event
 from cosmoformer.local.process import free_port
-from cosmoformer.notifications import read_event
-from cosmoformer.registration import register
-from cosmoformer.registry import Registry
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import ObjectInfo, Store
+from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest.app import create_app
 from functions.ingest.sweep import join
+from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event, put_image, put_result
-from tests.local.subscriber import Answer, Subscriber
 from tests.mlflow_server import MlflowServer
 
-PING = events.new(type=events.SWEEP_PING, source="/ping", id="1", data={})
+PING = cloudevents.new(type=cloudevents.SWEEP_PING, source="/ping", id="1", data={})
 #: Where one key starts another, the order of results is not that of their images.
 TANGLED = ["a", "a!", "a!b", "a-core", "a.jpg", "a.jpg.json", "a.json", "a/b", "ab", "_x", "ü", "ü 🌌+%.png", "🌌"]
 
@@ -229,7 +229,7 @@ def test_periodic_sweeps_do_not_pile_up_events(settings: Settings, store: Store,
 
 def test_other_events_start_no_sweep(client: FlaskClient) -> None:
     """An event of another type is refused by its type."""
-    answer = post_event(client, "/sweep", events.new(type="t", source="s", id="1"))
+    answer = post_event(client, "/sweep", cloudevents.new(type="t", source="s", id="1"))
     assert answer.status_code == 415
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import settings as tries
 from hypothesis import strategies as st
 
-from cosmoformer.results import result_key
 from cosmoformer.settings import Settings, load
-from cosmoformer.store import Store
+from cosmoformer.storage.results import result_key
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from functions.ingest.uploads import object_key
 from tests.functions.ingest.conftest import ORIGIN, put_result

@@ -1,0 +1,154 @@
+"""A classifier in this process: files, bytes and arrays, without store, broker or function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from cosmoformer.errors import ImageRejected, PermanentError
+from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.promotion import download_checked, find_version
+from cosmoformer.models.registry import Registry
+from cosmoformer.settings import Settings, load
+from cosmoformer.settings_file import effective_environment
+
+try:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cosmoformer.images.decoding import decode, of_pixels
+    from cosmoformer.images.picture import Limits, Picture, too_large
+    from cosmoformer.models import artifact
+    from cosmoformer.models.prediction import predict, preprocess
+except ImportError as error:
+    raise PermanentError(
+        f"classifying needs torch, Pillow and numpy: {error}", "pip install 'cosmoformer[classify]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from cosmoformer.models.artifact import Artifact, Metadata
+
+Image = str | Path | bytes | NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        label: the most probable class; None for a task that is no classification.
+        confidence: its probability; None likewise.
+        unsure: whether that is below ``UNSURE_BELOW``; None likewise.
+        outputs: probabilities by class name, which sum to 1; or values by name, in the task's units.
+        width: of the image as it came, pixels.
+        height: likewise.
+        format: file format, such as JPEG; ``array`` for an array.
+        conversions: what was done to make it 8-bit square RGB, in order (docs/bad-input.md).
+    """
+
+    label: str | None
+    confidence: float | None
+    unsure: bool | None
+    outputs: dict[str, float]
+    width: int
+    height: int
+    format: str
+    conversions: tuple[str, ...]
+
+
+class Classifier:
+    """A model that classifies images here, in the way of the classify function: same decoding, same artifact.
+
+    Args:
+        model: path or content of an artifact file; None is the model that ships with CosmoFormer.
+        settings: what the limits and ``UNSURE_BELOW`` are; None is those of the environment.
+
+    Raises:
+        ModelRefused: the file is no artifact, or fails its self-check.
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, model: str | Path | bytes | None = None, *, settings: Settings | None = None) -> None:
+        self._settings = settings or load(effective_environment())
+        self._limits = Limits(self._settings.max_image_bytes, self._settings.max_image_pixels)
+        if model is None:
+            model = bundled_artifact()
+        self._artifact: Artifact = artifact.load(model if isinstance(model, bytes) else Path(model).read_bytes())
+
+    @classmethod
+    def from_registry(cls, version: int | None = None, *, settings: Settings | None = None) -> Self:
+        """The model that a version in the MLflow registry holds.
+
+        Args:
+            version: its number; None is the champion, which is what a running system serves.
+            settings: where the registry is; None is those of the environment.
+
+        Raises:
+            RegistryUnavailable: MLflow does not answer, or has no such alias.
+            PermanentError: there is no such version.
+            ModelRefused: its artifact cannot be served.
+        """
+        settings = settings or load(effective_environment())
+        registry = Registry(settings)
+        found = registry.resolve(settings.model_alias) if version is None else find_version(registry, version)
+        return cls(download_checked(registry, found), settings=settings)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Task, classes, training run and the rest that travels with the weights."""
+        return self._artifact.metadata
+
+    def classify(self, image: Image) -> Prediction:
+        """Classify one image.
+
+        Args:
+            image: path or content of a file, FITS among them; or an array, uint8 (H, W, 3) RGB or (H, W) grey.
+
+        Raises:
+            ImageRejected: it is no picture that can be classified; ``code`` and ``detail`` say why.
+            OSError: the file cannot be read.
+            TypeError: an array of another shape or dtype.
+        """
+        picture = self._picture(image)
+        outputs = predict(self._artifact, preprocess(picture.pixels))
+        label = max(outputs, key=lambda name: outputs[name]) if self.metadata.kind == "classification" else None
+        confidence = outputs[label] if label is not None else None
+        unsure = confidence < self._settings.unsure_below if confidence is not None else None
+        return Prediction(
+            label, confidence, unsure, outputs, picture.width, picture.height, picture.format, picture.conversions
+        )
+
+    def classify_files(self, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Prediction | ImageRejected]]:
+        """Classify files one after the other; one that is no picture ends nothing.
+
+        Yields:
+            Each path, and its prediction or why there is none.
+        """
+        for path in map(Path, paths):
+            try:
+                yield path, self.classify(path)
+            except ImageRejected as rejection:
+                yield path, rejection
+            except OSError as error:
+                yield path, ImageRejected("unreadable", f"The file cannot be read: {error.strerror or error}.")
+
+    def _picture(self, image: Image) -> Picture:
+        if isinstance(image, np.ndarray):
+            return of_pixels(_checked(image))
+        if isinstance(image, bytes):
+            return decode(image, self._limits)
+        path = Path(image)
+        if (size := path.stat().st_size) > self._limits.image_bytes:
+            raise too_large(size, self._limits.image_bytes)
+        return decode(path.read_bytes(), self._limits)
+
+
+def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+        raise TypeError(
+            f"expected an array of dtype uint8 and shape (H, W, 3) or (H, W), got {pixels.dtype} {pixels.shape}; "
+            "scale floating point to 0..255 first, or give a FITS file"
+        )
+    return pixels

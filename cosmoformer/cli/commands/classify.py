@@ -1,0 +1,120 @@
+"""``cosmoformer classify``: files judged at once, past store and broker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cosmoformer.cli.environment import with_settings
+from cosmoformer.errors import CosmoFormerError, InvalidRequest, PermanentError
+from cosmoformer.events import cloudevents
+from cosmoformer.services import Service
+from cosmoformer.settings import Settings
+from cosmoformer.storage.media_types import media_type
+from cosmoformer.storage.results import Result
+from cosmoformer.terminal import console, text
+from cosmoformer.text import printable
+
+_SOURCE = "urn:cosmoformer:cli"
+_UNKNOWN = "image/unknown"  # whoever names a file here says that it is an image; the function looks into it
+_BAR = 30  # characters of a probability of 1
+
+
+@click.command(
+    epilog="""\b
+Example:
+  cosmoformer classify m51.jpg ngc1300.fits
+"""
+)
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON lines: the file's name with its result or error.")
+@with_settings
+def command(settings: Settings, files: tuple[Path, ...], as_json: bool) -> None:
+    """Send image files to the classify function and show what it answers; nothing is stored."""
+    # The function may have to start first, which a broker would wait for just as long.
+    service = Service(settings.classify_url, "CLASSIFY_URL", settings.delivery_timeout_seconds)
+    out = console()
+    failures = 0
+    for file in files:
+        answer = _judge(service, file)
+        problem = _problem(answer)
+        failures += bool(problem)
+        if as_json:
+            click.echo(json.dumps({"file": str(file), **answer}))
+        elif problem:
+            click.secho(f"{printable(str(file))}: {printable(problem)}", fg="red", err=True)
+        else:
+            _show(out, file, answer["result"])
+    if failures:
+        raise PermanentError(f"{failures} of {len(files)} files were not classified")
+
+
+def _judge(service: Service, file: Path) -> dict[str, Any]:
+    """The result of a file, or why there is none."""
+    try:
+        return {"result": _result(service, file)}
+    except CosmoFormerError as error:
+        return {"error": str(error)}
+    except OSError as error:
+        return {"error": error.strerror or str(error)}
+
+
+def _result(service: Service, file: Path) -> Result:
+    content = file.read_bytes()
+    headers, body = cloudevents.to_binary(
+        cloudevents.new(
+            type=cloudevents.IMAGE,
+            source=_SOURCE,
+            id=hashlib.sha256(content).hexdigest(),
+            subject=file.name,
+            content_type=media_type(file.name, content, default=_UNKNOWN),
+            data=content,
+        )
+    )
+    answer = service.send("POST", "/", body, headers)
+    reply = cloudevents.parse(answer.headers, answer.data)
+    if reply.type not in (cloudevents.CLASSIFIED, cloudevents.REJECTED):
+        raise InvalidRequest(f"{service.url} answered with an event of type {reply.type!r}", "Is CLASSIFY_URL right?")
+    result: Result = reply.json()
+    return result
+
+
+def _problem(answer: dict[str, Any]) -> str:
+    """Why a file was not classified; empty when it was."""
+    if "error" in answer:
+        return str(answer["error"])
+    rejection = answer["result"]["rejection"]
+    return f"rejected: {rejection['reason']}" if rejection else ""
+
+
+def _show(out: Console, file: Path, result: Result) -> None:
+    prediction, model = result["prediction"], result["model"]
+    title, rows = _values(prediction) if "values" in prediction else _classes(prediction)
+    out.print(text(f"{file}: {title}", "bold"))
+    width = max(len(name) for name in rows)
+    for name, shown in rows.items():
+        out.print(text(f"  {name:<{width}}  {shown}"))
+    out.print(text(f"  {model['name']} version {model['version']}, {result['seconds']:.3f} s", "dim"))
+
+
+def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The class in words, and every probability by class name, the highest first."""
+    unsure = f", unsure (below {prediction['unsure_below']})" if prediction["unsure"] else ""
+    probabilities = sorted(prediction["probabilities"].items(), key=lambda pair: -pair[1])
+    return f"{prediction['class']}{unsure}", {name: f"{share:.4f}  {_bar(share)}" for name, share in probabilities}
+
+
+def _values(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The task, and its values by name, in the order of the model's outputs."""
+    return prediction["task"], {name: f"{value:.6g}" for name, value in prediction["values"].items()}
+
+
+def _bar(probability: float) -> str:
+    return "█" * round(_BAR * probability)

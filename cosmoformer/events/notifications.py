@@ -1,0 +1,215 @@
+"""Bucket notifications: every store's dialect of "an object was created", read into one shape.
+
+The dialects differ in how a record is wrapped, whether its key is URL-encoded and how the event is named; the tables below
+say how. A record's size and eTag are hints only (NooBaa's are wrong): whoever acts on one asks the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote_plus
+
+from cosmoformer.errors import InvalidRequest
+from cosmoformer.events import cloudevents
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one store writes a notification record.
+
+    Attributes:
+        keys_encoded: whether object keys are URL-encoded, with ``+`` for a space.
+        event_prefix: what stands before the event's name.
+    """
+
+    keys_encoded: bool
+    event_prefix: str = ""
+
+
+#: By the record's ``eventSource``.
+DIALECTS: dict[str, Dialect] = {
+    "aws:s3": Dialect(keys_encoded=True),
+    "minio:s3": Dialect(keys_encoded=True, event_prefix="s3:"),
+    "ceph:s3": Dialect(keys_encoded=False),
+    "noobaa:s3": Dialect(keys_encoded=False),
+}
+CREATED = "ObjectCreated:"
+EVENTBRIDGE_REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
+_EVENTBRIDGE_MULTIPART = "CompleteMultipartUpload"
+_NORMALISED_TYPE = "com.amazonaws.s3."
+
+
+@dataclass(frozen=True)
+class ObjectCreated:
+    """A new object in a bucket.
+
+    Attributes:
+        bucket: bucket name.
+        key: object key, decoded.
+        name: what created it, such as ``ObjectCreated:Put``.
+        store: the record's ``eventSource``, or ``aws:s3`` for EventBridge.
+        region: the store's region; may be empty.
+        time: when, UTC; None when the record does not tell.
+        id: identifier that is the same at each delivery of this notification.
+    """
+
+    bucket: str
+    key: str
+    name: str
+    store: str
+    region: str
+    time: datetime | None
+    id: str
+
+    def event(self) -> cloudevents.Event:
+        """The normalised CloudEvent, with attributes as the CloudEvents adapter for AWS S3 maps them."""
+        return cloudevents.new(
+            type=_NORMALISED_TYPE + self.name,
+            source=f"{self.store}.{self.region}.{self.bucket}",
+            id=self.id,
+            subject=None
+            if cloudevents.CONTROL.search(self.key)
+            else self.key,  # not allowed there; the data has the key
+            time=self.time,
+            data={"bucket": self.bucket, "key": self.key},
+        )
+
+
+def read(payload: Any) -> list[ObjectCreated]:
+    """The created objects that a notification tells of; other events and stores' test messages give none.
+
+    Args:
+        payload: the notification, parsed from JSON: S3 records or one of them, an EventBridge event, either of them wrapped
+            by SQS or SNS, or the data of a normalised event.
+
+    Raises:
+        InvalidRequest: the payload is none of these, or comes from an unknown kind of store.
+    """
+    if not isinstance(payload, dict):
+        raise InvalidRequest(f"expected a bucket notification (a JSON object), got a JSON {type(payload).__name__}")
+    if _is_test_message(payload):
+        return []
+    if isinstance(payload.get("Records"), list):
+        return [created for index, record in enumerate(payload["Records"]) for created in _from_record(record, index)]
+    if payload.get("Type") == "Notification" and "Message" in payload:
+        return read(_unwrap(payload["Message"]))
+    if "detail-type" in payload:
+        return list(_from_eventbridge(payload))
+    if "eventSource" in payload:  # Knative's CephSource sends each record by itself
+        return list(_from_record(payload, 0))
+    raise InvalidRequest(
+        "expected a bucket notification with 'Records', 'detail-type' or an SNS 'Message', or one of its records; "
+        f"got the members {sorted(payload)[:8]}"
+    )
+
+
+def read_event(event: cloudevents.Event) -> list[ObjectCreated]:
+    """The created objects that a CloudEvent tells of: a normalised event, or one whose data is a store's notification.
+
+    Raises:
+        InvalidRequest: its data is neither.
+        InvalidEvent: its data is no JSON.
+    """
+    data = event.json()
+    normalised = isinstance(data, dict) and isinstance(data.get("bucket"), str) and isinstance(data.get("key"), str)
+    if not normalised or not event.type.startswith(_NORMALISED_TYPE):
+        return read(data)
+    name = event.type.removeprefix(_NORMALISED_TYPE)
+    if not name.startswith(CREATED):
+        return []
+    when = datetime.fromisoformat(event.attributes["time"]) if "time" in event.attributes else None
+    store, _, rest = event.source.partition(".")
+    region = rest.removesuffix("." + data["bucket"]) if rest else ""
+    return [ObjectCreated(data["bucket"], data["key"], name, store, region, when, event.id)]
+
+
+def _is_test_message(payload: Mapping[str, Any]) -> bool:
+    return "TestEvent" in str(payload.get("Event", ""))
+
+
+def _from_record(record: Any, index: int) -> Iterator[ObjectCreated]:
+    if not isinstance(record, dict):
+        raise InvalidRequest(f"Records[{index}] must be a JSON object, got a JSON {type(record).__name__}")
+    if _is_test_message(record):
+        return
+    if "body" in record:  # an SQS message around a notification
+        yield from read(_unwrap(record["body"]))
+        return
+    source = record.get("eventSource")
+    dialect = DIALECTS.get(str(source))
+    if dialect is None:
+        raise InvalidRequest(f"Records[{index}].eventSource must be one of {sorted(DIALECTS)}, got {source!r}")
+    name = str(record.get("eventName", "")).removeprefix(dialect.event_prefix)
+    if name.startswith(CREATED):
+        yield _from_s3_record(record, str(source), dialect, name, index)
+
+
+def _from_s3_record(record: Mapping[str, Any], source: str, dialect: Dialect, name: str, index: int) -> ObjectCreated:
+    try:
+        bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
+    except (KeyError, TypeError):
+        raise InvalidRequest(f"Records[{index}] lacks s3.bucket.name or s3.object.key") from None
+    return ObjectCreated(
+        bucket=str(bucket),
+        key=unquote_plus(str(key)) if dialect.keys_encoded else str(key),
+        name=name,
+        store=source,
+        region=str(record.get("awsRegion") or ""),
+        time=_time(record.get("eventTime")),
+        id=_identifier(record, index),
+    )
+
+
+def _from_eventbridge(payload: Mapping[str, Any]) -> Iterator[ObjectCreated]:
+    if payload["detail-type"] != "Object Created":
+        return
+    try:
+        detail = payload["detail"]
+        bucket, key = str(detail["bucket"]["name"]), str(detail["object"]["key"])  # never URL-encoded by EventBridge
+    except (KeyError, TypeError):
+        raise InvalidRequest("the EventBridge event lacks detail.bucket.name or detail.object.key") from None
+    reason = EVENTBRIDGE_REASONS.get(str(detail.get("reason")), _EVENTBRIDGE_MULTIPART)
+    yield ObjectCreated(
+        bucket,
+        key,
+        CREATED + reason,
+        "aws:s3",
+        str(payload.get("region", "")),
+        _time(payload.get("time")),
+        str(payload.get("id") or _digest(payload)),
+    )
+
+
+def _identifier(record: Mapping[str, Any], index: int) -> str:
+    """Request id and host id as in the CloudEvents adapter for AWS S3, or a digest of the record when it has none."""
+    response = record.get("responseElements")
+    known = response if isinstance(response, dict) else {}
+    parts = [str(known[name]) for name in ("x-amz-request-id", "x-amz-id-2") if known.get(name)]
+    return ".".join(parts or [_digest(record)]) + (f".{index}" if index else "")
+
+
+def _digest(payload: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _time(value: Any) -> datetime | None:
+    """A record's time; None where the store does not know it (Ceph says 0 or 1970 for form uploads)."""
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return when if 1970 < when.year < 9999 else None
+
+
+def _unwrap(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        raise InvalidRequest("expected a notification as JSON text inside the SQS or SNS message") from None

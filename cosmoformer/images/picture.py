@@ -1,0 +1,67 @@
+"""What decoding gives, whatever the format: a picture; and the limits of size that hold for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosmoformer.errors import ImageRejected
+
+WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
+SMALLEST_SIDE = 8  # pixels
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is decoded at most.
+
+    Attributes:
+        image_bytes: of a file, also after decompression.
+        image_pixels: width times height.
+    """
+
+    image_bytes: int
+    image_pixels: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image.
+
+    Attributes:
+        pixels: uint8 (S, S, 3), RGB.
+        width: as stored in the file, pixels.
+        height: likewise; where EXIF turns a picture on its side, the two are swapped in what is shown.
+        format: file format.
+        conversions: what was done to it, in order.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    format: str
+    conversions: tuple[str, ...]
+
+
+def too_large(size: int, limit: int) -> ImageRejected:
+    """The rejection of a file of ``size`` bytes."""
+    return ImageRejected("too_large", f"The file has {size:,} bytes; at most {limit:,} are classified.")
+
+
+def check_size(width: int, height: int, limit: int) -> None:
+    """Check, before anything is decoded, that a picture shows enough and fits in memory.
+
+    Raises:
+        ImageRejected: it has fewer than :data:`SMALLEST_SIDE` pixels a side, or more than ``limit`` in all.
+    """
+    if min(width, height) < SMALLEST_SIDE:
+        raise ImageRejected(
+            "no_picture", f"The picture has {width} × {height} pixels; at least {SMALLEST_SIDE} a side are needed."
+        )
+    if width * height > limit:
+        raise ImageRejected(
+            "too_many_pixels",
+            f"The picture has {width:,} × {height:,} pixels; at most {limit:,} in all are classified.",
+        )

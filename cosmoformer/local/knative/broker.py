@@ -1,0 +1,140 @@
+"""A broker for one machine with the delivery rules of Knative's: accepts CloudEvents, stores them, delivers them.
+
+    python -m cosmoformer.local.knative.broker --config broker.json
+
+| request | answer |
+| --- | --- |
+| ``POST /`` with a CloudEvent, binary or structured | 202 once it is on disk; 400 naming the bad attribute |
+| ``OPTIONS /`` | ``Allow`` |
+| ``GET /health`` | 200 |
+| ``GET /queue`` | JSON: per trigger what is waiting, under way, delivered, dead-lettered, and how old the oldest is |
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from cosmoformer import logs
+from cosmoformer.errors import BrokerUnavailable, CosmoFormerError, SettingsError
+from cosmoformer.events.cloudevents import parse
+from cosmoformer.local.config import load, require
+from cosmoformer.local.folder_lock import holding
+from cosmoformer.local.knative.dispatcher import Dispatcher
+from cosmoformer.local.knative.event_queue import EventQueue
+from cosmoformer.local.knative.http_server import (
+    Handler,
+    LocalServer,
+    MethodNotAllowed,
+    NoSuchPath,
+    serve_until_signalled,
+)
+from cosmoformer.local.knative.triggers import Trigger
+
+_log = logging.getLogger(__name__)
+_END_IT = "End it, or configure another folder"
+_METHODS = {"/": ("POST", "OPTIONS"), "/health": ("GET", "HEAD"), "/queue": ("GET", "HEAD")}
+
+
+@dataclass(frozen=True)
+class BrokerConfig:
+    """Configuration of a broker.
+
+    Attributes:
+        port: where it listens.
+        folder: where events are kept; one broker at a time.
+        triggers: the subscriptions.
+        host: address it listens on.
+        hop_limit: replies that may follow from one event before the chain is taken for a loop.
+        body_limit_mib: largest request body, in MiB.
+        stop_deadline_s: how long deliveries under way may take to end after SIGTERM.
+    """
+
+    port: int
+    folder: Path
+    triggers: tuple[Trigger, ...] = ()
+    host: str = "127.0.0.1"
+    hop_limit: int = 16
+    body_limit_mib: int = 64
+    stop_deadline_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        names = [trigger.name for trigger in self.triggers]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        require(not twice, f"trigger names must be unique, got {', '.join(twice)} more than once")
+
+
+class Broker:
+    """A running broker.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+
+    def __init__(self, config: BrokerConfig) -> None:
+        self._config = config
+        self._queue = EventQueue(config.folder)
+        self.dispatcher = Dispatcher(self._queue, config.triggers, config.hop_limit)
+        handler = type("BrokerHandler", (_Handler,), {"broker": self, "body_limit": config.body_limit_mib << 20})
+        try:
+            self.server = LocalServer((config.host, config.port), handler)
+        except OSError as error:
+            raise SettingsError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
+        self.dispatcher.start()
+
+    def stop(self) -> None:
+        """Stop accepting, let what is under way end, and keep the rest for the next run."""
+        in_time = self.server.stop(self._config.stop_deadline_s)
+        if self.dispatcher.stop(self._config.stop_deadline_s) and in_time:
+            self._queue.close()
+        else:
+            _log.warning("some deliveries did not end in time; they will be made again")
+
+
+class _Handler(Handler):
+    broker: Broker
+
+    def answer(self, body: bytes) -> None:
+        path = self.path.partition("?")[0]
+        if path not in _METHODS:
+            raise NoSuchPath(f"nothing is served under {path}", f"Served are {', '.join(_METHODS)}")
+        if self.command == "OPTIONS":
+            self.send(200, headers=[("Allow", ", ".join(_METHODS[path]))])
+        elif self.command not in _METHODS[path]:
+            raise MethodNotAllowed(f"{path} takes {', '.join(_METHODS[path])}, got {self.command}")
+        elif path == "/":
+            self._accept(body)
+        elif path == "/health":
+            self.send_json({"status": "ok"})
+        else:
+            self.send_json({"triggers": self.broker.dispatcher.snapshot()})
+
+    def _accept(self, body: bytes) -> None:
+        if self.server.stopping:
+            raise BrokerUnavailable("the broker is about to end")
+        self.broker.dispatcher.accept(parse(dict(self.headers.items()), body))
+        self.send(202)
+
+
+def main() -> None:
+    """Run a broker until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cosmoformer.local.knative.broker", description="Run a local broker."
+    )
+    parser.add_argument("--config", type=Path, required=True, help="JSON file with the fields of BrokerConfig")
+    logs.configure()
+    try:
+        config = load(BrokerConfig, parser.parse_args().config)
+        with holding(config.folder, SettingsError(f"another broker uses {config.folder}", _END_IT)):
+            broker = Broker(config)
+            _log.info("broker listens on %s:%s", config.host, config.port)
+            serve_until_signalled(broker.server)
+            broker.stop()
+    except CosmoFormerError as error:
+        raise SystemExit(f"broker: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

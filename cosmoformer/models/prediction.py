@@ -1,0 +1,38 @@
+"""From a decoded picture to named numbers: what serving and the Python interface do with an artifact, in the same way."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cosmoformer.errors import ModelRefused
+from cosmoformer.models.artifact import Artifact
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+
+def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
+    """A uint8 batch (1, 3, S, S) of a picture's pixels (S, S, 3). All else happens inside the artifact."""
+    import torch
+
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+
+
+def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
+    """The artifact's outputs by name, of the first image of a uint8 batch (N, 3, S, S).
+
+    Raises:
+        ModelRefused: an output is no finite number, which no JSON can hold and nobody can use.
+    """
+    outputs = artifact.predict(batch)[0].double().tolist()
+    named = dict(zip(artifact.metadata.classes, outputs, strict=True))
+    for name, output in named.items():
+        if not math.isfinite(output):
+            raise ModelRefused(
+                f"the model of run {artifact.metadata.run!r} gives {output} for {name!r}; expected a finite number",
+                "Promote another version, then replay the event",
+            )
+    return named

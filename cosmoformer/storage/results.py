@@ -1,0 +1,262 @@
+"""Results: one JSON object an image, and the rule by which one replaces another.
+
+The schema is ``cosmoformer/schemas/result-v1.json``. A result stands at ``RESULTS_PREFIX`` + image key + ``.json`` in the
+results bucket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from itertools import islice
+from typing import Any, Literal
+
+from cosmoformer.errors import StoreUnavailable
+from cosmoformer.models.registry import ModelVersion
+from cosmoformer.parallel import map_stream
+from cosmoformer.settings import Settings
+from cosmoformer.storage.store import Store
+from cosmoformer.timestamps import rfc3339
+
+SCHEMA_VERSION = 1
+MAX_KEY_BYTES = 1024  # S3 object keys, in UTF-8
+SUFFIX = ".json"
+_ATTEMPTS = 8
+_HEADLINE_VALUES = 2
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What a result says of its image.
+
+    Attributes:
+        bucket: bucket it was read from; None for an image that came inside an event.
+        key: object key; None likewise.
+        etag: entity tag by the store; None likewise.
+        size_bytes: length of the file.
+        last_modified: when the store took it, ISO 8601; None likewise.
+        sha256: digest of the file; None when it was too large to be read.
+        width: of the picture as it came, pixels; None when it could not be decoded.
+        height: likewise.
+        format: file format, such as JPEG; None likewise.
+        conversions: what was done to make it 8-bit square RGB, in order.
+    """
+
+    bucket: str | None
+    key: str | None
+    etag: str | None
+    size_bytes: int
+    last_modified: str | None
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    conversions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which event led to a result.
+
+    Attributes:
+        event_id: the CloudEvent's id; None for a bare upload.
+        event_source: its source; None likewise.
+        event_time: its time, ISO 8601; None likewise.
+        started: when this work on it began.
+    """
+
+    event_id: str | None
+    event_source: str | None
+    event_time: str | None
+    started: datetime
+
+
+def classified(
+    image: ImageFacts,
+    probabilities: Mapping[str, float],
+    task: str,
+    model: ModelVersion,
+    origin: Origin,
+    unsure_below: float,
+) -> Result:
+    """The result of a classified image. ``probabilities`` are by class name and sum to 1."""
+    best = max(probabilities, key=lambda name: probabilities[name])
+    prediction = {
+        "task": task,
+        "class": best,
+        "confidence": probabilities[best],
+        "unsure": probabilities[best] < unsure_below,
+        "unsure_below": unsure_below,
+        "probabilities": dict(probabilities),
+    }
+    return _result("classified", image, model, origin) | {"prediction": prediction}
+
+
+def estimated(image: ImageFacts, values: Mapping[str, float], task: str, model: ModelVersion, origin: Origin) -> Result:
+    """The result of an image by a task that is no classification. ``values`` are finite, by name, in the task's units."""
+    prediction = {"task": task, "values": dict(values)}
+    return _result("classified", image, model, origin) | {"prediction": prediction}
+
+
+def rejected(image: ImageFacts, code: str, reason: str, model: ModelVersion | None, origin: Origin) -> Result:
+    """The result of a file that cannot be classified, for a reason that trying again will not change."""
+    return _result("rejected", image, model, origin) | {"rejection": {"code": code, "reason": reason}}
+
+
+def _result(
+    status: Literal["classified", "rejected"], image: ImageFacts, model: ModelVersion | None, origin: Origin
+) -> Result:
+    finished = datetime.now(UTC)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": status,
+        "image": asdict(image) | {"conversions": list(image.conversions)},
+        "prediction": None,
+        "rejection": None,
+        "model": model
+        and {"name": model.name, "version": model.version, "run_id": model.run_id or None, "sha256": model.sha256},
+        "event": {"id": origin.event_id, "source": origin.event_source, "time": origin.event_time},
+        "started": rfc3339(origin.started),
+        "finished": rfc3339(finished),
+        "seconds": round((finished - origin.started).total_seconds(), 4),
+    }
+
+
+def result_key(settings: Settings, image_key: str) -> str:
+    """Where the result of an image stands in the results bucket.
+
+    A key that would grow past S3's 1,024 bytes is cut and ends in the digest of the whole image key instead.
+    """
+    prefix: str = settings.results_prefix
+    key = f"{prefix}{image_key}{SUFFIX}"
+    if len(key.encode()) <= MAX_KEY_BYTES:
+        return key
+    tail = f"~{hashlib.sha256(image_key.encode()).hexdigest()}{SUFFIX}"
+    room = MAX_KEY_BYTES - len(prefix.encode()) - len(tail)
+    return prefix + image_key.encode()[:room].decode(errors="ignore") + tail
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of results."""
+    text = (resources.files("cosmoformer") / "schemas" / "result-v1.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def as_result(document: Any) -> Result | None:
+    """The document if it is a result of this schema version, else None."""
+    is_one = isinstance(document, dict) and document.get("schema_version") == SCHEMA_VERSION
+    return document if is_one else None
+
+
+def headline(prediction: Mapping[str, Any]) -> str:
+    """A prediction in a few words: its class, or the first of its values."""
+    values = prediction.get("values")
+    if values is None:
+        return str(prediction["class"])
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(values.items(), _HEADLINE_VALUES))
+    return f"{shown}, …" if len(values) > _HEADLINE_VALUES else shown
+
+
+def same_judgement(existing: Result | None, etag: str, model: ModelVersion) -> bool:
+    """Whether a result already is this model version's word on this very image."""
+    return bool(
+        existing
+        and existing["status"] == "classified"
+        and existing["image"]["etag"] == etag
+        and existing["model"]["sha256"] == model.sha256
+        and existing["model"]["version"] == model.version
+    )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the place of a result.
+
+    Attributes:
+        result: the result; None when there is none, or something else.
+        etag: eTag of the object there; None when there is none.
+    """
+
+    result: Result | None
+    etag: str | None
+
+
+class ResultsBucket:
+    """Results as objects of the results bucket.
+
+    Args:
+        store: the object store.
+        champion: asks the registry, now, which version the alias points to; used only when two versions disagree.
+    """
+
+    def __init__(self, store: Store, champion: Callable[[], int | None] = lambda: None) -> None:
+        self._store, self._champion = store, champion
+        self._settings = store.settings
+
+    def read(self, image_key: str) -> Result | None:
+        """The result of an image, or None."""
+        return self.standing(image_key).result
+
+    def standing(self, image_key: str) -> Standing:
+        """What stands in the place of an image's result now."""
+        found = self._store.read_json(self._settings.results_bucket, result_key(self._settings, image_key))
+        return Standing(None, None) if found is None else Standing(as_result(found[0]), found[1])
+
+    def write(self, result: Result, standing: Standing | None = None) -> Result:
+        """Write a result unless what stands there is newer; see :meth:`_replaces`.
+
+        Every write names the object it replaces (If-Match, If-None-Match), so of two writers one sees the other's result and
+        decides again.
+
+        Args:
+            result: the new result.
+            standing: what stood there a moment ago, where that is known; it saves asking again.
+
+        Returns:
+            The result that stands afterwards.
+        """
+        image_key = result["image"]["key"]
+        key = result_key(self._settings, image_key)
+        for _ in range(_ATTEMPTS):
+            old, standing = standing or self.standing(image_key), None  # known from before for the first attempt only
+            if old.result and not self._replaces(result, old.result):
+                return old.result
+            if self._store.write_json(self._settings.results_bucket, key, result, replacing=old.etag):
+                return result
+        raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
+
+    def _replaces(self, new: Result, old: Result) -> bool:
+        """Whether a new result takes the place of an old one.
+
+        Of two images under one key, the one that the bucket holds now counts: its result wins. Of two model versions on the
+        same image, the one that the alias names now wins (after a roll-back that is the lower one); when the registry cannot
+        be asked, the higher. The same version's word on the same image stays as it is.
+        """
+        if new["image"]["etag"] != old["image"]["etag"]:
+            return bool(self._store.head_image(new["image"]["key"]).etag == new["image"]["etag"])
+        if "rejected" in (new["status"], old["status"]):
+            return bool(new["status"] == "classified")
+        new_version, old_version = new["model"]["version"], old["model"]["version"]
+        if new_version == old_version:
+            return False
+        champion = self._champion()
+        return bool(new_version == champion or (old_version != champion and new_version > old_version))
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Object keys of all results whose image key starts with ``prefix``."""
+        start = self._settings.results_prefix + prefix
+        return (entry.key for entry in self._store.list(self._settings.results_bucket, start))
+
+    def all(self, prefix: str = "") -> Iterator[Result]:
+        """Every result whose image key starts with ``prefix``, in key order, read eight at a time."""
+        bucket = self._settings.results_bucket
+        for found in map_stream(lambda key: self._store.read_json(bucket, key), self.keys(prefix)):
+            if found is not None and (result := as_result(found[0])):
+                yield result

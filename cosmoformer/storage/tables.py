@@ -1,0 +1,196 @@
+"""Results as rows of a table: one fixed order of columns, written as CSV or VOTable.
+
+The columns of :data:`COLUMNS` come first, in that order, then ``p_<class>``, the probability of each class that any of the
+results names, then ``value_<name>``, each number of tasks that are no classification; both in alphabetical order. What a result
+does not have (the class of a rejected file) is an empty cell.
+JSON keeps every text as it is; the two table formats cannot:
+
+* CSV is opened in spreadsheets, and an object key may be chosen by a stranger. Text that a spreadsheet would run as a formula
+  gets an apostrophe in front; so does text that begins with one, so that removing one apostrophe gives back the original.
+* XML has no control characters; in a VOTable they stand as escapes such as ``\\x1b``.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, Literal
+
+from cosmoformer.storage.results import Result
+
+Value = str | int | float | bool | None
+Row = dict[str, Value]
+Kind = Literal["text", "integer", "number", "flag"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table of results.
+
+    Attributes:
+        name: its heading.
+        path: members of the result that lead to its value.
+        kind: type of its cells.
+        description: what it holds.
+        unit: as VOTable writes it; empty for none.
+        ucd: Unified Content Descriptor (IVOA UCD1+); empty for none.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: Kind
+    description: str
+    unit: str = ""
+    ucd: str = ""
+
+
+# fmt: off
+
+COLUMNS: tuple[Column, ...] = (
+    Column("key", ("image", "key"), "text", "Object key of the image.", ucd="meta.id;meta.main"),
+    Column("status", ("status",), "text", "classified, or rejected for a file that is no picture.", ucd="meta.code.status"),
+    Column("class", ("prediction", "class"), "text", "Class with the highest probability.", ucd="src.morph.type"),
+    Column("confidence", ("prediction", "confidence"), "number", "Probability of that class.", ucd="stat.probability"),
+    Column("unsure", ("prediction", "unsure"), "flag", "Whether the confidence is below unsure_below.", ucd="meta.code.qual"),
+    Column("unsure_below", ("prediction", "unsure_below"), "number", "Threshold of unsure."),
+    Column("task", ("prediction", "task"), "text", "Question that was answered."),
+    Column("rejection_code", ("rejection", "code"), "text", "Why the file was rejected, as a short stable name."),
+    Column("rejection_reason", ("rejection", "reason"), "text", "Why the file was rejected, in words.", ucd="meta.note"),
+    Column("model_name", ("model", "name"), "text", "Registered model that judged."),
+    Column("model_version", ("model", "version"), "integer", "Its version.", ucd="meta.version"),
+    Column("model_run_id", ("model", "run_id"), "text", "MLflow run that trained it."),
+    Column("model_sha256", ("model", "sha256"), "text", "Digest of its artifact."),
+    Column("bucket", ("image", "bucket"), "text", "Bucket of the image."),
+    Column("etag", ("image", "etag"), "text", "Entity tag of the image in the store."),
+    Column("size_bytes", ("image", "size_bytes"), "integer", "Length of the image file.", unit="byte", ucd="phys.size;meta.file"),
+    Column("last_modified", ("image", "last_modified"), "text", "When the store took the image, ISO 8601.", ucd="time"),
+    Column("sha256", ("image", "sha256"), "text", "Digest of the image file."),
+    Column("width", ("image", "width"), "integer", "Width of the picture in the file.", unit="pixel"),
+    Column("height", ("image", "height"), "integer", "Height of the picture in the file.", unit="pixel"),
+    Column("format", ("image", "format"), "text", "File format of the image."),
+    Column("conversions", ("image", "conversions"), "text", "What was done to make it square 8-bit RGB, in order."),
+    Column("event_id", ("event", "id"), "text", "CloudEvent that led to the result."),
+    Column("event_source", ("event", "source"), "text", "Source of that CloudEvent."),
+    Column("event_time", ("event", "time"), "text", "Time of that CloudEvent, ISO 8601.", ucd="time"),
+    Column("started", ("started",), "text", "When the work on it began, ISO 8601.", ucd="time.start"),
+    Column("finished", ("finished",), "text", "When the result was ready, ISO 8601.", ucd="time.end"),
+    Column("seconds", ("seconds",), "number", "Time from start to finish.", unit="s", ucd="time.duration"),
+)
+# fmt: on
+
+
+def columns(results: Iterable[Result]) -> tuple[Column, ...]:
+    """The columns of a table of these results: :data:`COLUMNS`, and one for each class and each value."""
+    classes: set[str] = set()
+    values: set[str] = set()
+    for result in results:
+        prediction = result["prediction"] or {}
+        classes.update(prediction.get("probabilities", ()))
+        values.update(prediction.get("values", ()))
+    return (*COLUMNS, *map(_probability, sorted(classes)), *map(_value_column, sorted(values)))
+
+
+def _probability(class_name: str) -> Column:
+    path = ("prediction", "probabilities", class_name)
+    about = f"Probability of the class {class_name}."
+    return Column(f"p_{_identifier(class_name)}", path, "number", about, ucd="stat.probability")
+
+
+def _value_column(name: str) -> Column:
+    return Column(f"value_{_identifier(name)}", ("prediction", "values", name), "number", f"The task's value {name}.")
+
+
+def _identifier(name: str) -> str:
+    """The name as TOPCAT's and pandas' expressions can use it."""
+    return re.sub(r"\W+", "_", name)
+
+
+def flatten(result: Result, table: Sequence[Column]) -> Row:
+    """One result as a row: value by heading, None where the result has none; lists are joined with semicolons."""
+    return {column.name: _value(result, column.path) for column in table}
+
+
+def _value(result: Mapping[str, Any], path: tuple[str, ...]) -> Value:
+    found: Any = result
+    for member in path:
+        if found is None:
+            return None
+        found = found.get(member)
+    return ";".join(found) if isinstance(found, list) else found
+
+
+def write_csv(results: Sequence[Result], file: IO[str]) -> None:
+    """Write results as CSV (RFC 4180) with a line of headings; flags are ``true`` and ``false``.
+
+    Args:
+        results: what to write, in the order of the rows.
+        file: text file, opened with ``newline=""``.
+    """
+    table = columns(results)
+    writer = csv.writer(file)
+    writer.writerow(column.name for column in table)
+    for result in results:
+        writer.writerow(_csv_cell(value) for value in flatten(result, table).values())
+
+
+# What spreadsheets take for the start of a formula; full-width forms are read as their ASCII twins.
+_FORMULA = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")
+
+
+def _csv_cell(value: Value) -> str | int | float | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
+    """Write results as a VOTable with units, descriptions and UCDs; text cells without a value are empty.
+
+    Raises:
+        ImportError: astropy is not installed.
+    """
+    from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
+
+    described = columns(results)
+    document = VOTableFile()
+    table = TableElement(document, name="cosmoformer_results")
+    table.description = "Galaxy morphologies found by CosmoFormer"
+    for column in described:
+        # "boolean" has a null; the "bit" that astropy chooses for numpy's bool has none.
+        field = Field(
+            document, name=column.name, ucd=column.ucd or None, unit=column.unit or None, **_TYPES[column.kind]
+        )
+        field.description = column.description
+        table.fields.append(field)
+    table.create_arrays(len(results))
+    for number, result in enumerate(results):
+        row = flatten(result, described)
+        blanks = (_BLANK[column.kind] for column in described)
+        table.array[number] = tuple(
+            blank if cell is None else _xml_text(cell) for cell, blank in zip(row.values(), blanks, strict=True)
+        )
+        table.array.mask[number] = tuple(row[column.name] is None and column.kind != "text" for column in described)
+    resource = Resource()
+    resource.tables.append(table)
+    document.resources.append(resource)
+    document.to_xml(file)
+
+
+_BLANK: dict[Kind, Value] = {"text": "", "integer": -1, "number": float("nan"), "flag": False}
+_TYPES: dict[Kind, dict[str, str]] = {
+    "text": {"datatype": "unicodeChar", "arraysize": "*"},
+    "integer": {"datatype": "long"},
+    "number": {"datatype": "double"},
+    "flag": {"datatype": "boolean"},
+}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2, Char
+
+
+def _xml_text(value: Value) -> Value:
+    if not isinstance(value, str):
+        return value
+    return _NOT_XML.sub(lambda match: match[0].encode("unicode_escape").decode(), value)

@@ -1,0 +1,141 @@
+"""Results as tables, read by the tools that astronomers read them with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import warnings
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pandas
+import pytest
+from astropy.io.votable import parse_single_table
+from astropy.io.votable.ucd import parse_ucd
+
+from cosmoformer.storage.results import Result, schema
+from cosmoformer.storage.tables import COLUMNS, columns, flatten, write_csv, write_votable
+from tests.cosmoformer.sample_results import VALUES, classified_result, estimated_result, rejected_result
+
+
+def as_csv(*results: Result) -> str:
+    page = io.StringIO(newline="")
+    write_csv(results, page)
+    return page.getvalue()
+
+
+def as_votable(*results: Result) -> Any:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_votable(results, file)
+        file.seek(0)
+        return parse_single_table(file).to_table()
+
+
+def test_every_member_of_the_schema_has_a_column() -> None:
+    """No member of the result schema is missing from the table, but its version, which the columns themselves fix."""
+    paths = {column.path for column in columns([classified_result(), estimated_result()])}
+    by_name = {("prediction", "probabilities"), ("prediction", "values")}
+    known = set(_paths(schema()["properties"])) - {("schema_version",)}
+    assert {path[:2] if path[:2] in by_name else path for path in paths} == known
+
+
+def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = []
+    for name, part in properties.items():
+        variants = [part, *part.get("oneOf", [])]
+        inner = [variant["properties"] for variant in variants if "properties" in variant]
+        found += [path for members in inner for path in _paths(members, (*start, name))] or [(*start, name)]
+    return found
+
+
+def test_samples_are_results() -> None:
+    """The results that these tests use are valid by the schema."""
+    for result in (classified_result(), estimated_result(), rejected_result()):
+        jsonschema.validate(json.loads(json.dumps(result)), schema())
+
+
+def test_columns_have_a_fixed_order_and_probabilities_follow_by_name() -> None:
+    """The order of columns depends neither on the results' order nor on that of the classes within them."""
+    first = classified_result(probabilities={"spiral": 0.9, "edge on": 0.1})
+    second = classified_result(probabilities={"bar": 0.2, "spiral": 0.8})
+    names = [column.name for column in columns([rejected_result(), first, second])]
+    assert names == [column.name for column in columns([second, first])]
+    assert names[: len(COLUMNS)] == [column.name for column in COLUMNS]
+    assert names[len(COLUMNS) :] == ["p_bar", "p_edge_on", "p_spiral"]
+    assert names[:5] == ["key", "status", "class", "confidence", "unsure"]
+
+
+def test_values_have_columns_beside_the_probabilities() -> None:
+    """In a table of both kinds each has its own columns, and the other's cells are empty, for pandas and for astropy."""
+    both = (classified_result(), estimated_result())
+    assert [column.name for column in columns(both)][-2:] == ["value_axis_ratio", "value_inclination_deg_"]
+    for table in (pandas.read_csv(io.StringIO(as_csv(*both))), as_votable(*both).to_pandas()):
+        assert table["value_inclination_deg_"][1] == VALUES["inclination (deg)"]
+        assert np.isnan(table["value_axis_ratio"][0]) and np.isnan(table["p_spiral"][1])
+        assert np.isnan(table["confidence"][1]) and list(table["task"]) == ["clean5", "inclination"]
+
+
+def test_a_rejected_file_has_empty_cells_where_a_galaxy_has_a_class() -> None:
+    """What a result does not have is None in its row."""
+    row = flatten(rejected_result(), columns([classified_result()]))
+    assert row["class"] is None and row["p_spiral"] is None and row["model_version"] is None
+    assert row["rejection_code"] == "not_an_image" and row["size_bytes"] == 5
+
+
+def test_csv_is_read_by_pandas_with_the_right_types() -> None:
+    """Numbers are numbers, flags are flags, text is text, and missing values are missing."""
+    table = pandas.read_csv(io.StringIO(as_csv(classified_result(), rejected_result())))
+    assert table["p_spiral"].dtype == np.float64 and table["p_spiral"][0] == 0.9 and np.isnan(table["p_spiral"][1])
+    assert table["size_bytes"].dtype == np.int64
+    assert table["unsure"][0] == False and pandas.isna(table["unsure"][1])  # noqa: E712 (numpy's own False)
+    assert table["conversions"][0] == "p_to_rgb;padded_to_square"
+    assert list(table["key"]) == ["m51.png", "notes.txt"]
+
+
+@pytest.mark.parametrize("key", ['a,"b"\n c\r.png', "naïve ✨.png", "'quoted'.png", "a\tb.png"])
+def test_csv_keeps_unusual_keys(key: str) -> None:
+    """Keys with separators, quotes, line breaks and letters beyond ASCII come back, without one apostrophe in front."""
+    rows = list(csv.DictReader(io.StringIO(as_csv(classified_result(key)), newline="")))
+    assert rows[0]["key"].removeprefix("'") == key
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize("start", list("=+-@\t\r＝＋－＠"))
+def test_csv_text_never_begins_like_a_formula(start: str) -> None:
+    """A spreadsheet does not run what a stranger wrote into an object key or what a decoder said."""
+    text = start + "HYPERLINK(1)"
+    rows = list(csv.DictReader(io.StringIO(as_csv(rejected_result(key=text, reason=text)), newline="")))
+    assert rows[0]["key"] == rows[0]["rejection_reason"] == f"'{text}"
+
+
+def test_votable_is_read_by_astropy_with_types_units_and_descriptions() -> None:
+    """Types, units and descriptions arrive, and what is missing is masked."""
+    table = as_votable(classified_result(), rejected_result())
+    assert table["p_spiral"].dtype == np.float64 and table["p_spiral"][0] == 0.9 and table["p_spiral"].mask[1]
+    assert table["model_version"].dtype == np.int64 and table["model_version"].mask.tolist() == [False, True]
+    assert table["unsure"].dtype == bool and table["unsure"].mask.tolist() == [False, True]
+    assert str(table["seconds"].unit) == "s" and str(table["width"].unit) == "pix"
+    assert table["key"].description == "Object key of the image."
+    assert list(table["class"]) == ["spiral", ""]
+
+
+def test_votable_replaces_what_xml_cannot_hold() -> None:
+    """A control character in a key does not make the document unreadable; other letters stay."""
+    table = as_votable(classified_result("a\x1b[31m<é>&✨.png"))
+    assert table["key"][0] == "a\\x1b[31m<é>&✨.png"
+
+
+def test_tables_without_results_are_readable() -> None:
+    """No results is a table with headings and no rows, not an error."""
+    assert len(as_votable()) == 0
+    assert len(pandas.read_csv(io.StringIO(as_csv()))) == 0
+
+
+@pytest.mark.parametrize("column", [column for column in COLUMNS if column.ucd], ids=lambda column: column.name)
+def test_ucds_are_words_of_the_vocabulary(column: Any) -> None:
+    """Every UCD is made of words that the IVOA's list has."""
+    parse_ucd(column.ucd, check_controlled_vocabulary=True, has_colon=True)

@@ -1,0 +1,1 @@
+"""What an artifact is made of: the classifier around a traced model, its calibration, and one flat module of both."""

@@ -1,0 +1,46 @@
+"""What is exported: everything between an upload's pixels and its class probabilities, around a traced model."""
+
+# No postponed annotations here: TorchScript reads the types of this class.
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.augmentation.augment import MEAN, STD
+
+
+class Classifier(nn.Module):
+    """Pixels to probabilities: crop, resize, scale, normalise, model, temperature, softmax."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, core: nn.Module, input_size: int, crop: float, temperature: float, classes: int) -> None:
+        super().__init__()
+        self.core = core
+        self.input_size, self.crop, self.temperature, self.classes = input_size, crop, temperature, classes
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Probabilities (N, classes) of original uint8 images (N, 3, S, S), of which the centre is looked at."""
+        side = images.shape[-1]
+        keep = max(1, int(round(side * self.crop)))  # noqa: RUF046 (TorchScript rounds to a float)
+        start = (side - keep) // 2
+        return self.cropped(images[:, :, start : start + keep, start : start + keep])
+
+    @torch.jit.export
+    def cropped(self, images: Tensor) -> Tensor:
+        """The same for uint8 images that already are the centre."""
+        pixels = self.resized(images).to(self.mean.dtype) / 255.0
+        logits = self.core((pixels - self.mean) / self.std)[:, : self.classes]  # what follows is learned, not told
+        return torch.softmax(logits / self.temperature, dim=1)
+
+    def resized(self, images: Tensor) -> Tensor:
+        """The images (N, 3, S, S) at the model's side, in steps of whole numbers, as those that it was trained on."""
+        if images.shape[-1] == self.input_size:
+            return images
+        size = [self.input_size, self.input_size]
+        if images.is_cpu:  # whole numbers cost a fifth of what floats cost
+            return F.interpolate(images, size=size, mode="bicubic", antialias=True, align_corners=False)
+        floats = F.interpolate(images.float(), size=size, mode="bicubic", antialias=True, align_corners=False)
+        return floats.round().clamp(0.0, 255.0)

@@ -1,0 +1,1 @@
+"""Augmentation of whole batches, with the presets of the papers in ``presets/``."""

@@ -1,0 +1,1 @@
+"""Galaxies on their way to the training device: sources, catalogue, splits, decoding, cache, sampling."""

@@ -1,0 +1,1 @@
+"""How well a model does: predictions of an artifact, figures of merit, robustness, reports and pictures."""

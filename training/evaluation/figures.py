@@ -1,0 +1,96 @@
+"""Figures of merit as a report has them: rounded, by name or by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluation import metrics
+from training.evaluation.metrics import Bin, Floats, Intervals, Labels
+from training.evaluation.report import ClassFigures, Robustness, Views, rounded
+
+
+def overall(confusion: NDArray[np.int64], intervals: Intervals) -> dict[str, float]:
+    """Figures of a whole split by name, with the ends of their 95 % intervals."""
+    scores = metrics.class_scores(confusion)
+    figures = {
+        "accuracy": float(metrics.accuracy(confusion)),
+        "accuracy_low": intervals.accuracy.low,
+        "accuracy_high": intervals.accuracy.high,
+        "macro_f1": float(scores.f1.mean()),
+        "macro_f1_low": intervals.macro_f1.low,
+        "macro_f1_high": intervals.macro_f1.high,
+        "macro_precision": float(scores.precision.mean()),
+        "macro_recall": float(scores.recall.mean()),
+    }
+    return {name: rounded(value) for name, value in figures.items()}
+
+
+def of_probabilities(probabilities: Floats, labels: Labels) -> dict[str, float]:
+    """Figures by name that depend on the probabilities, not only on which is highest."""
+    figures = {
+        "calibration_error": metrics.calibration_error(probabilities, labels),
+        "negative_log_likelihood": metrics.negative_log_likelihood(probabilities, labels),
+        "brier_score": metrics.brier_score(probabilities, labels),
+    }
+    return {name: rounded(value) for name, value in figures.items()}
+
+
+def calibration(after: Floats, before: Floats, labels: Labels) -> dict[str, float]:
+    """Figures by name with temperature scaling (``after``) and without (``before``)."""
+    without = {f"{name}_before": value for name, value in of_probabilities(before, labels).items()}
+    return of_probabilities(after, labels) | without
+
+
+def reliability(probabilities: Floats, labels: Labels) -> tuple[Bin, ...]:
+    """The bins of a reliability diagram."""
+    return tuple(
+        replace(
+            one,
+            low=rounded(one.low),
+            high=rounded(one.high),
+            confidence=rounded(one.confidence),
+            accuracy=rounded(one.accuracy),
+        )
+        for one in metrics.reliability(probabilities, labels)
+    )
+
+
+def by_class(confusion: NDArray[np.int64], intervals: Intervals, classes: Sequence[str]) -> tuple[ClassFigures, ...]:
+    """How well each class is found."""
+    scores = metrics.class_scores(confusion)
+    return tuple(
+        ClassFigures(
+            name=name,
+            images=int(confusion[index].sum()),
+            precision=rounded(scores.precision[index]),
+            recall=rounded(scores.recall[index]),
+            f1=rounded(scores.f1[index]),
+            f1_low=rounded(intervals.f1[index].low),
+            f1_high=rounded(intervals.f1[index].high),
+        )
+        for index, name in enumerate(classes)
+    )
+
+
+def flat(classes: Sequence[ClassFigures], robustness: Robustness | None, views: Views | None) -> dict[str, float]:
+    """The nested figures of a report by flat name, as a tracking server takes them."""
+    figures: dict[str, float] = {}
+    for one in classes:
+        figures |= {
+            f"precision_{one.name}": one.precision,
+            f"recall_{one.name}": one.recall,
+            f"f1_{one.name}": one.f1,
+            f"f1_{one.name}_low": one.f1_low,
+            f"f1_{one.name}_high": one.f1_high,
+        }
+    if robustness:
+        figures |= {f"accuracy_rotated_{point.at:g}": point.accuracy for point in robustness.rotation}
+        figures |= {f"accuracy_noise_{point.at:g}": point.accuracy for point in robustness.noise}
+    if views:
+        figures |= {f"{name}_1_view": value for name, value in views.without.items()}
+        figures |= {f"{name}_{views.count}_views": value for name, value in views.with_views.items()}
+    return figures

@@ -1,0 +1,75 @@
+"""A report as tables on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from cosmoformer.terminal import table, text
+from training.evaluation.report import Point, Report
+
+#: Figures of the whole split, as people call them, in the order in which they are told.
+FIGURES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "macro_precision": "macro precision",
+    "macro_recall": "macro recall",
+    "calibration_error": "expected calibration error",
+    "calibration_error_before": "the same before temperature scaling",
+    "negative_log_likelihood": "negative log-likelihood",
+    "negative_log_likelihood_before": "the same before temperature scaling",
+    "brier_score": "Brier score",
+    "brier_score_before": "the same before temperature scaling",
+}
+Rows = list[tuple[object, ...]]
+
+
+def show(report: Report, out: Console) -> None:
+    """Print a report."""
+    _show_overall(report, out)
+    _show_classes(report, out)
+    if found := report.robustness:
+        of = f"Accuracy of {found.images:,} galaxies"
+        _print(out, f"{of} that are rotated", ("degrees", ">accuracy"), _rows(found.rotation))
+        _print(out, f"{of} with Gaussian noise", ("of full scale", ">accuracy"), _rows(found.noise))
+    if seen := report.views:
+        rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
+        rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))
+        title = f"Test-time augmentation of {seen.images:,} galaxies"
+        _print(out, title, ("figure", ">one view", f">{seen.count} views", "95 % interval"), rows)
+
+
+def interval(report: Report, name: str) -> str:
+    """The 95 % interval of a figure in words; empty where it has none."""
+    figures = report.figures
+    return f"{figures[f'{name}_low']} to {figures[f'{name}_high']}" if f"{name}_low" in figures else ""
+
+
+def _show_overall(report: Report, out: Console) -> None:
+    model, facts = report.model, report.conditions
+    title = f"{model.run}: {model.parameters:,} parameters, {facts.images:,} galaxies of the {facts.split} split"
+    rows: Rows = [(told, report.figures[name], interval(report, name)) for name, told in FIGURES.items()]
+    _print(out, title, ("figure", ">value", "95 % interval"), rows)
+
+
+def _show_classes(report: Report, out: Console) -> None:
+    rows: Rows = [
+        (one.name, one.images, one.precision, one.recall, one.f1, f"{one.f1_low} to {one.f1_high}")
+        for one in report.classes
+    ]
+    _print(out, "Classes", ("class", ">galaxies", ">precision", ">recall", ">F1", "95 % interval"), rows)
+    names = [one.name for one in report.classes]
+    rows = [(name, *counts) for name, counts in zip(names, report.confusion, strict=True)]
+    _print(out, "True classes in rows, predicted in columns", ("", *(f">{name}" for name in names)), rows)
+
+
+def _rows(points: tuple[Point, ...]) -> Rows:
+    return [(f"{point.at:g}", point.accuracy) for point in points]
+
+
+def _print(out: Console, title: str, headings: tuple[str, ...], rows: Rows) -> None:
+    shown = table(out, *headings)
+    for row in rows:
+        shown.add_row(*map(text, row))
+    out.print(text(title, "bold"))  # a table's own title is broken at the table's width
+    out.print(shown)
+    out.print()

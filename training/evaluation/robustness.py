@@ -1,0 +1,78 @@
+"""Accuracy where images are turned, noisy, or seen from several sides at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.gate import HeldOut, paired_bootstrap
+from training.data.cache import ImageCache
+from training.evaluation import metrics
+from training.evaluation.figures import of_probabilities
+from training.evaluation.inference import probabilities
+from training.evaluation.metrics import Floats, Labels
+from training.evaluation.report import Point, Robustness, Views, rounded
+from training.evaluation.views import NOISES, ROTATIONS, Change, noisy, turned, views
+
+
+def measure_robustness(
+    model: Artifact, cache: ImageCache, rows: NDArray[np.int64], known: Floats, device: torch.device
+) -> Robustness:
+    """Accuracy at the rotations and noises of :mod:`training.evaluation.views`.
+
+    Args:
+        model: the artifact.
+        cache: labelled images.
+        rows: int64 (n,), which of them.
+        known: float64 (n, classes), the probabilities of these without any change.
+        device: where it is computed.
+    """
+    labels = cache.labels[rows]
+
+    def point(at: float, change: Change, what: str) -> Point:
+        found = known if at == 0 else probabilities(model, cache, rows, change, device=device, what=what)
+        return Point(at, rounded(metrics.is_right(found, labels).mean()))
+
+    return Robustness(
+        len(rows),
+        tuple(point(degrees, turned(degrees), f"rotated by {degrees}°") for degrees in ROTATIONS),
+        tuple(point(sigma, noisy(sigma), f"noise of {sigma}") for sigma in NOISES),
+    )
+
+
+def measure_views(
+    model: Artifact, cache: ImageCache, rows: NDArray[np.int64], known: Floats, count: int, device: torch.device
+) -> Views:
+    """Figures without and with test-time augmentation: the mean of the probabilities of several views of each image.
+
+    Args:
+        model: the artifact.
+        cache: labelled images.
+        rows: int64 (n,), which of them.
+        known: float64 (n, classes), the probabilities of one view.
+        count: how many views, see :func:`training.evaluation.views.views`.
+        device: where it is computed.
+
+    Raises:
+        ValueError: ``count`` is odd.
+    """
+    labels = cache.labels[rows]
+    total = np.zeros_like(known)
+    for number, change in enumerate(views(count), start=1):
+        total += probabilities(model, cache, rows, change, device=device, what=f"view {number} of {count}")
+    found = total / count
+    many, one = (HeldOut.of("", metrics.is_right(each, labels)) for each in (found, known))
+    verdict = paired_bootstrap(many, one, metrics.RESAMPLES, metrics.SEED)
+    gain = (rounded(verdict.difference), rounded(verdict.low), rounded(verdict.high))
+    return Views(count, len(rows), _summary(known, labels), _summary(found, labels), *gain)
+
+
+def _summary(predictions: Floats, labels: Labels) -> dict[str, float]:
+    confusion = metrics.confusion_matrix(predictions, labels)
+    return {
+        "accuracy": rounded(float(metrics.accuracy(confusion))),
+        "macro_f1": rounded(float(metrics.class_scores(confusion).f1.mean())),
+        **of_probabilities(predictions, labels),
+    }

@@ -1,0 +1,138 @@
+"""Where a run stands, on disk: written whole or not at all, and read back to go on exactly there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cosmoformer.errors import first_line
+from training.artifact.flat import full_name
+from training.loop.recipe import from_params
+
+_log = logging.getLogger(__name__)
+
+NAME = "checkpoint.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps taken since the start.
+        loss_sum: sum of the losses of the present epoch's steps.
+        best_score: highest validation score so far.
+        best_epoch: epoch that had it, from 1; 0 is none yet.
+        judged: epochs whose weights were scored.
+        stopped: whether the run ended early.
+    """
+
+    step: int = 0
+    loss_sum: float = 0.0
+    best_score: float = float("-inf")
+    best_epoch: int = 0
+    judged: int = 0
+    stopped: bool = False
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint; an interruption, be it of the power, leaves the old one."""
+    scratch = path.with_suffix(".tmp")
+    with scratch.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def read(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ValueError: the file is none.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no checkpoint of a training run: {first_line(error)}") from None
+    except Exception as error:  # pickle's own errors
+        raise ValueError(f"{path} is no checkpoint of a training run ({type(error).__name__})") from None
+    if not isinstance(state, dict) or not {"recipe", "progress", "best"} <= set(state):
+        raise ValueError(f"{path} is no checkpoint of a training run: it has no recipe, progress and best weights")
+    return state
+
+
+def refuse_another(
+    state: Mapping[str, Any], recipe: Mapping[str, str], data: Mapping[str, str], processes: int, folder: Path
+) -> None:
+    """Refuse to go on from another run's checkpoint, and say so when the run will not be quite the same.
+
+    Args:
+        state: what :func:`read` gave.
+        recipe: of the run that is to go on.
+        data: its data, by versions and classes.
+        processes: how many train; each draws its own randomness.
+        folder: where the checkpoint is.
+
+    Raises:
+        ValueError: the checkpoint's recipe or data differ.
+    """
+    before = from_params(state["recipe"]).params()  # a recipe of before a field was added has its default
+    changed = [f"{name} {before.get(name)} → {value}" for name, value in recipe.items() if before.get(name) != value]
+    if any(state["data"].get(name, value) != value for name, value in data.items()):
+        changed.append("the data")
+    if changed:
+        raise ValueError(
+            f"{folder} holds a run that differs in {', '.join(changed)}: give another folder, or delete it"
+        )
+    if (begun := state.get("processes", processes)) != processes:
+        _log.warning(
+            "begun by %d processes, gone on with by %d: the weights will not be the very same", begun, processes
+        )
+
+
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """The best averaged weights of a checkpoint, or those inside an exported artifact; a model's state by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            module = torch.jit.load(str(path), map_location="cpu")
+        except (RuntimeError, ValueError):
+            return dict(read(path, torch.device("cpu"))["best"])
+    prefix = "core."
+    own = {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
+    return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}
+
+
+def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
+    """Copy weights into a model wherever name and shape agree; sides of one element may be left out.
+
+    Where a model's last layer has more outputs, or others, what it has in common with the weights is not guessed: it stays as
+    it was initialised.
+
+    Returns:
+        Names of those that were left as they were.
+
+    Raises:
+        ValueError: nothing agrees.
+    """
+    own = model.state_dict()  # shares the model's memory
+    fitting = {
+        name: weights[name].reshape(value.shape)
+        for name, value in own.items()
+        if name in weights and weights[name].squeeze().shape == value.squeeze().shape
+    }
+    if not fitting:
+        raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
+    with torch.no_grad():
+        for name, value in fitting.items():
+            own[name].copy_(value)
+    return sorted(set(own) - set(fitting))

@@ -1,0 +1,178 @@
+"""A recipe: every number that decides what a training run gives, as one small TOML file."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cosmoformer.errors import SettingsError
+from training.augmentation.augment import Augmentation, preset
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+OPTIMISERS = ("adamw", "muon")
+BALANCES = ("none", "weights", "sampling")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate")
+_FROM_ZERO = ("epoch_images", "weight_decay", "clip_norm", "target_weight", "balance_power", "patience", "seed")
+_SHARES = ("crop", "warmup", "label_smoothing", "drop_path", "dropout", "average_decay")
+
+
+class RecipeError(SettingsError):
+    """A recipe, or a change to it, cannot be used."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        model: one of :func:`training.models.names`.
+        task: one of :data:`training.tasks.TASKS`.
+        image_size: side of the square training images, pixels.
+        crop: central fraction of an original image's side that the model looks at; 0 is all that the task's images show. Galaxy
+            Zoo 2 scales an original by its galaxy: 0.02 Petrosian radii (90 % of the light) a pixel, 100 of 424 pixels across.
+        epochs: passes over the training split.
+        epoch_images: images of a pass, for data that are large or time that is short; 0 is all.
+        batch_size: images a step, over all devices together.
+        optimiser: ``adamw`` (Loshchilov & Hutter 2019), or ``muon`` (Jordan 2024) for hidden matrices with AdamW for the rest.
+        learning_rate: highest learning rate.
+        warmup: share of all steps in which the learning rate rises linearly from zero; a cosine leads back to zero.
+        weight_decay: decoupled, of weight matrices; biases and norms have none.
+        clip_norm: largest norm of the gradient; 0 is no limit.
+        label_smoothing: share of a label's weight that is spread over all classes (Szegedy et al. 2016).
+        target_weight: weight of the votes' loss against the classes'; galaxies without a class are left out when it is 0.
+        class_balance: how rare classes are made to count: ``none``, by ``weights`` in the loss, or by ``sampling`` them more
+            often.
+        balance_power: how far; 1 makes all classes count the same, 0 is as they come.
+        drop_path: stochastic depth of the last block (Huang et al. 2016).
+        dropout: of attention weights and hidden features.
+        average_decay: of the moving average of the weights (EMA), which is what is exported.
+        precision: ``fp32``, ``bf16`` or ``fp16`` (with a gradient scaler); ``auto`` is bf16 on a GPU that has it, fp16 on
+            one that has not, and fp32 on a CPU.
+        patience: epochs without a better validation score before the run stops early; 0 is never.
+        augmentation: name of a preset of :mod:`training.augmentation.augment`, or a table of its fields.
+        seed: of initial weights, order and augmentation.
+    """
+
+    model: str = "crossformer"
+    task: str = "clean5"
+    image_size: int = 224
+    crop: float = 0.0
+    epochs: int = 30
+    epoch_images: int = 0
+    batch_size: int = 64
+    optimiser: str = "adamw"
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    weight_decay: float = 0.05
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.05
+    target_weight: float = 0.0
+    class_balance: str = "none"
+    balance_power: float = 0.5
+    drop_path: float = 0.05
+    dropout: float = 0.0
+    average_decay: float = 0.998
+    precision: str = "auto"
+    patience: int = 0
+    augmentation: str | Mapping[str, Any] = field(default="best")
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_choice("optimiser", self.optimiser, OPTIMISERS)
+        _check_choice("class_balance", self.class_balance, BALANCES)
+        _check_choice("precision", self.precision, PRECISIONS)
+        for name in _ABOVE_ZERO:
+            _check_range(name, getattr(self, name) > 0, "above 0", getattr(self, name))
+        for name in _FROM_ZERO:
+            _check_range(name, getattr(self, name) >= 0, "0 or above", getattr(self, name))
+        for name in _SHARES:
+            _check_range(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
+        self.augment()  # an unknown preset or field is told now, not after the images are decoded
+
+    def augment(self) -> Augmentation:
+        """The augmentation that the recipe asks for."""
+        try:
+            if isinstance(self.augmentation, str):
+                return preset(self.augmentation)
+            return Augmentation.from_table(self.augmentation)
+        except SettingsError as error:
+            raise RecipeError(f"augmentation: {error}") from None
+
+    def params(self) -> dict[str, str]:
+        """All fields as text, for a tracking server."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+
+def names() -> list[str]:
+    """Names of the recipes that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(recipe: str, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        recipe: name of one that comes with the project, or path of a TOML file.
+        changes: ``field=value`` texts that replace what the file says; values are written as in TOML, strings may go without
+            quotes.
+
+    Raises:
+        RecipeError: there is no such recipe, or a field or its value is none.
+    """
+    path = Path(recipe) if recipe.endswith(".toml") else FOLDER / f"{recipe}.toml"
+    if not path.is_file():
+        raise RecipeError(f"no recipe {recipe!r}: expected one of {', '.join(names())}, or the path of a .toml file")
+    try:
+        table = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise RecipeError(f"expected field=value, got {change!r}")
+        table[name.strip()] = _value(text.strip())
+    return _from_table(table)
+
+
+def from_params(params: Mapping[str, str]) -> Recipe:
+    """The recipe that :meth:`Recipe.params` was taken from."""
+    return _from_table({name: _literal(text) for name, text in params.items()})
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _from_table(table: Mapping[str, Any]) -> Recipe:
+    known = {item.name: type(item.default) for item in fields(Recipe)}
+    for name, value in table.items():
+        if name not in known:
+            raise RecipeError(f"a recipe has no field {name!r}; it has {', '.join(known)}")
+        if name != "augmentation" and not isinstance(value, (int, float) if known[name] is float else known[name]):
+            raise RecipeError(f"{name} must be of type {known[name].__name__}, got {value!r}")
+    return Recipe(**table)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check_range(name: str, is_within: bool, expected: str, value: float) -> None:
+    if not is_within:
+        raise RecipeError(f"{name} must be {expected}, got {value}")
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise RecipeError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
