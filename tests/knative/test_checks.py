@@ -111,8 +111,6 @@ MISTAKES: list[tuple[str, str, Callable[[Documents], Any], str]] = [
     ("Knative Services", "probe of two kinds", lambda d: _own(d)["livenessProbe"].update(tcpSocket={}), "exactly one way"),
     ("Knative Services", "startup probe without a port", lambda d: _own(d, "web")["startupProbe"]["httpGet"].pop("port"), "startupProbe: the port must be between 1 and 65535"),
     ("Knative Services", "startup probe of another port", lambda d: _own(d)["startupProbe"]["httpGet"].update(port=9), "the container's own"),
-    ("Knative Services", "readiness probe with a port", lambda d: _own(d)["readinessProbe"]["httpGet"].update(port=8080), "readinessProbe: leave the port to Knative"),
-    ("Knative Services", "liveness probe with a port", lambda d: _own(d)["livenessProbe"]["httpGet"].update(port=8080), "livenessProbe: leave the port to Knative"),
     ("Knative Eventing", "cron of four fields", lambda d: _spec(d, "PingSource", "sweep").update(schedule="*/15 * * *"), "five fields"),
     ("Knative Eventing", "cron of the 25th hour", lambda d: _spec(d, "PingSource", "sweep").update(schedule="0 25 * * *"), "from 0 to 23"),
     ("Knative Eventing", "attribute in capitals", lambda d: _spec(d, "Trigger", "classify-alias").update(filters=[{"exact": {"Type": "x"}}]), "name of an attribute"),
