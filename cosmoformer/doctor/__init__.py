@@ -27,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     Check("CORS", "S3_PUBLIC_ENDPOINT_URL", store.check_cors),
     Check("registry", "MLFLOW_TRACKING_URI", registry.check_model),
     Check("champion", "MLFLOW_TRACKING_URI", registry.check_champion),
+    Check("served", "S3_ENDPOINT_URL", registry.check_served, essential=False),
     Check("artifact", "MLFLOW_TRACKING_URI", registry.check_artifact),
     Check("fallback", "MLFLOW_TRACKING_URI", registry.check_fallback),
     Check("broker", "K_SINK", functions.check_broker),

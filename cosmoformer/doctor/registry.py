@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from cosmoformer.doctor.check import Doubt, System
-from cosmoformer.errors import CosmoFormerError, RegistryUnavailable
+from cosmoformer.errors import RegistryUnavailable
 from cosmoformer.models.promotion import verify
-from cosmoformer.models.registry import is_missing
-from cosmoformer.storage.served import Served, ServedMemory
+from cosmoformer.storage.served import ServedMemory
 
 
 def check_model(system: System) -> str:
@@ -24,30 +23,24 @@ def check_model(system: System) -> str:
 
 def check_champion(system: System) -> str:
     """The alias that is served names a version."""
-    served = _served(system)
-    try:
-        version = system.registry.resolve(system.settings.model_alias)
-    except RegistryUnavailable as error:
-        if served and is_missing(error):
-            raise RegistryUnavailable(
-                f"{error.detail}; version {served.version} was served last, and stands in",
-                f"`cosmoformer promote {served.version}` makes it champion",
-            ) from error
-        raise
-    named = f"{system.settings.model_alias!r} is version {version.version}"
-    if served and served.why and served.version != version.version:
+    version = system.registry.resolve(system.settings.model_alias)
+    return f"{system.settings.model_alias!r} is version {version.version}"
+
+
+def check_served(system: System) -> str:
+    """What classify served last is the champion."""
+    served = ServedMemory(system.store).read()
+    if served is None:
+        return "classify has served nothing yet"
+    named = system.registry.aliases().get(system.settings.model_alias)
+    if named != served.version or served.why:
+        why = served.why or "it has not looked since the alias moved, or sleeps"
         raise Doubt(
-            f"{named}, and version {served.version} is served: {served.why}",
-            "`cosmoformer promote --rollback` goes back for good; or mend the version, and end the pods",
+            f"{system.settings.model_alias!r} is {f'version {named}' if named else 'no version'}, and version {served.version}"
+            f" was served last: {why}",
+            "`cosmoformer promote` makes a sound version champion; `--rollback` the one before",
         )
-    return named
-
-
-def _served(system: System) -> Served | None:
-    try:
-        return ServedMemory(system.store).read()
-    except CosmoFormerError:  # another check tells
-        return None
+    return f"version {served.version}, the champion"
 
 
 def check_artifact(system: System) -> str:

@@ -24,6 +24,8 @@ _KUBERNETES = "pkg/apis/core/validation/validation.go"
 #: What ProbeMask of `fieldmask.go` lets through.
 _FIELDS = {"initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold", *WAYS}
 
+_HTTP_FIELDS = {"host", "path", "scheme", "httpHeaders", "port"}
+
 
 @dataclass(frozen=True)
 class Default:
@@ -141,6 +143,12 @@ REFUSED_BY_KNATIVE = (
     ),
     Refusal(
         (READINESS, LIVENESS),
+        lambda probe, _: bool(set(probe.get("httpGet", {})) - _HTTP_FIELDS),
+        f"httpGet has no fields but {', '.join(sorted(_HTTP_FIELDS))}",
+        f"{_VALIDATION}: validateProbe, with HTTPGetActionMask of fieldmask.go",
+    ),
+    Refusal(
+        (READINESS, LIVENESS),
         lambda probe, container: any(isinstance(port, str) and port not in _names(container) for port in _ports(probe)),
         "a port by name must be the container's",
         f"{_VALIDATION}: validateProbe",
@@ -197,6 +205,12 @@ UNWANTED = (
         lambda probe, _: any(_ports(probe)),
         "leave the port to Knative, which knows the container's",
         f"{_DEPLOYMENT}: makeContainer, rewriteUserLivenessProbe",
+    ),
+    Refusal(
+        (READINESS,),
+        lambda probe, _: probe.get("successThreshold", 1) > 1,
+        "more than one success delays a cold start",
+        f"{_DEFAULTS}: applyReadinessProbeDefaults",
     ),
     Refusal(
         (STARTUP,),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.knative.rendering import KNATIVE, Object
+from tests.knative.rendering import KNATIVE, Object, build, overlay
 
 PAGES = (KNATIVE / "README.md", *sorted((KNATIVE / "runbook").glob("*.md")))
 _BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -98,3 +102,22 @@ def documents(page: Path) -> Iterator[Object]:
 def kustomizations(page: Path) -> list[Any]:
     """The kustomizations among them."""
     return [document for document in documents(page) if document["kind"] == "Kustomization"]
+
+
+def rendered(folder: Path) -> str:
+    """A folder of the repository, or one of the reader's own whose kustomization the page shows."""
+    if folder.parent == KNATIVE / "overlays":
+        return overlay(folder.name)
+    shown = {"site-func": "README", "site": "README", "site-training": "models"}
+    found = kustomizations(next(page for page in PAGES if page.stem == shown[folder.name]))
+    beside = [name for name in shown if shown[name] == shown[folder.name]]  # in the order of the page
+    assert len(found) == len(beside)
+    return _build_elsewhere(json.dumps(found[beside.index(folder.name)]))
+
+
+@cache
+def _build_elsewhere(text: str) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        here = os.path.relpath(KNATIVE, Path(scratch).resolve())
+        (Path(scratch) / "kustomization.yaml").write_text(text.replace('"../knative/', f'"{here}/'))  # JSON is YAML
+        return build(Path(scratch))

@@ -107,7 +107,7 @@ REFUSED: list[tuple[str, str, tuple[int, ...]]] = [
     ("router", "web", (8012,)),
     # In the clear nothing leaves the cluster.
     *((name, "outside", (80, 8080, 7480)) for name in ("classify", "ingest", "mlflow", "training", "console")),
-    *((name, "stranger", (53, 80, 443 + 1)) for name in ("classify", "ingest", "mlflow", "web")),
+    *((name, "stranger", (53, 80, 8080)) for name in ("classify", "ingest", "mlflow", "web")),
 ]
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -15,15 +14,14 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 
 from cosmoformer.cli import main
 from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
 from tests.knative.checks import CHECKS, OF_CONTRACTS
 from tests.knative.objects import knative_services, of_kind, pod_templates
-from tests.knative.rendering import KNATIVE, OVERLAYS, build, kubectl, overlay, parse
-from tests.knative.runbook import PAGES, Command, blocks, commands, documents, kustomizations
+from tests.knative.rendering import KNATIVE, OVERLAYS, kubectl, overlay, parse
+from tests.knative.runbook import PAGES, Command, commands, documents, rendered
 
 ROOT = KNATIVE.parent
 COMMANDS = commands()
@@ -103,7 +101,7 @@ def test_kubectl_knows_the_options(command: Command) -> None:
 def _there() -> frozenset[tuple[str, str]]:
     """Kind, with and without its group, and name of every object of the manifests and of the runbook's own."""
     found = [document for name in OVERLAYS for document in parse(overlay(name))]
-    found += parse(_rendered(ROOT / "site-training"))
+    found += parse(rendered(ROOT / "site-training"))
     pairs = set()
     for document in found:
         kind, group = document["kind"].lower(), document["apiVersion"].rpartition("/")[0]
@@ -173,59 +171,15 @@ def test_selectors_and_containers_exist() -> None:
     assert named and named <= containers
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_the_console_is_awake_before_anything_is_typed_in_it(page: Path) -> None:
-    """Followed from top to bottom, each block that types into the console has woken it and waited for its pod."""
-    for block in blocks(page, "sh"):
-        awake = False
-        lines = [line.strip() for line in block.splitlines()]
-        for line, following in zip(lines, [*lines[1:], ""], strict=True):
-            if line.startswith("kubectl scale deployment/console"):
-                awake = line.endswith("1")
-                assert not awake or following.startswith("kubectl rollout status deployment/console --timeout="), block
-            assert awake or not line.startswith("kubectl exec deployment/console"), block
-
-
-def _rendered(folder: Path) -> str:
-    """A folder of the repository, or one of the reader's own whose kustomization the page shows."""
-    if folder.parent == KNATIVE / "overlays":
-        return overlay(folder.name)
-    shown = {"site-func": "README", "site": "README", "site-training": "models"}
-    found = kustomizations(next(page for page in PAGES if page.stem == shown[folder.name]))
-    beside = [name for name in shown if shown[name] == shown[folder.name]]  # in the order of the page
-    assert len(found) == len(beside)
-    return _build_elsewhere(json.dumps(found[beside.index(folder.name)]))
-
-
-@cache
-def _build_elsewhere(text: str) -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        here = os.path.relpath(KNATIVE, Path(scratch).resolve())
-        (Path(scratch) / "kustomization.yaml").write_text(text.replace('"../knative/', f'"{here}/'))  # JSON is YAML
-        return build(Path(scratch))
-
-
 @pytest.mark.parametrize("path", sorted({c.words[c.words.index("-k") + 1] for c in _of("kubectl") if "-k" in c.words}))
 def test_what_is_applied_renders(path: str) -> None:
     """Each folder that is applied renders, and what the reader's own make of an overlay passes every check that applies."""
-    found = parse(_rendered(ROOT / path))
+    found = parse(rendered(ROOT / path))
     names = set(CHECKS) - {OF_CONTRACTS}
     if not of_kind(found, "ConfigMap"):  # the training Job by itself
         names = {"schemas of Kubernetes", "restricted-v2", "names", "images"}
     problems = {name: CHECKS[name](found) for name in names}
     assert {name: said for name, said in problems.items() if said} == {}
-
-
-@pytest.mark.parametrize("name", ["classify", "ingest"])
-def test_what_func_refers_to_is_there(name: str) -> None:
-    """Beside the kustomization that is shown for it, a function of the `func` CLI finds each ConfigMap by its name."""
-    folder = ROOT if name == "classify" else ROOT / "functions" / name
-    envs = yaml.safe_load((folder / "func.yaml").read_text(encoding="utf-8"))["run"]["envs"]
-    wanted = set(re.findall(r"\{\{ configMap:([\w-]+)", " ".join(variable["value"] for variable in envs)))
-    there = {
-        config_map["metadata"]["name"] for config_map in of_kind(parse(_rendered(ROOT / "site-func")), "ConfigMap")
-    }
-    assert len(wanted) == 2 and wanted <= there
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

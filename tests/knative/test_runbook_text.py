@@ -81,3 +81,16 @@ def test_every_page_is_listed_and_short() -> None:
             r"^ *```\n(?:[^`]*\n)*? *```", re.sub(r"```\w+\n.*?```", "", text, flags=re.DOTALL), re.MULTILINE
         )
     assert any(blocks(page, "sh") for page in PAGES)
+
+
+def test_every_feature_says_how_it_was_checked() -> None:
+    """Each row says how, on what and when; what no trial has is in the table, and only one cluster is said to have run it."""
+    text = (KNATIVE / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## What was checked, and on what")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (?!feature|---)(.*?) \| (.*?) \| (.*?) \| (\d{4}-\d\d) \|$", table, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^\| (?!feature|---)", table, re.MULTILINE))
+    features = " ".join(feature for feature, *_ in rows)
+    parts = ("Kafka", "NooBaa", "CephSource", "GPU", "login", "NetworkPolicies", "alerts", "restoring", "func build")
+    assert [part for part in parts if part not in features] == []
+    assert all(how.startswith(("ran", "tested: ")) for _, how, _, _ in rows)
+    assert all("that cluster" in on for _, how, on, _ in rows if how.startswith("ran"))
