@@ -32,13 +32,14 @@ class MlflowServer:
 
 @contextmanager
 def running_mlflow(
-    folder: Path, port: int = 0, options: Sequence[str] = (), **variables: str
+    folder: Path, port: int = 0, artifacts: str = "", options: Sequence[str] = (), **variables: str
 ) -> Iterator[MlflowServer]:
     """Start a server that keeps everything in ``folder``, and end it; at a free port unless one is given.
 
     Args:
-        folder: for its database, artifacts and log.
+        folder: for its database and log.
         port: where it listens.
+        artifacts: where it keeps artifacts; in ``folder`` unless given.
         options: more of the command line's.
         variables: more of the environment's.
     """
@@ -46,7 +47,7 @@ def running_mlflow(
     url = f"http://127.0.0.1:{port}"
     argv = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     argv += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
-    argv += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts"), *options]
+    argv += ["--serve-artifacts", "--artifacts-destination", artifacts or str(folder / "artifacts"), *options]
     environment = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # or seven more processes
         "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",

@@ -240,7 +240,7 @@ def test_it_is_a_table_for_people(system: Cli, settings: Settings) -> None:
     """One line a check, with its sign."""
     result = system("doctor", CLASSIFY_URL=CLASSIFY, MODEL_ALIAS="nobody")
     lines = result.stdout.splitlines()[1:]
-    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✗✗✓✓✓!!✓✓"]
+    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✗✓✗✓✓✓!!✓✓"]
     assert len(lines) == len(CHECKS)
 
 
