@@ -6,13 +6,17 @@ CEPH := radosgw ceph-mon ceph-osd ceph-common
 
 IMAGES := classify ingest web mlflow training
 
-.PHONY: run test test-cluster check setup setup-test ceph chromium promtool format clean images bench $(IMAGES:%=image-%) image-base test-images podman
+.PHONY: run lock test-fast test test-cluster check setup setup-test ceph chromium promtool format clean images bench $(IMAGES:%=image-%) image-base test-images podman
 
 run: $(VENV)/.local ceph  ## set up what is missing, then run the whole system until Ctrl-C
 	@$(BIN)/cosmoformer up
 
-test: setup-test check  ## install what the tests need, then run everything
-	$(BIN)/python -m pytest
+test-fast: $(VENV)/.test check  ## what needs no server, in under two minutes
+	$(BIN)/python -m pytest -m "not server and not slow" --numprocesses 2
+
+test: setup-test check  ## install what the tests need, then run everything: what needs no server on two cores at once
+	$(BIN)/python -m pytest -m "not server" --numprocesses 2
+	$(BIN)/python -m pytest -m server
 
 # Where the cluster, its images and a store are is told by variables: knative/runbook/testing.md.
 test-cluster: $(VENV)/.test $(VENV)/bin/kubectl  ## install on a real Knative, use it, remove it
@@ -44,14 +48,14 @@ $(VENV)/.torch:
 	$(BIN)/pip install --quiet torch==2.13.0 || $(BIN)/pip install --quiet 'torch==2.13.*'
 	@touch $@
 
-$(VENV)/.local: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[local]'
+$(VENV)/.local: $(VENV)/.torch pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[local]'
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.local pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test]'
+$(VENV)/.test: $(VENV)/.local pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
 	@# Its own dependencies are half a gigabyte, of which the catalogue of GZ2 needs none.
-	$(BIN)/pip install --quiet --no-deps galaxy-datasets
+	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt galaxy-datasets
 	@touch $@
 
 # The tests render knative/ with it; a fixed version, whatever kubectl the machine has.
@@ -91,7 +95,7 @@ bench: $(VENV)/.bench ceph  ## measure everything, against its references, on a 
 	$(BIN)/python -m benchmarks
 
 $(VENV)/.bench: $(VENV)/.local pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[bench]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@# It pins many packages to versions of its own; where that cannot be done, it is left out of the comparison.
 	-$(BIN)/pip install --quiet 'bentoml>=1.4,<2'
 	@touch $@
@@ -99,6 +103,10 @@ $(VENV)/.bench: $(VENV)/.local pyproject.toml
 podman:
 	@command -v podman >/dev/null || \
 	  sh tools/install-packages.sh "podman, for the tests of the images" "PATH to a folder with a podman" podman runc
+
+lock: $(VENV)/.test  ## choose the newest versions that go together, for every Python that is supported
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+	  --custom-compile-command 'make lock' --quiet --upgrade --output-file constraints.txt
 
 clean:  ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache test-artifacts

@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,34 @@ from tests.mlflow_server import MlflowServer, running_mlflow
 
 # Names another store to test against; its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 OTHER_STORE = "COSMOFORMER_TEST_S3_ENDPOINT_URL"
+
+
+#: Fixtures behind which a server or a browser is started, and folders of tests that start them by themselves.
+_SERVERS = {"object_store", "mlflow_server", "browser", "system", "cluster", "stage", "page", "secured", "python"}
+_SERVER_FOLDERS = ("e2e", "benchmarks", "cluster", "images")
+#: Tests that train a model, start processes of their own, or render every manifest.
+_SLOW = (
+    "cosmoformer/images/test_decoding.py",
+    "cosmoformer/local/",
+    "cosmoformer/test_connections.py",
+    "knative/test_runbook",
+    "knative/test_scripts.py",
+    "training/evaluation/test_pictures.py",
+    "training/loop/test_distributed.py",
+    "training/loop/test_record.py",
+    "training/models/test_models.py",
+    "training/test_",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses a server and what is slow, for `make test-fast`."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0] in _SERVER_FOLDERS or _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
+        if path.as_posix().startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @dataclass(frozen=True)

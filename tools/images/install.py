@@ -19,6 +19,7 @@ from pathlib import Path
 
 VENV, APP, SOURCE = Path("/opt/venv"), Path("/app"), Path("/source")
 _PIP = Path("/opt/pip")
+_LOCKED = ("--constraint", str(SOURCE / "constraints.txt"))  # the same versions in every build
 
 
 def requirements(pyproject: Path, extras: str) -> tuple[list[str], list[str]]:
@@ -48,8 +49,8 @@ def main(extras: str = "", *unused: str) -> None:
     torch, others = requirements(SOURCE / "pyproject.toml", extras)
     if torch:
         index = os.environ.get("TORCH_INDEX_URL", "")
-        _pip("install", "--no-compile", *(["--index-url", index] if index else []), *torch)
-    _pip("install", "--no-compile", *torch, *others)
+        _pip("install", "--no-compile", *_LOCKED, *(["--index-url", index] if index else []), *torch)
+    _pip("install", "--no-compile", *_LOCKED, *torch, *others)
     if unused:
         _pip("uninstall", "--yes", *unused)
 
