@@ -15,7 +15,7 @@ import pytest
 import urllib3
 from flask.testing import FlaskClient
 
-from cosmoformer.events import cloudevents
+from cosmoformer.events import attributes, cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
@@ -73,7 +73,7 @@ def requests(deployment: Deployment) -> dict[str, Request]:
     broken = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=b"no picture", content_type="image/jpeg")
     found = {
         f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data)
-        for name in cloudevents.REQUIRED
+        for name in attributes.REQUIRED
     }
     return found | {
         "binary": (binary, data),
