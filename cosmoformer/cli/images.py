@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from cosmoformer.storage.media_types import MEDIA_TYPES
+from cosmoformer.images.formats import MEDIA_TYPES
 
 _SUFFIXES = ", ".join(suffix[1:] for suffix in MEDIA_TYPES)
 

@@ -29,9 +29,9 @@ _URI = re.compile(_ABSOLUTE)
 _URI_REFERENCE = re.compile(rf"{_ABSOLUTE}|(?:{_AUTHORITY}|(?!//)(?![^/?#]*:)){_PATH}")
 
 # RFC 9110, section 8.3.1, with parameters as in section 5.6.6.
-_TOKEN = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
+_WORD = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_MEDIA_TYPE = re.compile(rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*(?:{_TOKEN}=(?:{_TOKEN}|{_QUOTED}))?)*")
+_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*")
 
 
 class _Rule(NamedTuple):

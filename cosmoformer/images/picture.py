@@ -11,6 +11,7 @@ from cosmoformer.errors import ImageRejected
 
 WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
 SMALLEST_SIDE = 8  # pixels
+FITS_MAGIC = b"SIMPLE  ="
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Results: one JSON object an image, and the rule by which one replaces another.
 
 The schema is ``cosmoformer/schemas/result-v1.json``. A result stands at ``RESULTS_PREFIX`` + image key + ``.json`` in the
-results bucket. What stands there and is none, somebody else's object or a broken one, counts as no result: it is named in the log,
-and replaced by the next result of its image.
+results bucket. What stands there and is none, somebody else's object or a broken one, counts as no result: it is named in the
+log, and replaced by the next result of its image.
 """
 
 from __future__ import annotations

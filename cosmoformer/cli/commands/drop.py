@@ -15,8 +15,8 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.cli.images import ImageFile, find_images
 from cosmoformer.cli.watching import PARALLEL, look_up, wait_for
 from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
+from cosmoformer.images.formats import media_type
 from cosmoformer.settings import Settings
-from cosmoformer.storage.media_types import media_type
 from cosmoformer.storage.results import MAX_KEY_BYTES, Result
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.terminal import console, progress

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from cosmoformer.cli.images import find_images
-from cosmoformer.storage.media_types import media_type
+from cosmoformer.images.formats import media_type
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 from cosmoformer.errors import InvalidEvent, UnsupportedEvent
-from cosmoformer.events import attributes, cloudevents
+from cosmoformer.events import cloudevents
+from cosmoformer.events.attributes import REQUIRED
 from cosmoformer.events.cloudevents import Event
 from tests.contracts import contract
 
@@ -74,7 +75,7 @@ def test_batches_of_the_conformance_files_are_unsupported() -> None:
             )
 
 
-@pytest.mark.parametrize("name", attributes.REQUIRED)
+@pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""])
 def test_missing_attribute_is_named(name: str, value: str | None) -> None:
     """A required attribute that is missing or empty is named, in both modes, and never made up."""
