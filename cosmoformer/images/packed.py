@@ -6,17 +6,12 @@ import bz2
 import gzip
 import io
 import zlib
-from collections.abc import Callable
-from typing import IO
 
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.formats import PACKINGS, matches, what_else
 from cosmoformer.images.picture import FITS_MAGIC
 
-_OPENERS: dict[str, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {
-    ".gz": ("gzip", lambda file: gzip.GzipFile(fileobj=file)),
-    ".bz2": ("bzip2", lambda file: bz2.BZ2File(file)),
-}
+_NAMES = {".gz": "gzip", ".bz2": "bzip2"}
 
 
 def is_packed(content: bytes) -> bool:
@@ -31,9 +26,9 @@ def unpack(content: bytes, limit: int) -> bytes:
         ImageRejected: it is damaged, holds no FITS file, or one of more than ``limit`` bytes.
     """
     suffix = next(suffix for suffix, signature in PACKINGS.items() if matches(signature, content))
-    name, opener = _OPENERS[suffix]
+    name, file = _NAMES[suffix], io.BytesIO(content)
     try:
-        with opener(io.BytesIO(content)) as stream:
+        with gzip.GzipFile(fileobj=file) if suffix == ".gz" else bz2.BZ2File(file) as stream:
             unpacked = stream.read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None

@@ -73,7 +73,7 @@ def _result(service: Service, file: Path) -> Result:
             type=cloudevents.IMAGE,
             source=_SOURCE,
             id=hashlib.sha256(content).hexdigest(),
-            subject=file.name,
+            subject=cloudevents.subject(file.name),
             content_type=media_type(file.name, content, default=_UNKNOWN),
             data=content,
         )

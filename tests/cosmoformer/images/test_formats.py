@@ -97,6 +97,22 @@ def test_every_format_is_told_by_its_first_bytes_and_decoded(known: object) -> N
     assert decode(content, LIMITS).pixels.shape == (64, 64, 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.JPEG", b"", "image/jpeg"),
+        ("a.fits.gz", b"", "image/fits"),
+        ("a.fits.fz", b"", "image/fits"),
+        ("a", b"\x89PNG\r\n\x1a\n", "image/png"),
+        ("a.dat", b"SIMPLE  =  T", "image/fits"),
+        ("a.txt", b"hello", "application/octet-stream"),
+    ],
+)
+def test_media_type_is_told_by_name_and_then_by_content(name: str, content: bytes, expected: str) -> None:
+    """The suffix decides; where it says nothing, the first bytes do."""
+    assert media_type(name, content) == expected
+
+
 def test_hostile_markup_is_told_in_no_time() -> None:
     """No signature takes long, whatever it is compared with."""
     for content in (
@@ -129,10 +145,11 @@ def test_the_page_has_the_same_list() -> None:
 
 
 def test_the_page_offers_every_suffix() -> None:
-    """The page's file chooser shows files of every suffix."""
+    """The page's file chooser shows files of every suffix, and the page names every format."""
     html = (ROOT / "web" / "index.html").read_text(encoding="utf-8")
     accepted = re.search(r'type="file"[^>]* accept="([^"]*)"', html)
     assert accepted is not None
+    assert f">{SUPPORTED}</p>" in html
     # Choosers know only what comes behind the last dot of a name.
     assert set(accepted[1].split(",")) == {"image/*", *(f".{suffix.rsplit('.', 1)[1]}" for suffix in MEDIA_TYPES)}
 
