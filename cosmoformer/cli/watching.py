@@ -78,6 +78,6 @@ def _read(store: Store, keys: list[str]) -> dict[str, Result]:
     """Results by their own object keys; those deleted meanwhile are left out."""
     bucket = store.settings.results_bucket
     with ThreadPoolExecutor(PARALLEL) as pool:
-        found = pool.map(lambda key: store.read_json(bucket, key), keys)
-        documents = {key: as_result(document[0]) for key, document in zip(keys, found, strict=True) if document}
+        found = zip(keys, pool.map(lambda key: store.read_json(bucket, key), keys), strict=True)
+        documents = {key: as_result(store.settings, key, document[0]) for key, document in found if document}
         return {key: result for key, result in documents.items() if result is not None}

@@ -10,18 +10,21 @@ import base64
 import binascii
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from cosmoformer.errors import InvalidRequest
+from cosmoformer.errors import InvalidEvent, InvalidRequest
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.parallel import map_stream
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
+
+log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 #: Extension attributes that Knative's brokers add to a dead letter (Knative data plane, "Event Delivery").
@@ -142,10 +145,22 @@ class DeadLetters:
         found = self._store.read_json(self._bucket, key)
         if found is None:
             return None
-        letter, etag = found
-        event = cloudevents.parse({"content-type": cloudevents.STRUCTURED}, json.dumps(letter["event"]).encode())
-        error = letter["error"]
-        return DeadLetter(key, event, error["dest"], error["code"], error["data"], letter["received"]), etag
+        letter = _letter(key, found[0])
+        if letter is None:
+            log.warning("%r in the results bucket is no dead letter: left out", key)
+            return None
+        return letter, found[1]
+
+
+def _letter(key: str, document: Any) -> DeadLetter | None:
+    """The document as a letter; None for somebody else's object, or a broken one."""
+    try:
+        content = json.dumps(document["event"]).encode()
+        event = cloudevents.parse({"content-type": f"{cloudevents.STRUCTURED}+json"}, content)
+        error, received = document["error"], str(document["received"])
+        return DeadLetter(key, event, error["dest"], error["code"], error["data"], received)
+    except (KeyError, TypeError, InvalidEvent):
+        return None
 
 
 def subject_digest(subject: str) -> str:

@@ -1,47 +1,37 @@
 """Bucket notifications: every store's dialect of "an object was created", read into one shape.
 
-The dialects differ in how a record is wrapped, whether its key is URL-encoded and how the event is named; the tables below
-say how. A record's size and eTag are hints only (NooBaa's are wrong): whoever acts on one asks the store.
+The dialects differ in how a record is wrapped and whether its key is URL-encoded. A record is S3's by its shape and the end of
+its ``eventSource``, ``:s3``; NooBaa, for one, puts the name of its system in front. A record's size and eTag are hints only
+(NooBaa's are wrong): whoever acts on one asks the store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 from cosmoformer.errors import InvalidRequest
-from cosmoformer.events import cloudevents
+from cosmoformer.events import attributes, cloudevents
+from cosmoformer.timestamps import moment
 
-
-@dataclass(frozen=True)
-class Dialect:
-    """How one store writes a notification record.
-
-    Attributes:
-        keys_encoded: whether object keys are URL-encoded, with ``+`` for a space.
-        event_prefix: what stands before the event's name.
-    """
-
-    keys_encoded: bool
-    event_prefix: str = ""
-
-
-#: By the record's ``eventSource``.
-DIALECTS: dict[str, Dialect] = {
-    "aws:s3": Dialect(keys_encoded=True),
-    "minio:s3": Dialect(keys_encoded=True, event_prefix="s3:"),
-    "ceph:s3": Dialect(keys_encoded=False),
-    "noobaa:s3": Dialect(keys_encoded=False),
-}
+#: Whether object keys are URL-encoded, with ``+`` for a space, by the record's ``eventSource``.
+KEYS_ENCODED = {"aws:s3": True, "minio:s3": True, "ceph:s3": False, "noobaa:s3": False}
+_S3_SOURCE = re.compile(r"[\w.\-]{1,100}:s3")
+_NAME_PREFIX = "s3:"  # that MinIO puts before the event's name
 CREATED = "ObjectCreated:"
+#: What uploads an object. MinIO calls it ``ObjectCreated:PutTagging``, ``:PutRetention`` or ``:PutLegalHold``, too, when only
+#: what is noted of an object changes.
+UPLOADS = frozenset(CREATED + way for way in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 EVENTBRIDGE_REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
 _EVENTBRIDGE_MULTIPART = "CompleteMultipartUpload"
 _NORMALISED_TYPE = "com.amazonaws.s3."
+_SOURCE_CHARACTERS = "!$&'()*+,;=@/~"  # beside letters, digits and -._ of a URI's path
 
 
 @dataclass(frozen=True)
@@ -56,6 +46,8 @@ class ObjectCreated:
         region: the store's region; may be empty.
         time: when, UTC; None when the record does not tell.
         id: identifier that is the same at each delivery of this notification.
+        decoded_key: the key, URL-decoded, where the store's dialect is unknown and this makes a difference: the store has one of
+            the two.
     """
 
     bucket: str
@@ -65,19 +57,30 @@ class ObjectCreated:
     region: str
     time: datetime | None
     id: str
+    decoded_key: str | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that may be meant, the likelier first."""
+        return (self.key,) if self.decoded_key is None else (self.key, self.decoded_key)
 
     def event(self) -> cloudevents.Event:
         """The normalised CloudEvent, with attributes as the CloudEvents adapter for AWS S3 maps them."""
+        decoded = {} if self.decoded_key is None else {"decoded_key": self.decoded_key}
         return cloudevents.new(
             type=_NORMALISED_TYPE + self.name,
-            source=f"{self.store}.{self.region}.{self.bucket}",
+            source=_source(f"{self.store}.{self.region}.{self.bucket}"),
             id=self.id,
-            subject=None
-            if cloudevents.CONTROL.search(self.key)
-            else self.key,  # not allowed there; the data has the key
+            subject=cloudevents.subject(self.key),  # where that is none, the data has the key
             time=self.time,
-            data={"bucket": self.bucket, "key": self.key},
+            data={"bucket": self.bucket, "key": self.key, **decoded},
         )
+
+
+def _source(text: str) -> str:
+    """The text as a URI-reference."""
+    plain = quote(text, safe=_SOURCE_CHARACTERS + ":")
+    return plain if attributes.is_uri_reference(plain) else quote(text, safe=_SOURCE_CHARACTERS)
 
 
 def read(payload: Any) -> list[ObjectCreated]:
@@ -120,12 +123,23 @@ def read_event(event: cloudevents.Event) -> list[ObjectCreated]:
     if not normalised or not event.type.startswith(_NORMALISED_TYPE):
         return read(data)
     name = event.type.removeprefix(_NORMALISED_TYPE)
-    if not name.startswith(CREATED):
+    if name not in UPLOADS:
         return []
-    when = datetime.fromisoformat(event.attributes["time"]) if "time" in event.attributes else None
-    store, _, rest = event.source.partition(".")
+    store, _, rest = unquote(event.source).partition(".")
     region = rest.removesuffix("." + data["bucket"]) if rest else ""
-    return [ObjectCreated(data["bucket"], data["key"], name, store, region, when, event.id)]
+    decoded = data.get("decoded_key")
+    return [
+        ObjectCreated(
+            bucket=data["bucket"],
+            key=data["key"],
+            name=name,
+            store=store,
+            region=region,
+            time=_time(event.attributes.get("time")),
+            id=event.id,
+            decoded_key=decoded if isinstance(decoded, str) else None,
+        )
+    ]
 
 
 def _is_test_message(payload: Mapping[str, Any]) -> bool:
@@ -140,29 +154,41 @@ def _from_record(record: Any, index: int) -> Iterator[ObjectCreated]:
     if "body" in record:  # an SQS message around a notification
         yield from read(_unwrap(record["body"]))
         return
-    source = record.get("eventSource")
-    dialect = DIALECTS.get(str(source))
-    if dialect is None:
-        raise InvalidRequest(f"Records[{index}].eventSource must be one of {sorted(DIALECTS)}, got {source!r}")
-    name = str(record.get("eventName", "")).removeprefix(dialect.event_prefix)
-    if name.startswith(CREATED):
-        yield _from_s3_record(record, str(source), dialect, name, index)
+    source = str(record.get("eventSource"))
+    if not _S3_SOURCE.fullmatch(source):
+        raise InvalidRequest(f"Records[{index}].eventSource must end in ':s3', such as 'ceph:s3', got {source[:80]!r}")
+    name = str(record.get("eventName", "")).removeprefix(_NAME_PREFIX)
+    if name in UPLOADS:
+        yield _from_s3_record(record, source, name, index)
 
 
-def _from_s3_record(record: Mapping[str, Any], source: str, dialect: Dialect, name: str, index: int) -> ObjectCreated:
+def _from_s3_record(record: Mapping[str, Any], source: str, name: str, index: int) -> ObjectCreated:
     try:
-        bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
-    except (KeyError, TypeError):
+        bucket, entry = str(record["s3"]["bucket"]["name"]), record["s3"]["object"]
+        key, decoded_key = _keys(source, str(entry["key"]), entry.get("urlDecodedKey"))
+    except (KeyError, TypeError, AttributeError):
         raise InvalidRequest(f"Records[{index}] lacks s3.bucket.name or s3.object.key") from None
     return ObjectCreated(
-        bucket=str(bucket),
-        key=unquote_plus(str(key)) if dialect.keys_encoded else str(key),
+        bucket=bucket,
+        key=key,
         name=name,
         store=source,
         region=str(record.get("awsRegion") or ""),
         time=_time(record.get("eventTime")),
         id=_identifier(record, index),
+        decoded_key=decoded_key,
     )
+
+
+def _keys(source: str, key: str, decoded: Any) -> tuple[str, str | None]:
+    """An object's key, and what else it may be where the store does not tell whether it encodes keys."""
+    encoded = KEYS_ENCODED.get(source)
+    if encoded is not None:
+        return (unquote_plus(key) if encoded else key), None
+    if isinstance(decoded, str) and decoded:
+        return decoded, None
+    other = unquote_plus(key)
+    return key, None if other == key else other
 
 
 def _from_eventbridge(payload: Mapping[str, Any]) -> Iterator[ObjectCreated]:
@@ -200,9 +226,12 @@ def _digest(payload: Mapping[str, Any]) -> str:
 def _time(value: Any) -> datetime | None:
     """A record's time; None where the store does not know it (Ceph says 0 or 1970 for form uploads)."""
     try:
-        when = datetime.fromisoformat(str(value))
+        when = moment(str(value))
     except ValueError:
-        return None
+        try:  # a store that leaves out the zone, or writes another form of ISO 8601
+            when = datetime.fromisoformat(str(value))
+        except ValueError:
+            return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)
     return when if 1970 < when.year < 9999 else None

@@ -6,21 +6,22 @@ by EXIF, 16 bits scaled to 8, transparency over black, colour space to RGB, blac
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from cosmoformer.errors import ImageRejected
-from cosmoformer.images.picture import WORKING_SIDE, Limits, Picture, check_size, too_large
+from cosmoformer.images.depth import to_8_bit
+from cosmoformer.images.formats import FORMATS, SUPPORTED, what_else
+from cosmoformer.images.packed import is_packed, unpack
+from cosmoformer.images.picture import FITS_MAGIC, WORKING_SIDE, Limits, Picture, check_size, too_large
+from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
 
 Image.MAX_IMAGE_PIXELS = None  # :func:`decode` has its own limit, with its own words
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP", "PPM", "JPEG2000")
-FORMAT_NAMES = "JPEG, PNG, WebP, TIFF, GIF, BMP, JPEG 2000 and FITS"
+DECODERS = tuple(known.decoder for known in FORMATS if known.decoder)
 REDUCIBLE_MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F")
 EXIF_ORIENTATION = 0x0112
 #: What brings a picture upright, by its EXIF orientation (CIPA DC-008, table "Orientation").
@@ -34,24 +35,6 @@ EXIF_TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 ON_THEIR_SIDE = (5, 6, 7, 8)  # of these, the orientations that swap width and height
-FITS_MAGIC = b"SIMPLE  ="
-GZIP_MAGIC = b"\x1f\x8b"
-
-#: First bytes of files that people mistake for pictures, and what to call them.
-KNOWN_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a zip archive or office document"),
-    (b"<svg", "an SVG drawing"),
-    (b"<?xml", "an XML document"),
-    (b"<!DOCTYPE", "a web page"),
-    (b"<html", "a web page"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\x00\x00\x00\x1cftyp", "a HEIC, AVIF or video file"),
-    (b"\x00\x00\x00\x18ftyp", "a HEIC, AVIF or video file"),
-    (b"\x00\x00\x00 ftyp", "a HEIC, AVIF or video file"),
-    (b"\x89HDF", "an HDF5 file"),
-    (b"{", "JSON text"),
-)
 
 
 def decode(content: bytes, limits: Limits) -> Picture:
@@ -64,24 +47,32 @@ def decode(content: bytes, limits: Limits) -> Picture:
         raise ImageRejected("empty", "The file is empty.")
     if len(content) > limits.image_bytes:
         raise too_large(len(content), limits.image_bytes)
-    if content.startswith(GZIP_MAGIC):
-        content = _gunzip(content, limits.image_bytes)
+    if is_packed(content):
+        content = unpack(content, limits.image_bytes)
     if content.startswith(FITS_MAGIC):
-        from cosmoformer.images.fits import read_fits  # astropy is imported only when a FITS file arrives
-
-        pixels, width, height = read_fits(content, limits.image_pixels)
-        reduced = ["reduced"] if max(pixels.shape) < max(width, height) else []
-        return _square(Image.fromarray(pixels).convert("RGB"), width, height, "FITS", [*reduced, "asinh_stretch"])
+        return _decode_fits(content, limits)
     image = _open(content, limits.image_pixels)
     name, conversions = str(image.format), list[str]()
-    try:
-        width, height = _stored_size(image)
-        image = _load(image, conversions)
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise almost anything on hostile bytes, and all of it means the same
-        raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None
-    return _square(image, width, height, name, conversions)
+    with PIXELS_AT_WORK.holding(image.width * image.height, limits.image_pixels):
+        try:
+            width, height = _stored_size(image)
+            image = _load(image, conversions)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise almost anything on hostile bytes, and all of it means the same
+            raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None
+        return _square(image, width, height, name, conversions)
+
+
+def _decode_fits(content: bytes, limits: Limits) -> Picture:
+    from cosmoformer.images.fits import read_fits  # astropy is imported only when a FITS file arrives
+
+    found = read_fits(content, limits.image_pixels)
+    notes = [found.note] if found.note else []
+    if max(found.pixels.shape) < max(found.width, found.height):
+        notes.append("reduced")
+    pixels = Image.fromarray(found.pixels).convert("RGB")
+    return _square(pixels, found.width, found.height, "FITS", [*notes, "asinh_stretch"])
 
 
 def of_pixels(pixels: NDArray[np.uint8]) -> Picture:
@@ -95,22 +86,9 @@ def of_pixels(pixels: NDArray[np.uint8]) -> Picture:
     return _square(Image.fromarray(pixels).convert("RGB"), width, height, "array", [])
 
 
-def _gunzip(content: bytes, limit: int) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-            unpacked = stream.read(limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ImageRejected("damaged", f"The gzip file is damaged or cut off: {error}.") from None
-    if len(unpacked) > limit:
-        raise ImageRejected("too_large", f"The file unpacks to more than {limit:,} bytes, the most that is classified.")
-    if not unpacked.startswith(FITS_MAGIC):
-        raise ImageRejected("unsupported_format", "The gzip file holds no FITS image.")
-    return unpacked
-
-
 def _open(content: bytes, limit: int) -> Image.Image:
     try:
-        image: Image.Image = Image.open(io.BytesIO(content), formats=FORMATS)
+        image: Image.Image = Image.open(io.BytesIO(content), formats=DECODERS)
     except MemoryError:
         raise
     except Exception:  # as above: a header can break a decoder in many ways
@@ -120,16 +98,24 @@ def _open(content: bytes, limit: int) -> Image.Image:
 
 
 def _unknown(content: bytes) -> ImageRejected:
-    start = content.lstrip()[:64]
-    for magic, name in KNOWN_OTHERS:
-        if start.lower().startswith(magic.lower()):
-            return ImageRejected("unsupported_format", f"This is {name}. Supported are {FORMAT_NAMES}.")
-    return ImageRejected("not_an_image", f"This is no image, or its header is damaged. Supported are {FORMAT_NAMES}.")
+    if name := what_else(content):
+        return ImageRejected("unsupported_format", f"This is {name}. Supported are {SUPPORTED}.")
+    return ImageRejected("not_an_image", f"This is no image, or its header is damaged. Supported are {SUPPORTED}.")
 
 
 def _tiff_orientation(image: Image.Image) -> int:
     """The orientation of a TIFF: Pillow turns these while it loads them, and forgets the tag."""
     return int(getattr(image, "tag_v2", {}).get(EXIF_ORIENTATION, 1))
+
+
+def _exif_turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright; None where its EXIF says nothing, or is garbage, which cameras and tools write often."""
+    try:
+        return EXIF_TURNS.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    except MemoryError:
+        raise
+    except Exception:  # a few bytes can break the reader in many ways; the picture is sound all the same
+        return None
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:
@@ -146,7 +132,7 @@ def _load(image: Image.Image, conversions: list[str]) -> Image.Image:
     if image.format == "JPEG" and min(image.size) > 2 * WORKING_SIDE:
         image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # decode at a fraction of the size: less memory, less time
     image.load()
-    turn = EXIF_TURNS.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    turn = _exif_turn(image)
     if image.mode not in REDUCIBLE_MODES:
         image = _to_rgb(image, conversions)
     factor = max(image.size) // WORKING_SIDE
@@ -163,8 +149,9 @@ def _load(image: Image.Image, conversions: list[str]) -> Image.Image:
 
 def _to_rgb(image: Image.Image, conversions: list[str]) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        conversions.append("scaled_to_8_bit")
-        image = Image.fromarray(_to_8_bit(np.asarray(image)))
+        values, note = to_8_bit(np.asarray(image))
+        conversions.append(note)
+        image = Image.fromarray(values)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
         conversions.append("transparency_over_black")
         over = image.convert("RGBA")
@@ -174,16 +161,6 @@ def _to_rgb(image: Image.Image, conversions: list[str]) -> Image.Image:
             conversions.append(f"{image.mode.lower()}_to_rgb")
         image = image.convert("RGB")
     return image
-
-
-def _to_8_bit(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """16-bit integers by their full range; wider integers and floating point by their own."""
-    unsigned_16 = values.dtype.kind == "u" and values.dtype.itemsize == 2  # in either byte order
-    if unsigned_16 or (values.dtype.kind == "i" and values.min() >= 0 and 255 < values.max() < 65536):
-        return np.round(values.astype(np.float32) / 257).astype(np.uint8)
-    finite = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    low, high = float(finite.min()), float(finite.max())
-    return np.round((finite - low) / (high - low or 1.0) * 255).astype(np.uint8)
 
 
 def _square(image: Image.Image, width: int, height: int, name: str, conversions: list[str]) -> Picture:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
+from cosmoformer.images.fits_planes import COLOURS, Plane, axes, choose
 from cosmoformer.images.picture import WORKING_SIDE, check_size
+from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
 
 SOFTENING = 10.0
 WHITE_PERCENTILE = 99.7
@@ -28,15 +31,30 @@ CHUNK_VALUES = 1 << 20  # converted to floating point at a time
 LARGEST_TILE = 256 << 20  # bytes that one compressed tile, or one row of tiles, may unpack to
 MOST_TILES = 100_000  # each takes some ten microseconds, however small
 FITS_BLOCK = 2880  # bytes; files are padded to a multiple of it, and some writers leave the last padding out
-COLOURS = 3
+HOT = 1e6  # times the median of what is brighter than the sky: no camera counts as far
 
 
-def read_fits(content: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int, int]:
-    """The first image of a FITS file: 2-D, or a cube of three colour planes (red, green, blue).
+@dataclass(frozen=True)
+class FitsPicture:
+    """What is shown of a FITS file.
 
-    Returns:
-        uint8 (H, W) or (H, W, 3) after reduction and stretch, first row on top as displays of FITS have it reversed; width
-        and height in the file in pixels.
+    Attributes:
+        pixels: uint8 (H, W) or (H, W, 3) after reduction and stretch, first row on top as displays of FITS have it reversed.
+        width: in the file, pixels.
+        height: likewise.
+        note: which of several planes it is; empty where there was no choice.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    note: str
+
+
+def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
+    """The picture in a FITS file: a 2-D image, a cube of three colour planes (red, green, blue), or three bands.
+
+    :mod:`cosmoformer.images.fits_planes` says which, where there are several.
 
     Raises:
         ImageRejected: there is no such image in it, it is damaged, or has more than ``max_pixels``.
@@ -47,38 +65,35 @@ def read_fits(content: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int, 
             with fits.open(
                 io.BytesIO(content), memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
             ) as units:
-                unit = next((unit for unit in units if _is_picture(getattr(unit, "shape", ()))), None)
-                if unit is None:
-                    raise ImageRejected("no_picture", "The FITS file holds no 2-D image and no cube of three planes.")
-                height, width = _height_and_width(unit.shape)
+                choice = choose(units)
+                height, width = _height_and_width(choice.planes[0].unit.shape)
                 check_size(width, height, max_pixels)
-                _check_complete(unit, content)
-                values = _reduced(unit, max(height, width) // WORKING_SIDE or 1)
+                used = {id(plane.unit): plane.unit for plane in choice.planes}.values()
+                for unit in used:
+                    _check_complete(unit, content)
+                with PIXELS_AT_WORK.holding(width * height, max_pixels):
+                    values = _reduced(choice.planes, max(height, width) // WORKING_SIDE or 1)
     except (ImageRejected, MemoryError):
         raise
     except Exception as error:  # astropy raises almost anything on hostile headers, and all of it means the same
         raise ImageRejected("damaged", f"The FITS file is damaged or cut off: {error}.") from None
-    return stretch(values)[::-1], width, height
+    return FitsPicture(stretch(values)[::-1], width, height, choice.note)
 
 
-def _axes(shape: tuple[int, ...]) -> list[int]:
-    """Which axes hold more than one value."""
-    return [axis for axis, side in enumerate(shape) if side != 1]
-
-
-def _is_picture(shape: tuple[int, ...]) -> bool:
-    axes = _axes(shape)
-    return len(axes) == 2 or (len(axes) == 3 and COLOURS in (shape[axes[0]], shape[axes[-1]]))
+def _plane_axes(shape: tuple[int, ...]) -> list[int]:
+    """The axes of rows and columns, and of colours where these come last."""
+    wide = axes(shape)
+    return wide[1:] if (len(wide) == 3 and shape[wide[-1]] != COLOURS) or _plane_first(shape) else wide
 
 
 def _plane_first(shape: tuple[int, ...]) -> bool:
-    axes = _axes(shape)
-    return len(axes) == 3 and shape[axes[0]] == COLOURS
+    wide = axes(shape)
+    return len(wide) == 3 and shape[wide[0]] == COLOURS
 
 
 def _height_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
-    axes = _axes(shape)[1:] if _plane_first(shape) else _axes(shape)
-    return shape[axes[0]], shape[axes[1]]
+    rows, columns = _plane_axes(shape)[:2]
+    return shape[rows], shape[columns]
 
 
 def _check_complete(unit: Any, content: bytes) -> None:
@@ -106,7 +121,7 @@ def _check_tiles(unit: Any) -> None:
     shape, tile = unit.shape, unit.tile_shape
     if len(tile) != len(shape) or min(tile) < 1:
         raise ImageRejected("damaged", f"The FITS file is damaged: tiles of {tile} in an image of {shape}.")
-    rows = _axes(shape)[1 if _plane_first(shape) else 0]
+    rows = _plane_axes(shape)[0]
     read = [min(tile[axis], side) if axis <= rows else side for axis, side in enumerate(shape)]
     count = int(np.prod([-(-side // length) for side, length in zip(shape, tile, strict=True)], dtype=object))
     if int(np.prod(read, dtype=object)) * _itemsize(unit) > LARGEST_TILE or count > MOST_TILES:
@@ -144,25 +159,23 @@ def _unpacks_within(stream: bytes, limit: int) -> bool:
     return len(unpacked) <= limit and not unpacker.unused_data.strip(b"\0")  # no second gzip stream behind the first
 
 
-def _chunks(unit: Any) -> Iterator[tuple[int, int | None, NDArray[np.generic]]]:
-    """The stored values by chunks of rows: the first row, which plane if it is one of three, and (rows, W) or (rows, W, 3)."""
-    shape: tuple[int, ...] = unit.shape
-    height, width = _height_and_width(shape)
-    axes, first = _axes(shape), _plane_first(shape)
-    rows_axis = axes[1] if first else axes[0]
-    inner = (width,) if first or len(axes) == 2 else (width, COLOURS)
+def _chunks(plane: Plane) -> Iterator[tuple[int, NDArray[np.generic]]]:
+    """The stored values by chunks of rows: the first row, and (rows, W), or (rows, W, 3) where colours come last."""
+    unit, shape = plane.unit, plane.unit.shape
+    wide = _plane_axes(shape)
+    rows_axis, inner = wide[0], tuple(shape[axis] for axis in wide[1:])
     rows = max(1, CHUNK_VALUES // int(np.prod(inner)))
     tile = unit.tile_shape[rows_axis] if hasattr(unit, "tile_shape") else 1
     step = max(1, rows // tile) * tile  # whole tiles, or each would be unpacked again for every chunk
-    key: list[int | slice] = [slice(None) if axis in axes else 0 for axis in range(len(shape))]
-    for plane in range(COLOURS) if first else (None,):
-        if plane is not None:
-            key[axes[0]] = plane
-        for start in range(0, height, step):
-            key[rows_axis] = slice(start, min(start + step, height))
-            stored = np.asarray(unit.section[tuple(key)]).reshape(-1, *inner)
-            for row in range(0, len(stored), rows):
-                yield start + row, plane, stored[row : row + rows]
+    key: list[int | slice] = [slice(None) if axis in wide else 0 for axis in range(len(shape))]
+    if plane.index is not None:
+        key[axes(shape)[0]] = plane.index
+    height = shape[rows_axis]
+    for start in range(0, height, step):
+        key[rows_axis] = slice(start, min(start + step, height))
+        stored = np.asarray(unit.section[tuple(key)]).reshape(-1, *inner)
+        for row in range(0, len(stored), rows):
+            yield start + row, stored[row : row + rows]
 
 
 def _physical(stored: NDArray[np.generic], header: fits.Header) -> NDArray[np.float64]:
@@ -175,19 +188,25 @@ def _physical(stored: NDArray[np.generic], header: fits.Header) -> NDArray[np.fl
     return values
 
 
-def _reduced(unit: Any, factor: int) -> NDArray[np.float32]:
+def _reduced(planes: Sequence[Plane], factor: int) -> NDArray[np.float32]:
     """Float (H, W) or (H, W, 3), each the mean of the finite ones among ``factor`` × ``factor`` pixels, or NaN."""
-    height, width = _height_and_width(unit.shape)
-    shape = (-(-height // factor), -(-width // factor), *([COLOURS] if len(_axes(unit.shape)) == 3 else []))
-    sums, counts = np.zeros(shape), np.zeros(shape, np.int32)
+    means = [_means(plane, factor) for plane in planes]
+    return means[0] if len(means) == 1 else np.stack(means, axis=-1)
+
+
+def _means(plane: Plane, factor: int) -> NDArray[np.float32]:
+    shape: tuple[int, ...] = plane.unit.shape
+    height, width, *colours = (shape[axis] for axis in _plane_axes(shape))
+    reduced = (-(-height // factor), -(-width // factor), *colours)
+    sums, counts = np.zeros(reduced), np.zeros(reduced, np.int32)
     columns = np.arange(0, width, factor)
-    for row, plane, stored in _chunks(unit):
-        values = _physical(stored, unit.header)
+    for row, stored in _chunks(plane):
+        values = _physical(stored, plane.unit.header)
         finite = np.isfinite(values)
         values[~finite] = 0
         target = np.arange(row, row + len(values)) // factor
         starts = np.flatnonzero(np.diff(target, prepend=-1))
-        where = (target[starts], slice(None)) if plane is None else (target[starts], slice(None), plane)
+        where = target[starts]
         sums[where] += np.add.reduceat(np.add.reduceat(values, starts), columns, axis=1)
         counts[where] += np.add.reduceat(np.add.reduceat(finite, starts, dtype=np.int32), columns, axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -209,8 +228,17 @@ def stretch(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     sky = float(np.median(finite))
     white = float(np.percentile(finite, WHITE_PERCENTILE))
     if white <= sky:  # a few bright pixels on an empty sky
-        white = float(finite.max())
-    scaled = (np.nan_to_num(values, nan=sky, posinf=sky, neginf=sky) - sky) / (white - sky or 1.0)
+        white = _brightest(finite, sky)
+    with np.errstate(over="ignore"):
+        scaled = (np.nan_to_num(values, nan=sky, posinf=sky, neginf=sky) - sky) / (white - sky or 1.0)
     compressed = np.arcsinh(SOFTENING * np.clip(scaled, 0, 1)) / np.arcsinh(SOFTENING)
     pixels: NDArray[np.uint8] = np.round(compressed * 255).astype(np.uint8)
     return pixels
+
+
+def _brightest(finite: NDArray[np.float32], sky: float) -> float:
+    """The greatest value but for hot pixels, which are out of all proportion."""
+    above = finite[finite > sky].astype(np.float64) - sky
+    if above.size == 0:
+        return sky
+    return sky + float(above[above <= HOT * np.median(above)].max())

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
 
+DECODING = 2  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
 WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
 SMALLEST_SIDE = 8  # pixels
+FITS_MAGIC = b"SIMPLE  ="
 
 
 @dataclass(frozen=True)

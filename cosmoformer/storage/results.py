@@ -1,13 +1,15 @@
 """Results: one JSON object an image, and the rule by which one replaces another.
 
 The schema is ``cosmoformer/schemas/result-v1.json``. A result stands at ``RESULTS_PREFIX`` + image key + ``.json`` in the
-results bucket.
+results bucket. What stands there and is none, somebody else's object or a broken one, counts as no result: it is named in the
+log, and replaced by the next result of its image.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,10 +21,12 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 
-SCHEMA_VERSION = 1
+log = logging.getLogger(__name__)
+
 MAX_KEY_BYTES = 1024  # S3 object keys, in UTF-8
 SUFFIX = ".json"
 _ATTEMPTS = 8
@@ -149,10 +153,14 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def as_result(document: Any) -> Result | None:
-    """The document if it is a result of this schema version, else None."""
-    is_one = isinstance(document, dict) and document.get("schema_version") == SCHEMA_VERSION
-    return document if is_one else None
+def as_result(settings: Settings, key: str, document: Any) -> Result | None:
+    """The document at a key of the results bucket if it is the result that belongs there, else None, and the log names it."""
+    if is_result(document) and document["image"]["key"] and result_key(settings, document["image"]["key"]) == key:
+        found: Result = document
+        return found
+    if not key.endswith("/"):  # a folder, as browsers of buckets make them
+        log.warning("%r in the results bucket is not the result of an image: left out", key)
+    return None
 
 
 def headline(prediction: Mapping[str, Any]) -> str:
@@ -206,8 +214,9 @@ class ResultsBucket:
 
     def standing(self, image_key: str) -> Standing:
         """What stands in the place of an image's result now."""
-        found = self._store.read_json(self._settings.results_bucket, result_key(self._settings, image_key))
-        return Standing(None, None) if found is None else Standing(as_result(found[0]), found[1])
+        key = result_key(self._settings, image_key)
+        found = self._store.read_json(self._settings.results_bucket, key)
+        return Standing(None, None) if found is None else Standing(as_result(self._settings, key, found[0]), found[1])
 
     def write(self, result: Result, standing: Standing | None = None) -> Result:
         """Write a result unless what stands there is newer; see :meth:`_replaces`.
@@ -257,6 +266,9 @@ class ResultsBucket:
     def all(self, prefix: str = "") -> Iterator[Result]:
         """Every result whose image key starts with ``prefix``, in key order, read eight at a time."""
         bucket = self._settings.results_bucket
-        for found in map_stream(lambda key: self._store.read_json(bucket, key), self.keys(prefix)):
-            if found is not None and (result := as_result(found[0])):
-                yield result
+
+        def read(key: str) -> Result | None:
+            found = self._store.read_json(bucket, key)
+            return as_result(self._settings, key, found[0]) if found else None
+
+        return (result for result in map_stream(read, self.keys(prefix)) if result)

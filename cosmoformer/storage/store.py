@@ -128,7 +128,7 @@ class Store:
             return None
         try:
             return json.loads(content), etag
-        except ValueError:
+        except (ValueError, RecursionError):
             return None, etag
 
     def write_json(

@@ -114,8 +114,10 @@ def _answer(settings: Settings, handler: Handler) -> Response:
 
 
 def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str], size: int) -> Event | None:
-    if size > settings.max_image_bytes and is_picture(request.content_type):
-        return handler.reject_event_unread(cloudevents.parse(headers, b""), size)
+    if cloudevents.is_binary(headers):  # whether it is an event comes before whether it fits
+        event = cloudevents.parse(headers, b"")
+        if size > settings.max_image_bytes and is_picture(event.content_type):
+            return handler.reject_event_unread(event, size)
     if size > _most_bytes(settings):
         raise _too_large(f"{size:,}", settings)
     event = cloudevents.parse(headers, _body(settings))

@@ -18,6 +18,7 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cosmoformer import logs
@@ -25,6 +26,7 @@ from cosmoformer.errors import (
     CosmoFormerError,
     ImageRejected,
     NotAllowed,
+    ObjectGone,
     Overloaded,
     TransientError,
     UnsupportedEvent,
@@ -129,6 +131,16 @@ class Handler:
         return replies[0] if len(replies) == 1 else None
 
     def _judge_object(self, created: ObjectCreated, event: Event) -> Event:
+        """Judge the object under the first of the keys that may be meant which the store has."""
+        *likely, last = (replace(created, key=key) for key in created.keys)
+        for one in likely:
+            try:
+                return self._judge_key(one, event)
+            except (NotAllowed, ObjectGone):
+                continue
+        return self._judge_key(last, event)
+
+    def _judge_key(self, created: ObjectCreated, event: Event) -> Event:
         self._check_allowed(created)
         with logs.bound(event_id=event.id, key=created.key):
             served = self._serving.current()
@@ -217,7 +229,7 @@ def _reply(result: Result) -> Event:
         type=cloudevents.CLASSIFIED if result["status"] == "classified" else cloudevents.REJECTED,
         source=SOURCE,
         id=hashlib.sha256("\n".join(map(str, identity)).encode()).hexdigest()[:32],
-        subject=image["key"],
+        subject=cloudevents.subject(image["key"]),
         data=result,
     )
 

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cosmoformer.images.picture import DECODING
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from functions.classify import metrics
@@ -164,7 +165,13 @@ class Judgements:
             shared = [(key, entry) for key, entry in self._known.items() if entry.shared]
             self._unsaved = False
         document = [
-            {"model": model, "image": image, "asked": round(entry.asked, 3), **asdict(entry.judgement)}
+            {
+                "model": model,
+                "image": image,
+                "decoding": DECODING,
+                "asked": round(entry.asked, 3),
+                **asdict(entry.judgement),
+            }
             for (model, image), entry in shared
         ]
         written = False
@@ -191,6 +198,8 @@ def _entries(document: Any) -> list[tuple[_Key, _Entry]]:
 
 def _entry(member: Any) -> tuple[_Key, _Entry] | None:
     try:
+        if member["decoding"] != DECODING:  # of another release, to which the same file showed other pixels
+            return None
         outputs = {str(name): float(output) for name, output in member["outputs"].items()}
         size = int(member["width"]), int(member["height"])
         judgement = Judgement(outputs, *size, str(member["format"]), tuple(map(str, member["conversions"])))

@@ -114,8 +114,8 @@ class _Ingest:
     def _announce(self, found: list[notifications.ObjectCreated]) -> Response:
         for created in found:
             logs.bind(key=created.key, event_id=created.id)
-            store = created.store if created.store in notifications.DIALECTS else "other"
-            if is_image(self._settings, created.bucket, created.key):
+            store = created.store if created.store in notifications.KEYS_ENCODED else "other"
+            if any(is_image(self._settings, created.bucket, key) for key in created.keys):
                 self._broker.send(created.event())
                 metrics.NOTIFICATIONS.labels(store, "announced").inc()
             else:

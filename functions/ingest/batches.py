@@ -13,7 +13,7 @@ from typing import Any
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import MAX_KEY_BYTES, SUFFIX, as_result, result_key
+from cosmoformer.storage.results import MAX_KEY_BYTES, SUFFIX, as_result
 from cosmoformer.storage.store import Store
 from functions.ingest.uploads import batch_folder, expiry, result_address
 
@@ -83,6 +83,5 @@ class Batches:
             return key.removeprefix(self._settings.results_prefix).removesuffix(SUFFIX)
         # A key that was cut does not tell the image's; the result itself does.
         found = self._store.read_json(self._settings.results_bucket, key)
-        result = as_result(found[0]) if found else None
-        image = result and result["image"]["key"]
-        return image if isinstance(image, str) and result_key(self._settings, image) == key else None
+        result = as_result(self._settings, key, found[0]) if found else None
+        return str(result["image"]["key"]) if result else None

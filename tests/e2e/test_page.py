@@ -187,7 +187,20 @@ def test_drop(page: Page, stage: Stage, tmp_path: Path) -> None:
     drop(page, *files, folder)
     keys = [image.key.split("/", 2)[2] for image in stage.stored(2)]
     assert sorted(keys) == ["loose.jpg", "survey/field/deep.jpg"]
-    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out.")
+    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out: survey/notes.txt.")
+
+
+def test_drop_of_many_others(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """Of many files that are no pictures the first are named and all are counted."""
+    folder = tmp_path / "survey"
+    folder.mkdir()
+    copies(folder, "m51.jpg")
+    for number in range(8):
+        (folder / f"{number}.txt").write_text("text")
+    drop(page, folder)
+    stage.stored(1)
+    names = ", ".join(f"survey/{number}.txt" for number in range(5))
+    expect(page.locator("#notice")).to_have_text(f"8 files that are no pictures were left out: {names} and 3 more.")
 
 
 def test_folder(page: Page, stage: Stage, tmp_path: Path) -> None:
@@ -199,7 +212,7 @@ def test_folder(page: Page, stage: Stage, tmp_path: Path) -> None:
     page.set_input_files("#choose-folder", folder)
     keys = [image.key.split("/", 2)[2] for image in stage.stored(2)]
     assert sorted(keys) == ["survey/field/same.jpg", "survey/same.jpg"]
-    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out.")
+    expect(page.locator("#notice")).to_have_text("1 file that is no picture was left out: survey/notes.txt.")
 
 
 def test_many(page: Page, stage: Stage, tmp_path: Path) -> None:

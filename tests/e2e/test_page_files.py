@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -47,7 +48,9 @@ EXAMINED = {
     "a.bmp": (saved("BMP"), "image/bmp"),
     "a.tif": (saved("TIFF"), "image/tiff"),
     "a.jp2": (saved("JPEG2000"), "image/jp2"),
+    "a.j2k": (b"\xff\x4f\xff\x51".ljust(99), "image/jp2"),
     "a.ppm": (saved("PPM"), "image/x-portable-anymap"),
+    "a.fits.bz2": (bz2.compress(FITS), "application/octet-stream"),
     "a.fits": (FITS, "image/fits"),
     "a.fits.gz": (gzip.compress(FITS * 100), "application/octet-stream"),
     "no-name": (saved("JPEG"), "image/jpeg"),
@@ -55,8 +58,14 @@ EXAMINED = {
     "torn.gz": (b"\x1f\x8b\x08torn", "a compressed file without a FITS image"),
     "pdf.png": (b"%PDF-1.4", "a PDF document"),
     "zip.jpg": (b"PK\x03\x04", "a zip archive"),
-    "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
-    "svg.png": (b"\xef\xbb\xbf <svg onload='alert(1)'>", "markup"),
+    "heic.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0", "This is a HEIC picture"),
+    "avif.jpg": (b"\0\0\0\x2cftypavif\0\0\0\0", "This is an AVIF picture"),
+    "jxl.jpg": (b"\xff\x0a\xfa\x1f", "This is a JPEG XL picture"),
+    "tga.jpg": (saved("TGA"), "This is a TGA picture"),
+    "ico.jpg": (saved("ICO"), "This is an icon (ICO)"),
+    "eps.jpg": (b"%!PS-Adobe-3.0 EPSF-3.0", "This is an EPS or PostScript file"),
+    "svg.png": (b"\xef\xbb\xbf <SVG onload='alert(1)'>", "This is an SVG drawing"),
+    "xml.png": (b"<?xml version='1.0'?><!-- a --><svg>", "This is an SVG drawing"),
     "noise.jpg": (b"\xff\xd8 no JPEG", "not a picture"),
     "empty.jpg": (b"", "The file is empty"),
     "large.jpg": (b"\xff\xd8\xff".ljust(MOST_BYTES + 1), "larger than 195 KiB"),
@@ -81,6 +90,28 @@ def test_examine(bare: Page, tmp_path: Path) -> None:
             assert said == {"type": expected, "reason": ""}, name
         else:
             assert expected in said["reason"] and said["type"] == "", name
+
+
+ENTRIES = """async () => {
+    const {fromEntries} = await import("/js/files.js");
+    const refuse = (_, reject) => reject(new DOMException("It is closed.", "NotReadableError"));
+    const entry = (fullPath, file) => ({isFile: true, fullPath, file});
+    const file = (path) => entry(path, (resolve) => resolve(new File(["x"], path.split("/").pop())));
+    const folder = (fullPath, readEntries) => ({isFile: false, fullPath, createReader: () => ({readEntries})});
+    const open = (path, ...children) => {
+        const portions = [children, []];
+        return folder(path, (resolve) => resolve(portions.shift()));
+    };
+    const deep = open("/n/d", file("/n/d/e.J2K"), file("/n/d/f.csv"));
+    const tree = open("/n", entry("/n/a.jpg", refuse), file("/n/b.fits.fz"), folder("/n/c", refuse), deep);
+    const {found, skipped, unreadable} = await fromEntries([tree, file("/g.pgm")], 99);
+    return [found.map(({name}) => name), skipped, unreadable];
+}"""
+
+
+def test_one_bad_file_never_loses_the_drop(bare: Page) -> None:
+    """A file that is gone and a folder that is closed are named, and all that can be read is taken."""
+    assert bare.evaluate(ENTRIES) == [["g.pgm", "n/b.fits.fz", "n/d/e.J2K"], ["n/d/f.csv"], ["n/a.jpg", "n/c"]]
 
 
 def test_fingerprint(bare: Page) -> None:

@@ -12,19 +12,17 @@ from tests.knative.objects import of_kind
 from tests.knative.rendering import Object
 
 _ROOT = Path(__file__).resolve().parents[2]
-#: What stores call the making of an object, after "ObjectCreated:".
-CREATIONS = ("Put", "Post", "Copy", "CompleteMultipartUpload")
 REMOVALS = ("ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated")
 
 
 def created_types() -> set[str]:
     """Types of events that tell of a new image: what ingest makes of each dialect, and what Ceph sends by itself."""
     made = {
-        notifications.ObjectCreated("b", "k", notifications.CREATED + name, store, "", None, "1").event().type
-        for store in notifications.DIALECTS
-        for name in (*CREATIONS, *notifications.EVENTBRIDGE_REASONS.values())
+        notifications.ObjectCreated("b", "k", name, store, "", None, "1").event().type
+        for store in notifications.KEYS_ENCODED
+        for name in notifications.UPLOADS
     }
-    return made | {cloudevents.OBJECT_CREATED_CEPH + name for name in CREATIONS}
+    return made | {f"com.amazonaws.{name}" for name in notifications.UPLOADS}
 
 
 def removed_types() -> set[str]:

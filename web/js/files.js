@@ -1,35 +1,10 @@
 // From what a person dropped, chose or pasted to a list of files, and what can be said of a file before it is sent.
 
+import { HEAD_BYTES, OTHERS, PACKINGS, SIGNATURES, SUFFIXES, SUPPORTED } from "./formats.js";
 import { turns } from "./pace.js";
 
-const EXTENSIONS = new Set([
-  "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "jp2", "j2k", "ppm", "pgm", "fits", "fit", "fts", "fz", "gz",
-]);
-const SUPPORTED = "JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, PPM and FITS files can be classified.";
-const HEAD_BYTES = 16;
 const PACKED_HEAD_BYTES = 4096; // a gzip header may hold a file name and a comment
 const READS_AT_ONCE = 8;
-
-// First bytes of a file, one character a byte; formats of the classifier (cosmoformer/images/decoding.py).
-const SIGNATURES = [
-  [/^\xff\xd8\xff/, "image/jpeg"],
-  [/^\x89PNG\r\n\x1a\n/, "image/png"],
-  [/^RIFF[^]{4}WEBP/, "image/webp"],
-  [/^GIF8[79]a/, "image/gif"],
-  [/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/, "image/tiff"],
-  [/^(\0\0\0\x0cjP {2}\r\n\x87\n|\xff\x4f\xff\x51)/, "image/jp2"],
-  [/^SIMPLE {2}=/, "image/fits"],
-  [/^P[1-6][\s#]/, "image/x-portable-anymap"],
-  [/^BM/, "image/bmp"],
-];
-const OTHERS = [
-  [/^%PDF/, "a PDF document"],
-  [/^PK\x03\x04/, "a zip archive or an office document"],
-  [/^[^]{4}ftyp(hei|hev|mif|msf)/, "a HEIC picture"],
-  [/^[^]{4}ftypavi/, "an AVIF picture"],
-  [/^[^]{4}ftyp/, "a video"],
-  [/^\s*(\xef\xbb\xbf)?\s*<(\?xml|!doc|html|svg|!--)/i, "a text with markup, such as HTML or SVG"],
-];
 
 const readTurn = turns(READS_AT_ONCE);
 
@@ -70,14 +45,14 @@ export function inWords(bytes) {
 }
 
 /**
- * The files that an input element holds: {found: [{file, name}], skipped}.
- * A whole folder brings other files along than pictures: they are counted in `skipped`, not shown.
+ * The files that an input element holds: {found: [{file, name}], skipped, unreadable}.
+ * A whole folder brings other files along than pictures: they are not shown, and their names are `skipped`.
  */
 export function fromInput(input) {
   const found = Array.from(input.files, (file) => ({ file, name: file.webkitRelativePath || file.name }));
-  if (!input.webkitdirectory) return { found, skipped: 0 };
-  const pictures = found.filter(({ file }) => looksLikePicture(file));
-  return { found: pictures, skipped: found.length - pictures.length };
+  if (!input.webkitdirectory) return { found, skipped: [], unreadable: [] };
+  const others = found.filter(({ file }) => !looksLikePicture(file));
+  return { found: found.filter((one) => !others.includes(one)), skipped: others.map(({ name }) => name), unreadable: [] };
 }
 
 /** The same for a drop; folders are walked until more than `limit` pictures are found. */
@@ -85,8 +60,13 @@ export async function fromDrop(transfer, limit) {
   // The entries must be taken before the first await: the browser empties the transfer after the event.
   const entries = Array.from(transfer.items ?? [], (item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const loose = Array.from(transfer.files, (file) => ({ file, name: file.name }));
-  if (!entries.some((entry) => entry.isDirectory)) return { found: loose, skipped: 0 };
-  const total = { found: [], skipped: 0 };
+  if (!entries.some((entry) => entry.isDirectory)) return { found: loose, skipped: [], unreadable: [] };
+  return fromEntries(entries, limit);
+}
+
+/** The same for files and folders as browsers hand them out; what cannot be read is named in `unreadable`. */
+export async function fromEntries(entries, limit) {
+  const total = { found: [], skipped: [], unreadable: [] };
   for (const entry of entries) await walk(entry, limit, total);
   total.found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
   return total;
@@ -96,7 +76,7 @@ export async function fromDrop(transfer, limit) {
 export function fromPaste(clipboard) {
   const files = Array.from(clipboard?.files ?? []);
   const found = files.map((file, index) => ({ file, name: isNamed(file) ? file.name : pastedName(file, index) }));
-  return { found, skipped: 0 };
+  return { found, skipped: [], unreadable: [] };
 }
 
 /** Browsers call every copied picture the same. */
@@ -111,17 +91,27 @@ function pastedName(file, index) {
 
 /** Whether a file of a folder is worth a look: by its name, since a folder may hold thousands. */
 function looksLikePicture(file) {
-  return EXTENSIONS.has(extension(file.name)) || (file.type.startsWith("image/") && file.type !== "image/svg+xml");
+  const name = file.name.toLowerCase();
+  return SUFFIXES.some((suffix) => name.endsWith(suffix));
 }
 
+/** One file or folder that cannot be read, gone or closed to this user, does not end the walk. */
 async function walk(entry, limit, total) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-    if (looksLikePicture(file)) total.found.push({ file, name: entry.fullPath.replace(/^\//, "") });
-    else total.skipped += 1;
-    return;
+  const name = entry.fullPath.replace(/^\//, "");
+  try {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      if (looksLikePicture(file)) total.found.push({ file, name });
+      else total.skipped.push(name);
+    } else {
+      await walkFolder(entry.createReader(), limit, total);
+    }
+  } catch {
+    total.unreadable.push(name);
   }
-  const reader = entry.createReader();
+}
+
+async function walkFolder(reader, limit, total) {
   while (total.found.length <= limit) {
     // A reader hands out a folder in portions and ends with an empty one.
     const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
@@ -133,16 +123,27 @@ async function walk(entry, limit, total) {
 }
 
 async function judge(file, head) {
-  if (head.startsWith("\x1f\x8b")) {
-    const unpacked = await textOf(unpack(file)).catch(() => "");
-    if (unpacked.startsWith("SIMPLE  =")) return { type: "application/octet-stream", reason: "" };
-    return refuse("This is a compressed file without a FITS image in it. Unpack it and choose the pictures.");
-  }
-  const type = SIGNATURES.find(([signature]) => signature.test(head))?.[1];
+  const packing = Object.values(PACKINGS).some((signature) => beginsWith(head, signature));
+  if (packing) return judgePacked(file, head);
+  const type = SIGNATURES.find(([signature]) => beginsWith(head, signature))?.[1];
   if (type) return { type, reason: "" };
-  const other = OTHERS.find(([signature]) => signature.test(head))?.[1];
-  if (other) return refuse(`This is ${other}, whatever its name says. Save the galaxy as JPEG or PNG: ${SUPPORTED}`);
-  return refuse(`This is not a picture, or its beginning is damaged. ${SUPPORTED}`);
+  const other = OTHERS.find(([signature]) => beginsWith(head, signature))?.[1];
+  const supported = `${SUPPORTED} files can be classified.`;
+  if (other) return refuse(`This is ${other}, whatever its name says. Save the galaxy as JPEG or PNG: ${supported}`);
+  return refuse(`This is not a picture, or its beginning is damaged. ${supported}`);
+}
+
+/** Browsers unpack gzip; what else is packed is looked into by the classifier. */
+async function judgePacked(file, head) {
+  const packed = { type: "application/octet-stream", reason: "" };
+  if (!beginsWith(head, PACKINGS[".gz"])) return packed;
+  const unpacked = await textOf(unpack(file)).catch(() => "");
+  if (unpacked.startsWith("SIMPLE  =")) return packed;
+  return refuse("This is a compressed file without a FITS image in it. Unpack it and choose the pictures.");
+}
+
+function beginsWith(head, signature) {
+  return new RegExp(`^(?:${signature})`, signature.includes("<") ? "i" : "").test(head);
 }
 
 function refuse(reason) {

@@ -7,7 +7,7 @@ import { part } from "./parts.js";
  * Listens for files.
  *
  * @param {number} limit - of files that the page takes; larger folders are not walked to their end.
- * @param {function} take - called with {found, skipped}.
+ * @param {function} take - called with {found, skipped, unreadable}.
  * @param {function} complain - called with words when the browser cannot read what was given.
  */
 export function listenForFiles(limit, take, complain) {

@@ -11,10 +11,12 @@ import { listenForFiles } from "./intake.js";
 import { listenForKeys } from "./keys.js";
 import { LargeView } from "./large.js";
 import { showLegend } from "./legend.js";
-import { part, say } from "./parts.js";
+import { part, say, shown } from "./parts.js";
 import { StoredPictures } from "./pictures.js";
 import { Summary } from "./summary.js";
 import { Work } from "./work.js";
+
+const NAMES_SHOWN = 5; // of files that were left out
 
 const filters = new Filters(() => board.refresh());
 const board = new Board(part("cards"), filters, { frame: show, card: (item) => item.file || pictures.drawWhenSeen(item) });
@@ -41,20 +43,31 @@ function tell(id, words) {
 }
 
 /** Take chosen files in, as many as there is room for. */
-function take({ found, skipped }) {
+function take({ found, skipped, unreadable }) {
   const taken = found.slice(0, config.max_files - board.items.length);
-  tell("notice", noticeFor(found.length - taken.length, skipped, found.length === 0 && skipped === 0));
+  tell("notice", noticeFor(found.length - taken.length, skipped, unreadable, found.length));
   if (!taken.length) return;
   document.body.classList.add("busy");
   work.take(taken);
 }
 
-function noticeFor(left, skipped, nothing) {
+function noticeFor(left, skipped, unreadable, found) {
   return [
     left && `${left} more were left out: this page takes ${config.max_files} files at a time. Start over to drop them.`,
-    skipped && `${skipped} ${skipped === 1 ? "file that is no picture was" : "files that are no pictures were"} left out.`,
-    nothing && "There were no files in it.",
+    skipped.length && `${counted(skipped, "file that is no picture was", "files that are no pictures were")} left out: ${named(skipped)}.`,
+    unreadable.length && `${counted(unreadable, "file or folder", "files or folders")} could not be read: ${named(unreadable)}.`,
+    !found && !skipped.length && !unreadable.length && "There were no files in it.",
   ].filter(Boolean).join(" ");
+}
+
+function counted(names, one, many) {
+  return `${names.length} ${names.length === 1 ? one : many}`;
+}
+
+/** The first few names in their order, and how many more there are. */
+function named(names) {
+  const first = names.toSorted().slice(0, NAMES_SHOWN).map(shown).join(", ");
+  return names.length > NAMES_SHOWN ? `${first} and ${names.length - NAMES_SHOWN} more` : first;
 }
 
 function clear() {

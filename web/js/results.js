@@ -62,11 +62,21 @@ async function read(item, work, signal) {
   }
 }
 
-/** The JSON at a presigned address, or null while there is none; waits while there is no way to the store. */
+/** The result at a presigned address, or null while there is none; waits while there is no way to the store. */
 export async function readResult(url, on, signal) {
   const response = await reach(url, "object store", on?.offline, signal);
   // While there is nothing, stores answer 404 or, when the signer may not list the bucket, 403.
-  return response.ok ? response.json() : null;
+  const document = response.ok ? await response.json() : null;
+  return isResult(document) ? document : null;
+}
+
+/** Whether a document is a result, of any version; somebody else's object in its place is replaced in time. */
+function isResult(document) {
+  if (!Number.isInteger(document?.schema_version)) return false;
+  if (document.schema_version !== SCHEMA_VERSION) return true;
+  const { status, image, prediction, rejection, model } = document;
+  if (!image) return false;
+  return status === "classified" ? Boolean(prediction && model) : Boolean(rejection);
 }
 
 /** A result of the version that this page reads; throws a final Failure for another. */

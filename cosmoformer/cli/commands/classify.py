@@ -13,9 +13,9 @@ from rich.console import Console
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import CosmoFormerError, InvalidRequest, PermanentError
 from cosmoformer.events import cloudevents
+from cosmoformer.images.formats import media_type
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
-from cosmoformer.storage.media_types import media_type
 from cosmoformer.storage.results import Result
 from cosmoformer.terminal import console, text
 from cosmoformer.text import printable
@@ -73,7 +73,7 @@ def _result(service: Service, file: Path) -> Result:
             type=cloudevents.IMAGE,
             source=_SOURCE,
             id=hashlib.sha256(content).hexdigest(),
-            subject=file.name,
+            subject=cloudevents.subject(file.name),
             content_type=media_type(file.name, content, default=_UNKNOWN),
             data=content,
         )

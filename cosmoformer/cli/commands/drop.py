@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from stat import S_ISREG
 from typing import Literal
 
 import click
@@ -15,13 +19,14 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.cli.images import ImageFile, find_images
 from cosmoformer.cli.watching import PARALLEL, look_up, wait_for
 from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
+from cosmoformer.images.formats import media_type
 from cosmoformer.settings import Settings
-from cosmoformer.storage.media_types import media_type
 from cosmoformer.storage.results import MAX_KEY_BYTES, Result
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.terminal import console, progress
 from cosmoformer.text import printable
 
+_NAMED = 20  # of what is left out, one by one
 _GIVE_UP_AFTER = 20  # failures of the store in a row
 
 
@@ -59,20 +64,34 @@ def command(settings: Settings, paths: tuple[str, ...], prefix: str, wait: bool)
     PATH is a file, a folder (with all image files in it, at any depth) or a quoted pattern such as 'night/**/*.png'. An
     object key is the prefix and the path below the folder, or below what stands before the pattern's first wildcard.
 
+    What else stands in a folder, by its name no image, is named and counted at the end.
+
     What the bucket already holds, by key, size and MD5, is skipped: after an interruption, say the same again.
     """
-    files = find_images(paths, prefix)
+    found = find_images(paths, prefix)
     store = Store(settings)
-    outcomes = _drop_all(store, files)
+    unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
+    outcomes = unreadable + _drop_all(store, found.files)
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("dropped", "skipped", "failed")}
     for outcome in outcomes:
         if outcome.state == "failed":
             click.secho(f"failed: {printable(str(outcome.file.path))}: {printable(outcome.reason)}", fg="red", err=True)
-    click.echo(", ".join(f"{count} {state}" for state, count in counts.items()))
+    _name_left_out(found.left_out)
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+    click.echo(f"{summary}, {len(found.left_out)} left out" if found.left_out else summary)
     if wait:
         _wait(store, [outcome.file.key for outcome in outcomes if outcome.state != "failed"])
     if counts["failed"]:
-        raise PermanentError(f"{counts['failed']} of {len(files)} files were not dropped", "Each is named above")
+        raise PermanentError(f"{counts['failed']} of {len(outcomes)} files were not dropped", "Each is named above")
+
+
+def _name_left_out(left_out: Mapping[Path, str]) -> None:
+    for path, reason in islice(left_out.items(), _NAMED):
+        click.echo(f"left out: {printable(str(path))}: {reason}", err=True)
+    if len(left_out) > _NAMED:
+        rest = Counter(path.suffix.lower() or "no suffix" for path in islice(left_out, _NAMED, None))
+        kinds = ", ".join(f"{count} with {printable(suffix)}" for suffix, count in rest.most_common(_NAMED))
+        click.echo(f"left out: {len(left_out) - _NAMED:,} more: {kinds}", err=True)
 
 
 def _drop_all(store: Store, files: list[ImageFile]) -> list[Outcome]:
@@ -122,7 +141,10 @@ def _bad_key(settings: Settings, key: str) -> str:
 def _drop(store: Store, file: ImageFile, present: ObjectInfo | None) -> Outcome:
     settings = store.settings
     try:
-        size = file.path.stat().st_size
+        facts = file.path.stat()
+        if not S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
+            return Outcome(file, "failed", "it is no file but a pipe, socket or device")
+        size = facts.st_size
         if size > settings.max_image_bytes:
             reason = f"it has {size:,} bytes; at most {settings.max_image_bytes:,} are classified (MAX_IMAGE_BYTES)"
             return Outcome(file, "failed", reason)

@@ -79,6 +79,24 @@ def test_each_file_that_fails_is_named_with_its_reason(drop: Cli, store: Store, 
     assert len(stored(store)) == 3
 
 
+def test_what_is_left_out_is_named_and_counted(drop: Cli, store: Store, folder: Path) -> None:
+    """Files that are no images by their names are no failure, but nothing is left out in silence."""
+    for number in range(25):
+        (folder / f"log-{number:02}.txt").write_bytes(b"x")
+    result = drop("drop", folder)
+    assert (result.exit_code, result.stdout) == (0, "3 dropped, 0 skipped, 0 failed, 25 left out\n")
+    assert f"left out: {folder}/log-00.txt: its name has no suffix of an image\n" in result.stderr
+    assert "left out: 5 more: 5 with .txt\n" in result.stderr
+
+
+def test_a_pipe_is_named_and_not_waited_for(drop: Cli, store: Store, folder: Path) -> None:
+    """Something in a folder that is no file fails by name; the others are dropped."""
+    os.mkfifo(folder / "pipe.jpg")
+    result = drop("drop", folder)
+    assert (result.exit_code, result.stdout) == (1, "3 dropped, 0 skipped, 1 failed\n")
+    assert f"failed: {folder}/pipe.jpg: it is no file but a pipe" in result.stderr
+
+
 def test_two_files_with_one_key_are_not_written_over_each_other(drop: Cli, store: Store, folder: Path) -> None:
     """The first is dropped, the second is named as failed."""
     (folder / "deep" / "a.jpg").write_bytes(b"another")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import click
 import pytest
 
 from cosmoformer.cli.images import find_images
-from cosmoformer.storage.media_types import media_type
+from cosmoformer.images.formats import MEDIA_TYPES
 
 
 @pytest.fixture
@@ -31,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def keys(*words: object, prefix: str = "") -> list[str]:
-    return [image.key for image in find_images([str(word) for word in words], prefix)]
+    return [image.key for image in find_images([str(word) for word in words], prefix).files]
 
 
 def test_of_a_folder_all_images_are_taken_at_any_depth(folder: Path) -> None:
@@ -91,16 +95,60 @@ def test_a_word_that_names_nothing_is_a_usage_error(folder: Path, word: str) -> 
         keys(folder, folder / word)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("a.JPEG", b"", "image/jpeg"),
-        ("a.fits.gz", b"", "image/fits"),
-        ("a", b"\x89PNG\r\n\x1a\n", "image/png"),
-        ("a.dat", b"SIMPLE  =  T", "image/fits"),
-        ("a.txt", b"hello", "application/octet-stream"),
-    ],
-)
-def test_media_type_is_told_by_name_and_then_by_content(name: str, content: bytes, expected: str) -> None:
-    """The suffix decides; where it says nothing, the first bytes do."""
-    assert media_type(name, content) == expected
+def test_what_is_left_out_is_told(folder: Path) -> None:
+    """Files that are no images by their names, hidden ones and links to folders are each told with the reason."""
+    (folder / "link").symlink_to(folder / "deep", target_is_directory=True)
+    (folder / "no-suffix").write_bytes(b"x")
+    found = find_images([str(folder)], "")
+    assert {str(path.relative_to(folder)): reason for path, reason in found.left_out.items()} == {
+        "notes.txt": "its name has no suffix of an image",
+        "no-suffix": "its name has no suffix of an image",
+        ".hidden.jpg": "hidden",
+        "deep/.git": "hidden",
+        "link": "a link to a folder",
+    }
+    assert not found.unreadable
+
+
+def test_of_a_pattern_what_is_no_image_is_told(folder: Path) -> None:
+    """What matches a pattern and is no image by its name is told, too."""
+    assert list(find_images([str(folder / "*")], "").left_out) == [folder / "deep" / ".git", folder / "notes.txt"]
+
+
+def test_telescopes_files_are_taken(tmp_path: Path) -> None:
+    """Every suffix of the one list is taken, in either case."""
+    names = [f"a{suffix}" for suffix in MEDIA_TYPES] + ["B.FITS.FZ", "C.Fits.Bz2"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    assert set(keys(tmp_path)) == set(names)
+
+
+@pytest.fixture
+def closed() -> Iterator[Path]:
+    """A folder of one image, and of a folder that nobody may look into."""
+    root = Path(mkdtemp())  # pytest's own folders are closed to the user that root becomes
+    (root / "open").mkdir()
+    (root / "shut").mkdir()
+    for name in ("open/a.jpg", "shut/b.jpg"):
+        (root / name).write_bytes(b"x")
+    root.chmod(0o755)
+    (root / "shut").chmod(0)
+    was_root = os.geteuid() == 0
+    if was_root:  # who may read everything
+        os.seteuid(65534)
+    yield root
+    if was_root:
+        os.seteuid(0)
+    (root / "shut").chmod(0o755)
+    rmtree(root)
+
+
+def test_a_folder_that_cannot_be_read_ends_nothing(closed: Path) -> None:
+    """The images beside it are found, and it is named with the reason, be it below a word or on the way to one."""
+    found = find_images([str(closed), str(closed / "shut" / "b.jpg"), str(closed / "shut" / "*.jpg")], "")
+    assert [image.key for image in found.files] == ["open/a.jpg"]
+    assert found.unreadable == {
+        closed / "shut": "Permission denied",
+        closed / "shut" / "b.jpg": "Permission denied",
+        closed / "shut" / "*.jpg": "Permission denied",
+    }

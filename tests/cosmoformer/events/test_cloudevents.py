@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cosmoformer.errors import InvalidEvent, UnsupportedEvent
 from cosmoformer.events import cloudevents
+from cosmoformer.events.attributes import REQUIRED
 from cosmoformer.events.cloudevents import Event
 from tests.contracts import contract
 
@@ -54,7 +55,7 @@ def test_http_binding_conformance() -> None:
 
 def test_json_format_conformance() -> None:
     """Every valid event of the JSON format's conformance files is read, with null meaning not set."""
-    text = contract("cloudevents-conformance-format/format/json/valid-cloudevents.json").read_text("utf-8-sig")
+    text = contract("cloudevents-conformance-format/format/json/valid-events.json").read_text("utf-8-sig")
     for test in json.loads(text)["tests"]:
         sent = test["event"]
         event = cloudevents.parse(STRUCTURED, json.dumps(sent).encode())
@@ -74,7 +75,7 @@ def test_batches_of_the_conformance_files_are_unsupported() -> None:
             )
 
 
-@pytest.mark.parametrize("name", cloudevents.REQUIRED)
+@pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("value", [None, ""])
 def test_missing_attribute_is_named(name: str, value: str | None) -> None:
     """A required attribute that is missing or empty is named, in both modes, and never made up."""
@@ -90,11 +91,10 @@ def test_missing_attribute_is_named(name: str, value: str | None) -> None:
     ("members", "message"),
     [
         ({"specversion": "0.3"}, "'specversion': must be 1.0"),
-        ({"specversion": 1.0}, "'specversion': must be 1.0"),
+        ({"specversion": 1.0}, "'specversion': must be a string"),
         ({"id": 5}, "'id': must be a string"),
         ({"time": "yesterday"}, "'time': must be an RFC 3339"),
         ({"time": "2026-11-20T00:00:00"}, "'time': .* with a zone"),
-        ({"time": "2026-11-20T00:00:00+01:00:30"}, "malformed"),
         ({"time": 7}, "'time'"),
         ({"subject": ""}, "'subject'"),
         ({"subject": {"a": 1}}, "'subject': must be a string, got a JSON dict"),
@@ -102,7 +102,19 @@ def test_missing_attribute_is_named(name: str, value: str | None) -> None:
         ({"data": 1, "data_base64": "YQ=="}, "must not stand beside"),
         ({"data_base64": "a*b"}, "must be base64"),
         ({"data_base64": 5}, "must be base64"),
-        ({"subject": "\ud800"}, "malformed"),
+        ({"subject": "\ud800"}, "'subject': must not contain control"),
+        ({"subject": "\ufffe"}, "'subject': must not contain control"),
+        ({"id": "a\U0010ffff"}, "'id': must not contain control"),
+        ({"source": "no spaces"}, "'source': must be a URI-reference"),
+        ({"source": "/50%"}, "'source': must be a URI-reference"),
+        ({"source": "no scheme:x"}, "'source': must be a URI-reference"),
+        ({"dataschema": "/relative"}, "'dataschema': must be an absolute URI"),
+        ({"datacontenttype": "image"}, "'datacontenttype': must be a media type"),
+        ({"datacontenttype": "image/png; x"}, "'datacontenttype': must be a media type"),
+        ({"datacontenttype": True}, "'datacontenttype': must be a string"),
+        ({"extension": 2**31}, "'extension': integers have at most 32 bits"),
+        ({"extension": 1.5}, "'extension': must be a string, got a JSON float"),
+        ({"data": "\ud800", "datacontenttype": "text/plain"}, "half a surrogate pair"),
     ],
 )
 def test_malformed_attribute_is_named(members: dict[str, Any], message: str) -> None:
@@ -111,7 +123,68 @@ def test_malformed_attribute_is_named(members: dict[str, Any], message: str) -> 
         _structured(**members)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"\xff", b"[" * 100_000])
+BINARY_MALFORMED: list[tuple[dict[str, str], str]] = [
+    ({"ce-time": "2026-W47-5T00:00:00Z"}, "'time': must be an RFC 3339"),
+    ({"ce-time": "2026-11-20T00:00Z"}, "'time': must be an RFC 3339"),
+    ({"ce-time": "2026-11-20 00:00:00Z"}, "'time': must be an RFC 3339"),
+    ({"ce-time": "2026-11-20T00:00:00+0100"}, "'time': must be an RFC 3339"),
+    ({"ce-time": "2026-11-20T24:00:00Z"}, "'time': must be an RFC 3339"),
+    ({"ce-time": "2026-11-20T12:00:60Z"}, "'time': must be an RFC 3339"),
+    ({"ce-time": ""}, "'time': must be an RFC 3339"),
+    ({"ce-subject": ""}, "'subject': must not be empty"),
+    ({"ce-source": "a%20b"}, "'source': must be a URI-reference"),
+    ({"ce-dataschema": "#x"}, "'dataschema': must be an absolute URI"),
+    ({"ce-bad_name": "x"}, "'bad_name': names consist of"),
+    ({"ce-data": "x"}, "'data'"),
+    ({"ce-datacontenttype": "image/png"}, "'datacontenttype': is the header Content-Type"),
+    ({"Content-Type": "png"}, "'datacontenttype': must be a media type"),
+    ({"Content-Type": "image/png, image/png"}, "'datacontenttype': must be a media type"),
+    ({"ce-id": "a%0Ab"}, "'id': must not contain control"),
+]
+
+
+@pytest.mark.parametrize(("headers", "message"), BINARY_MALFORMED)
+def test_malformed_header_is_named(headers: dict[str, str], message: str) -> None:
+    """The same holds for attributes in headers."""
+    with pytest.raises(InvalidEvent, match=message):
+        cloudevents.parse(HEADERS | headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("time", "kept"),
+    [
+        ("2026-11-20t01:02:03z", "2026-11-20T01:02:03Z"),
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:60Z"),
+        ("1990-12-31T15:59:60-08:00", "1990-12-31T15:59:60-08:00"),
+        ("1937-01-01T12:00:27.87+00:20", "1937-01-01T12:00:27.87+00:20"),
+        ("2026-11-20T01:02:03.123456789Z", "2026-11-20T01:02:03.123456789Z"),
+    ],
+)
+def test_every_rfc_3339_time_is_one(time: str, kept: str) -> None:
+    """Lower-case letters, leap seconds, any offset and any fraction are read and sent on, in both modes."""
+    for event in (_structured(time=time), cloudevents.parse(HEADERS | {"ce-time": time}, b"")):
+        assert event.attributes["time"] == kept
+        for encoded in (cloudevents.to_binary(event), cloudevents.to_structured(event)):
+            assert cloudevents.parse(*encoded) == event
+
+
+@pytest.mark.parametrize(
+    "content_type", ["image/png", "text/plain; charset=utf-8", 'a/b;c="d; e"', "application/x.y+z;"]
+)
+def test_media_types_are_kept(content_type: str) -> None:
+    """A media type may have a suffix and parameters, quoted too."""
+    assert cloudevents.parse(HEADERS | {"Content-Type": content_type}, b"").content_type == content_type
+    assert _structured(datacontenttype=content_type).content_type == content_type
+
+
+@pytest.mark.parametrize("form", ["xml", "avro", "protobuf"])
+def test_other_formats_are_unsupported(form: str) -> None:
+    """An event in another format than JSON is refused as such."""
+    with pytest.raises(UnsupportedEvent, match=form):
+        cloudevents.parse({"content-type": f"application/cloudevents+{form}"}, b"<event/>")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"\xff", b"[" * 100_000, b'{"data": NaN}'])
 def test_structured_event_must_be_a_json_object(body: bytes) -> None:
     """A structured event that is no JSON object is refused."""
     with pytest.raises(InvalidEvent, match="must be a JSON object"):
@@ -189,14 +262,16 @@ def test_structured_mode_takes_data_that_only_claims_to_be_json(data: bytes) -> 
     assert cloudevents.parse(*cloudevents.to_structured(event)).data == data
 
 
+# Neither control characters nor noncharacters; the latter are among what is unassigned.
+_texts = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cn")), min_size=1)
 _attributes = st.fixed_dictionaries(
-    {
-        name: st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1)
-        for name in ("id", "source", "type")
-    },
+    {"id": _texts, "type": _texts, "source": st.sampled_from(["/s", "urn:a:b", "//h/p?q#f", "a.b%20c", "ceph:s3.z.b"])},
     optional={
-        "subject": st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1),
+        "subject": _texts,
         "traceid": st.text("az09 %ü🌎", min_size=1),
+        "time": st.sampled_from(
+            ["2026-11-20T00:00:00Z", "2016-12-31T23:59:60Z", "1985-04-12T23:20:50.123456789-07:30"]
+        ),
     },
 )
 

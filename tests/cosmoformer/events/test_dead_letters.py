@@ -74,6 +74,22 @@ def test_letters_about_one_image_share_a_folder(letters: DeadLetters) -> None:
     assert set(letters.latest_by_subject()) == {subject_digest("m51 ü.jpg"), subject_digest("3")}
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"no JSON", b"[]", b'{"schema_version": 1}', b'{"event": {"id": "1"}}', b'{"event": 3}']
+)
+def test_a_foreign_object_is_no_letter(
+    letters: DeadLetters, store: Store, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What stands among the letters and is none is left out and named; the letters around it are shown and replayed."""
+    kept = {letters.keep(_event("1")), letters.keep(_event("2"))}
+    foreign = f"{store.settings.dead_letters_prefix}5/odd.json"
+    store.write(store.settings.results_bucket, foreign, content, "application/json")
+    assert {letter.key for letter in letters.page()[0]} == kept
+    assert repr(foreign) in caplog.text
+    outcome = letters.replay(lambda _: None)
+    assert (outcome.replayed, outcome.missing) == (2, 1)
+
+
 def test_pages_go_through_all_letters(letters: DeadLetters) -> None:
     """Page after page gives every letter once."""
     keys = {letters.keep(_event(str(number), subject=None)) for number in range(5)}

@@ -135,6 +135,16 @@ def test_exif_rotation_is_applied(galaxy: Image.Image) -> None:
     assert "exif_rotated" in picture.conversions
 
 
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\xff" * 40, b"no TIFF", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\0\x09ab"]
+)
+def test_garbage_in_the_place_of_exif_does_no_harm(galaxy: Image.Image, format: str, garbage: bytes) -> None:
+    """A sound picture whose EXIF block is garbage is classified as it is stored."""
+    content = encoded(galaxy, format, exif=b"Exif\0\0" + garbage)
+    assert np.array_equal(pixels_of(content), pixels_of(encoded(galaxy, format)))
+
+
 @pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
 @pytest.mark.parametrize(("orientation", "turn"), [(3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90)])
 def test_tiff_rotation_is_applied_and_noted(

@@ -12,7 +12,6 @@ import urllib3
 from cosmoformer import settings
 from cosmoformer.errors import ObjectGone, StoreUnavailable
 from cosmoformer.local.process import free_port
-from cosmoformer.storage.results import ResultsBucket
 from cosmoformer.storage.store import Store, connect
 
 #: In the order of their UTF-8 bytes.
@@ -173,18 +172,3 @@ def test_refusals_of_the_store_say_how_to_mend_them(store: Store, override: dict
 def test_secret_is_not_shown(store: Store) -> None:
     """Neither the settings nor a client shows the secret key when printed."""
     assert store.settings.aws_secret_access_key not in repr(store.settings) + repr(connect(store.settings))
-
-
-def test_all_results_are_read_in_key_order(store: Store) -> None:
-    """Every result under a prefix is read, in the order of keys."""
-    for number in (2, 0, 1):
-        store.write_json(
-            store.settings.results_bucket,
-            f"results/m{number}.json",
-            {"schema_version": 1, "number": number},
-            replacing=None,
-        )
-    store.write_json(
-        store.settings.results_bucket, "results/other.json", {"schema_version": 1, "number": 9}, replacing=None
-    )
-    assert [result["number"] for result in ResultsBucket(store).all("m")] == [0, 1, 2]

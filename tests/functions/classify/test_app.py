@@ -266,6 +266,50 @@ def test_a_missing_attribute_is_named(client: FlaskClient, deployment: Deploymen
     assert f"'{attribute}'" in problem(client.post("/", data=body, headers=headers), 400)
 
 
+@pytest.mark.parametrize("encode", [cloudevents.to_binary, cloudevents.to_structured])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("time", "2026-11-20"),
+        ("source", "not a URI"),
+        ("datacontenttype", "json"),
+        ("dataschema", "x"),
+        ("id", "a\ufffe"),
+    ],
+)
+def test_whether_it_is_an_event_comes_before_whether_it_is_ours(
+    client: FlaskClient, deployment: Deployment, encode: Callable[[Event], Any], name: str, value: str
+) -> None:
+    """A malformed attribute is named, also where the event would be refused for its bucket, type or size."""
+    foreign = created(deployment, "x.jpg", bucket="other")
+    unknown = cloudevents.new(type="org.other", source="/s", id="1", data={})
+    large = Event(
+        {**unknown.attributes, "datacontenttype": "image/png"}, bytes(deployment.settings.max_image_bytes * 3)
+    )
+    for event in (foreign, unknown, *([large] if encode is cloudevents.to_binary else [])):
+        malformed = Event({**event.attributes, name: value}, event.data)
+        assert f"'{name}'" in problem(send(client, malformed, encode), 400)
+
+
+@pytest.mark.parametrize("key", ["a b+c.jpg", "a b c.jpg"])
+def test_the_store_tells_which_of_two_keys_is_meant(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes, key: str
+) -> None:
+    """Where nobody knows whether a store encodes its keys, the one that the store has is judged."""
+    drop(deployment, key, galaxy)
+    bucket = deployment.settings.images_bucket
+    event = ObjectCreated(bucket, "a b+c.jpg", "ObjectCreated:Put", "rustfs:s3", "", None, "e1", "a b c.jpg").event()
+    assert reply(send(client, event))["image"]["key"] == key
+    gone = ObjectCreated(bucket, "x+y", "ObjectCreated:Put", "rustfs:s3", "", None, "e1", "x y").event()
+    assert "'x y'" in problem(send(client, gone), 410)
+
+
+def test_the_reply_about_any_key_is_an_event(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """A key with characters that no attribute may have is in the reply's data, and its subject is left out."""
+    drop(deployment, "odd\ufffe.jpg", galaxy)
+    assert reply(send(client, created(deployment, "odd\ufffe.jpg")))["image"]["key"] == "odd\ufffe.jpg"
+
+
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "word"),
     [
@@ -384,13 +428,14 @@ def test_a_notification_of_several_objects_is_judged_whole(
     assert recorded(deployment, "there.jpg")["status"] == "classified"
 
 
+@pytest.mark.parametrize("content", [b"not JSON", b"", b'{"schema_version": 1}', b'{"schema_version": 1, "image": 3}'])
 def test_something_else_in_a_results_place_is_replaced(
-    client: FlaskClient, deployment: Deployment, galaxy: bytes
+    client: FlaskClient, deployment: Deployment, galaxy: bytes, content: bytes
 ) -> None:
     """An object that is no result, where a result belongs, gives way to one."""
     drop(deployment, "odd.jpg", galaxy)
     key = result_key(deployment.settings, "odd.jpg")
-    deployment.store.write(deployment.settings.results_bucket, key, b"not JSON", "text/plain")
+    deployment.store.write(deployment.settings.results_bucket, key, content, "text/plain")
     assert reply(send(client, created(deployment, "odd.jpg"))) == recorded(deployment, "odd.jpg")
 
 

@@ -16,6 +16,7 @@ import urllib3
 from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
+from cosmoformer.events.attributes import REQUIRED
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
@@ -71,10 +72,7 @@ def requests(deployment: Deployment) -> dict[str, Request]:
     binary, data = cloudevents.to_binary(good)
     picture = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=IMAGE, content_type="image/jpeg")
     broken = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=b"no picture", content_type="image/jpeg")
-    found = {
-        f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data)
-        for name in cloudevents.REQUIRED
-    }
+    found = {f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data) for name in REQUIRED}
     return found | {
         "binary": (binary, data),
         "structured": cloudevents.to_structured(good),

@@ -132,6 +132,20 @@ def test_somebody_elses_object_holds_no_judgements(settings: Settings, document:
     later.stop()
 
 
+def test_what_another_release_saw_in_a_file_is_not_remembered(settings: Settings) -> None:
+    """A judgement by a release that decoded files in another way is none of this one's."""
+    first = process(settings)
+    first.keep(MODEL, IMAGE, JUDGEMENT, shared=True)
+    first.stop()
+    store = Store(settings)
+    document, etag = store.read_json(settings.results_bucket, settings.judgements_key) or (None, "")
+    older = [entry | {"decoding": entry["decoding"] - 1} for entry in document]
+    assert store.write_json(settings.results_bucket, settings.judgements_key, older, replacing=etag)
+    later = process(settings)
+    assert later.find(MODEL, IMAGE, shared=True) is None
+    later.stop()
+
+
 def test_a_store_that_is_away_costs_a_prediction_and_nothing_else(settings: Settings) -> None:
     """Looking up finds nothing, keeping remembers; neither raises, nor does the end."""
     away = Settings(**(vars(settings) | {"s3_endpoint_url": "http://127.0.0.1:9", "s3_public_endpoint_url": ""}))

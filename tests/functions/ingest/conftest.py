@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
+from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import result_key
+from cosmoformer.storage.results import ImageFacts, Origin, classified, rejected, result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from tests.conftest import ObjectStore
@@ -72,12 +74,13 @@ def put_image(store: Store, key: str, content: bytes = b"an image") -> str:
 
 
 def put_result(store: Store, key: str, etag: str, status: str = "classified", version: int | None = 1) -> None:
-    """Put the parts of a result that a sweep looks at."""
-    result = {
-        "schema_version": 1,
-        "status": status,
-        "image": {"key": key, "etag": etag},
-        "model": version and {"version": version},
-    }
+    """Put the result of an image, whatever stands there; a rejected one has no model."""
+    image = ImageFacts(store.settings.images_bucket, key, etag, 8, None)
+    origin = Origin("1", "/test", None, datetime.now(UTC))
+    if status == "rejected":
+        result = rejected(image, "damaged", "Cut off.", None, origin)
+    else:
+        model = ModelVersion("m", version or 1, "", "mlflow-artifacts:/m", "1" * 64)
+        result = classified(image, {"spiral": 0.9, "edge_on": 0.1}, "clean5", model, origin, 0.7)
     where = result_key(store.settings, key)
     store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")

@@ -176,7 +176,7 @@ def _answer_once_a_connection(server: socket.socket, connections: int) -> None:
         (b"{", 400, "expected JSON"),
         (b"[" * 100_000, 400, "expected JSON"),
         (b"[]", 400, "expected a bucket notification"),
-        (b'{"Records": [{"eventSource": "gcs"}]}', 400, "must be one of"),
+        (b'{"Records": [{"eventSource": "gcs"}]}', 400, "must end in ':s3'"),
         (b" " * (4 * 2**20 + 1), 413, "exceeds"),
     ],
 )

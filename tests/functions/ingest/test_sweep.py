@@ -104,6 +104,18 @@ def test_deep_sweep_compares_etags(client: FlaskClient, store: Store, broker: Su
     assert _announced(broker) == ["a"]
 
 
+@pytest.mark.parametrize("content", [b'{"schema_version": 1}', b"", b"no JSON"])
+def test_deep_sweep_replaces_what_is_no_result(
+    client: FlaskClient, store: Store, broker: Subscriber, content: bytes
+) -> None:
+    """A foreign or broken object in a result's place counts as none: its image is announced again."""
+    for key in ("a", "b"):
+        put_result(store, key, put_image(store, key))
+    store.write(store.settings.results_bucket, "results/a.json", content, "application/json")
+    assert _sweep(client, deep=True) == {"images": 2, "with_result": 1, "announced": 1}
+    assert _announced(broker) == ["a"]
+
+
 def test_key_too_long_for_its_result(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """Images whose result keys had to be cut are announced without and left alone with a result, and hide no others."""
     long = "k" * 1018

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cosmoformer.storage.media_types import MEDIA_TYPES
+from cosmoformer.images.formats import has_image_suffix
 from training.data.catalogue import SPLITS, catalogue
 from training.tasks import Task
 
@@ -51,6 +51,5 @@ def _images(folder: Path) -> list[tuple[Path, str]]:
     return [
         (path, label)
         for path, label in files
-        if path.name.lower().endswith(tuple(MEDIA_TYPES))
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if has_image_suffix(path.name) and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]

@@ -1,0 +1,73 @@
+"""What makes a JSON document a result: the members that whoever reads results relies on.
+
+``cosmoformer/schemas/result-v1.json`` says all that a result has when it is written. This is less on purpose: results of other
+releases, with members more or fewer, are results too. What lacks one of these is somebody else's object, or a broken one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SCHEMA_VERSION = 1
+_NUMBER = (int, float)
+_NONE = type(None)
+
+#: Members by the kinds that their values may have.
+_Members = Mapping[str, tuple[type, ...]]
+_RESULT: _Members = {
+    "schema_version": (int,),
+    "status": (str,),
+    "image": (dict,),
+    "prediction": (dict, _NONE),
+    "rejection": (dict, _NONE),
+    "model": (dict, _NONE),
+    "event": (dict,),
+    "finished": (str,),
+    "seconds": _NUMBER,
+}
+_IMAGE: _Members = {"key": (str, _NONE), "etag": (str, _NONE), "sha256": (str, _NONE), "conversions": (list,)}
+_CLASSIFICATION: _Members = {
+    "task": (str,),
+    "class": (str,),
+    "confidence": _NUMBER,
+    "unsure": (bool,),
+    "probabilities": (dict,),
+}
+_ESTIMATE: _Members = {"task": (str,), "values": (dict,)}
+_REJECTION: _Members = {"code": (str,), "reason": (str,)}
+_MODEL: _Members = {"name": (str,), "version": (int,), "sha256": (str,)}
+
+
+def is_result(document: Any) -> bool:
+    """Whether a document is a result of this schema version."""
+    if not _has(document, _RESULT) or document["schema_version"] != SCHEMA_VERSION:
+        return False
+    image, model, prediction, rejection = (document[name] for name in ("image", "model", "prediction", "rejection"))
+    if not _has(image, _IMAGE) or not all(isinstance(entry, str) for entry in image["conversions"]):
+        return False
+    if not (model is None or _has(model, _MODEL)):
+        return False
+    if document["status"] == "classified":
+        return model is not None and rejection is None and _is_prediction(prediction)
+    return document["status"] == "rejected" and prediction is None and _has(rejection, _REJECTION)
+
+
+def _is_prediction(prediction: Any) -> bool:
+    if _has(prediction, _ESTIMATE):
+        return _are_numbers(prediction["values"])
+    return _has(prediction, _CLASSIFICATION) and _are_numbers(prediction["probabilities"])
+
+
+def _are_numbers(values: Mapping[str, Any]) -> bool:
+    return all(_is(value, _NUMBER) for value in values.values())
+
+
+def _has(document: Any, members: _Members) -> bool:
+    return isinstance(document, dict) and all(
+        name in document and _is(document[name], kinds) for name, kinds in members.items()
+    )
+
+
+def _is(value: Any, kinds: tuple[type, ...]) -> bool:
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))

@@ -1,0 +1,87 @@
+// The image formats of the classifier. Written by tools/write_formats.py from cosmoformer/images/formats.py: change them there.
+
+export const HEAD_BYTES = 512;
+export const SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, BMP, JPEG 2000, PPM and FITS";
+/** Ends of file names, in lower case. */
+export const SUFFIXES = [
+  ".jpg",
+  ".jpeg",
+  ".jpe",
+  ".jfif",
+  ".png",
+  ".webp",
+  ".tif",
+  ".tiff",
+  ".gif",
+  ".bmp",
+  ".dib",
+  ".jp2",
+  ".j2k",
+  ".j2c",
+  ".jpc",
+  ".jpf",
+  ".jpx",
+  ".ppm",
+  ".pgm",
+  ".pbm",
+  ".pnm",
+  ".fits",
+  ".fit",
+  ".fts",
+  ".fz",
+  ".fits.gz",
+  ".fits.bz2",
+  ".fit.gz",
+  ".fit.bz2",
+  ".fts.gz",
+  ".fts.bz2"
+];
+/** First bytes, one character a byte, and media types. */
+export const SIGNATURES = [
+  ["\\xff\\xd8\\xff", "image/jpeg"],
+  ["\\x89PNG\\r\\n\\x1a\\n", "image/png"],
+  ["RIFF[^]{4}WEBP", "image/webp"],
+  ["(?:II[\\x2a\\x2b]\\x00|MM\\x00[\\x2a\\x2b])", "image/tiff"],
+  ["GIF8[79]a", "image/gif"],
+  ["BM", "image/bmp"],
+  ["(?:\\x00\\x00\\x00\\x0cjP {2}\\r\\n\\x87\\n|\\xff\\x4f\\xff\\x51)", "image/jp2"],
+  ["P[1-6f][\\s#]", "image/x-portable-anymap"],
+  ["SIMPLE {2}=", "image/fits"],
+];
+/** First bytes of FITS files that are packed as a whole, by suffix. */
+export const PACKINGS = {".gz": "\\x1f\\x8b", ".bz2": "BZh[1-9]1AY&SY"};
+/** First bytes of what is no picture here, and its name. */
+export const OTHERS = [
+  ["[^]{4}ftyp(?:hei|hev|mif1|msf1)", "a HEIC picture"],
+  ["[^]{4}ftypavi", "an AVIF picture"],
+  ["[^]{4}ftypcrx", "a camera's raw file"],
+  ["[^]{4}ftyp", "a video"],
+  ["(?:\\x00\\x00\\x00\\x0cJXL \\r\\n\\x87\\n|\\xff\\x0a)", "a JPEG XL picture"],
+  ["II\\xbc\\x01", "a JPEG XR picture"],
+  ["\\x00\\x00[\\x01\\x02]\\x00[\\x01-\\xff]\\x00", "an icon (ICO)"],
+  ["[^](?:\\x00[\\x02\\x03\\x0a\\x0b]\\x00{5}|\\x01[\\x01\\x09][^]{4}[\\x0f\\x10\\x18\\x20])[^]{8}[\\x08\\x0f\\x10\\x18\\x20]", "a TGA picture"],
+  ["(?:\\xc5\\xd0\\xd3\\xc6|%!PS)", "an EPS or PostScript file"],
+  ["%PDF", "a PDF document"],
+  ["8BP[SB]", "a Photoshop document"],
+  ["(?:FUJIFILMCCD-RAW|IIR[OS]|IIU\\x00|MMOR|FOVb)", "a camera's raw file"],
+  ["LUCAM-RECORDER", "a SER video"],
+  ["RIFF[^]{4}AVI ", "a video"],
+  ["\\x1a\\x45\\xdf\\xa3", "a video"],
+  ["XISF0100", "an XISF picture of PixInsight"],
+  ["v/1\\x01", "an OpenEXR picture"],
+  ["#\\?RADIANCE", "a Radiance HDR picture"],
+  ["DDS ", "a DDS texture"],
+  ["qoif", "a QOI picture"],
+  ["\\x89HDF\\r\\n\\x1a\\n", "an HDF5 file"],
+  ["CDF[\\x01\\x02\\x05]", "a NetCDF file"],
+  ["\\x93NUMPY", "a NumPy array"],
+  ["#ASDF", "an ASDF file"],
+  ["PK\\x03\\x04", "a zip archive or an office document"],
+  ["(?:Rar!|7z\\xbc\\xaf\\x27\\x1c|[^]{257}ustar)", "an archive"],
+  ["(?:\\xfd7zXZ\\x00|\\x28\\xb5\\x2f\\xfd|\\x1f[\\x9d\\xa0])", "a packed file; of these only gzip and bzip2 are unpacked"],
+  ["(?:\\xef\\xbb\\xbf)?(?:<\\?xml[^>]*>|<!--(?:(?!-->)[^])*-->|<!doctype svg[^>]*>|\\s)*<svg", "an SVG drawing"],
+  ["(?:\\xff\\xfe<\\x00|\\xfe\\xff\\x00<)", "an XML document or SVG drawing"],
+  ["(?:\\xef\\xbb\\xbf)?\\s*<(?:\\?xml|!--)", "an XML document"],
+  ["(?:\\xef\\xbb\\xbf)?\\s*<(?:!doctype|html|head|body)", "a web page"],
+  ["(?:\\xef\\xbb\\xbf)?\\s*[{\\[]\\s*[\\\"{}\\[\\]0-9]", "JSON text"],
+];
