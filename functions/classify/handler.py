@@ -34,7 +34,7 @@ from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated, read_event
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
+from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
@@ -136,7 +136,7 @@ class Handler:
             with _timed("fetch"):
                 info, content = self._store.read_image(created.key)
             standing = self._results.standing(created.key)
-            if standing.result and same_judgement(standing.result, info.etag, served.version):
+            if standing.result and self._results.is_last_word(standing.result, info.etag, served.version.identity):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
                 return _reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
@@ -210,6 +210,8 @@ def _reply(result: Result) -> Event:
         image["key"],
         image["etag"],
         image["sha256"],
+        model.get("name"),
+        model.get("version"),
         model.get("sha256"),
         result["event"]["id"],
     ]

@@ -47,8 +47,8 @@ class SweepOptions:
         prefix: only images whose key starts with this; starts with ``IMAGES_PREFIX`` itself.
         min_age_s: images younger than this are left to their notifications.
         deep: also reads every result, and announces images whose eTag differs from the one in it.
-        again: announces images with a result too: those ``rejected``, those judged by another version than the alias names
-            now (``stale``), or ``all``.
+        again: announces images with a result too: those ``rejected``, those judged by another model than the alias names
+            now (``stale``: its name, version or digest differs), or ``all``.
         dry_run: announces nothing, only counts.
         periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`.
     """
@@ -186,7 +186,7 @@ class _Judge:
         self._results = results.ResultsBucket(store)
         self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
         self._dead_letters = DeadLetters(store).latest_by_subject()
-        self._champion = registry.resolve(settings.model_alias).version if options.again == "stale" else None
+        self._champion = registry.resolve(settings.model_alias).identity if options.again == "stale" else None
 
     def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> Outcome | None:
         """What the two listings tell; None when the result has to be read."""
@@ -207,7 +207,7 @@ class _Judge:
             return True
         if self._options.again == "rejected":
             return bool(result["status"] == "rejected")
-        return bool(self._champion and result["model"] and result["model"]["version"] != self._champion)
+        return bool(self._champion and result["model"] and results.judged_by(result) != self._champion)
 
     def is_dead_lettered(self, image: ObjectInfo) -> bool:
         """Whether the delivery of this very image was given up: a newer one under the same key gets its own chance."""

@@ -22,7 +22,7 @@ from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.storage.results import ResultsBucket, result_key, schema
 from functions.classify.app import build_app
-from functions.classify.handler import Handler
+from functions.classify.handler import Handler, _reply
 from functions.classify.serving import ModelServing
 from tests.functions.classify.conftest import BUNDLED, Deployment, altered
 
@@ -39,7 +39,7 @@ def serving(deployment: Deployment, model: bytes) -> ModelServing:
 
 @pytest.fixture
 def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
     handler = Handler(deployment.settings, deployment.store, results, serving)
     gate = deployment.gate()
     gate.refresh()
@@ -195,7 +195,7 @@ def test_the_version_the_alias_names_has_the_last_word(
     drop(deployment, "versions.jpg", galaxy)
     first = reply(send(client, created(deployment, "versions.jpg")))
     second_version = deployment.register(altered(model, note="2"), alias="champion").version
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
     behind = reply(send(client, created(deployment, "versions.jpg", id="e2")))
     assert behind == first  # this process has not followed yet; its word on the image stands already
     serving.refresh()
@@ -216,6 +216,51 @@ def test_without_a_registry_the_higher_version_stands(
     results = ResultsBucket(deployment.store)
     assert results.write(two) == two
     assert results.write(one) == two
+
+
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("judge", [{"name": "another"}, {"name": "another", "version": 9}, {"sha256": "f" * 64}])
+def test_another_models_result_is_replaced(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes, judge: dict[str, Any], away: bool
+) -> None:
+    """A result under another name, or by the same number of a registry made anew, gives way to the model that serves now."""
+    drop(deployment, "judged.jpg", galaxy)
+    own = reply(send(client, created(deployment, "judged.jpg")))
+    key = result_key(deployment.settings, "judged.jpg")
+    foreign = own | {"model": own["model"] | judge}
+    deployment.store.write(deployment.settings.results_bucket, key, json.dumps(foreign).encode(), "application/json")
+    if away:
+        assert ResultsBucket(deployment.store).write(own) == own
+        return
+    answer = send(client, created(deployment, "judged.jpg", id="e2"))
+    assert recorded(deployment, "judged.jpg")["model"] == reply(answer)["model"] == own["model"]
+
+
+def test_a_process_left_behind_judges_nothing_to_throw_it_away(
+    client: FlaskClient, deployment: Deployment, model: bytes, galaxy: bytes
+) -> None:
+    """Where the champion's result stands, a process that still serves another version replies with it, without predicting."""
+    unseen = galaxy + uuid4().bytes
+    drop(deployment, "behind.jpg", unseen)
+    champion = deployment.register(altered(model, note="2"), alias="champion")
+    served = deployment.serving()
+    served.refresh()
+    ahead = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), served)
+    stands = ahead.handle(created(deployment, "behind.jpg"))
+    before = predictions()
+    answer = reply(send(client, created(deployment, "behind.jpg", id="e2")))
+    assert stands and answer == stands.json()
+    assert (answer["model"]["version"], predictions()) == (champion.version, before)
+
+
+def test_events_of_two_models_are_told_apart(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """The same artifact under another name is another model: the event about its result is not taken for a repeated one."""
+    drop(deployment, "named.jpg", galaxy)
+    first = send(client, created(deployment, "named.jpg"))
+    again = reply(first) | {"model": reply(first)["model"] | {"name": "another"}}
+    key = result_key(deployment.settings, "named.jpg")
+    deployment.store.write(deployment.settings.results_bucket, key, json.dumps(again).encode(), "application/json")
+    assert _reply(again).attributes["id"] != first.headers["ce-id"]
 
 
 @pytest.mark.parametrize(

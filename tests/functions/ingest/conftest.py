@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
+from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
@@ -20,6 +21,7 @@ from tests.cosmoformer.local.subscriber import Subscriber
 
 ORIGIN = "https://galaxies.example.org"
 SECRET = "signed with this"
+JUDGE = ModelIdentity("cosmoformer", 1, "0" * 64)
 
 
 @pytest.fixture
@@ -71,13 +73,19 @@ def put_image(store: Store, key: str, content: bytes = b"an image") -> str:
     return store.head_image(key).etag
 
 
-def put_result(store: Store, key: str, etag: str, status: str = "classified", version: int | None = 1) -> None:
+def put_result(
+    store: Store,
+    key: str,
+    etag: str,
+    status: str = "classified",
+    model: ModelIdentity | None = JUDGE,
+) -> None:
     """Put the parts of a result that a sweep looks at."""
     result = {
         "schema_version": 1,
         "status": status,
         "image": {"key": key, "etag": etag},
-        "model": version and {"version": version},
+        "model": model and model._asdict(),
     }
     where = result_key(store.settings, key)
     store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")

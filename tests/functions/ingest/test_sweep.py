@@ -118,7 +118,7 @@ def test_key_too_long_for_its_result(client: FlaskClient, store: Store, broker: 
 def test_rejected_images_again(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """Images that were rejected are announced again on request."""
     put_result(store, "good", put_image(store, "good"))
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", version=None)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
     assert _sweep(client) == {"images": 2, "with_result": 2}
     assert _sweep(client, again="rejected") == {"images": 2, "with_result": 1, "announced": 1}
     assert _announced(broker) == ["bad"]
@@ -133,17 +133,23 @@ def test_all_images_again(client: FlaskClient, store: Store) -> None:
 
 @pytest.mark.slow
 def test_stale_images_again(settings: Settings, store: Store, broker: Subscriber, mlflow_server: MlflowServer) -> None:
-    """On request, images are announced that another version judged than the alias names now."""
+    """On request, images are announced that another model judged than the alias names: of another name, number or digest."""
     own_model = {"mlflow_tracking_uri": mlflow_server.url, "model_name": settings.images_bucket}
     with_registry = load({}, **(vars(settings) | own_model))
     for alias in (None, "champion"):
-        register(Registry(with_registry), b"an artifact", tags={}, alias=alias)
-    put_result(store, "old", put_image(store, "old"), version=1)
-    put_result(store, "new", put_image(store, "new"), version=2)
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", version=None)
+        champion = register(Registry(with_registry), b"an artifact", tags={}, alias=alias).identity
+    judges = {
+        "new": champion,
+        "older": champion._replace(version=1),
+        "renamed": champion._replace(name="cosmoformer"),
+        "restored": champion._replace(sha256="f" * 64),
+    }
+    for key, judge in judges.items():
+        put_result(store, key, put_image(store, key), model=judge)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
     client = create_app(with_registry).test_client()
-    assert _sweep(client, again="stale") == {"images": 3, "with_result": 2, "announced": 1}
-    assert _announced(broker) == ["old"]
+    assert _sweep(client, again="stale") == {"images": 5, "with_result": 2, "announced": 3}
+    assert _announced(broker) == ["older", "renamed", "restored"]
 
 
 def test_stale_without_registry_is_told(settings: Settings) -> None:
