@@ -78,9 +78,8 @@ class System:
 
     def without_secrets(self, text: str) -> str:
         """Text in which neither a secret setting nor the user in an address can be read."""
-        for setting in SETTINGS:
-            value = str(getattr(self.settings, setting.name.lower()))
-            if setting.secret and value:
+        for name in (setting.name.lower() for setting in SETTINGS if setting.secret):
+            if value := str(getattr(self.settings, name)):
                 text = text.replace(value, "***")
         return _USER_IN_URL.sub("***@", text)
 

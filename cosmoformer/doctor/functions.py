@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from urllib.parse import urlsplit
 
 from cosmoformer import health
+from cosmoformer.addresses import is_address
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
@@ -23,7 +23,7 @@ def check_settings(system: System) -> str:
     if missing := [name.upper() for name in (*_NEEDED, *_ADDRESSES) if not values[name]]:
         raise SettingsError(f"not set: {', '.join(missing)}", "`cosmoformer settings` says what each is")
     given = [name for name in (*_ADDRESSES, "s3_public_endpoint_url") if values[name]]
-    if wrong := [name.upper() for name in given if not _is_address(values[name])]:
+    if wrong := [name.upper() for name in given if not is_address(values[name])]:
         raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
     if not values["mlflow_webhook_secret"]:
         raise Doubt(
@@ -31,14 +31,6 @@ def check_settings(system: System) -> str:
             "Set it for ingest, and for the webhook in MLflow",
         )
     return "complete"
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
 
 
 def check_broker(system: System) -> str:

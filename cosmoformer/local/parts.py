@@ -19,7 +19,7 @@ from cosmoformer.local.knative.broker import BrokerConfig
 from cosmoformer.local.knative.replica import FunctionSpec
 from cosmoformer.local.knative.triggers import DeliverySpec, Trigger
 from cosmoformer.local.supervisor import Part
-from cosmoformer.settings import SETTINGS, Settings, load
+from cosmoformer.settings import PARTS, SETTINGS, Settings, load
 
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
 STARTUP_DEADLINE_S = 120.0
@@ -31,11 +31,11 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 
 def local_settings(environment: dict[str, str], folder: Path, identity: Identity, own_store: bool) -> Settings:
     """The settings of all parts: what the environment says, and for the rest what belongs together on loopback."""
-    given = load(environment)
+    given = load(environment, judge=PARTS)
     origins = [f"http://127.0.0.1:{given.page_port}", f"http://localhost:{given.page_port}"]
     if "PAGE_ORIGINS" in environment:
         origins += given.page_origins
-    local = {
+    local: dict[str, Any] = {
         "data_dir": folder,
         "mlflow_tracking_uri": f"http://127.0.0.1:{given.mlflow_port}",
         "k_sink": f"http://127.0.0.1:{given.broker_port}",
@@ -194,6 +194,6 @@ def _configured(module: str, name: str, config: Any, settings: Settings, health:
     path = settings.data_dir / "run" / f"{module}-config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(config), default=str, indent=1))
-    argv = [sys.executable, "-m", f"cosmoformer.local.{module}", "--config", str(path)]
+    argv = [sys.executable, "-m", f"cosmoformer.local.knative.{module}", "--config", str(path)]
     setting = f"{name.upper()}_PORT"
     return Part(name, argv, config.port, setting, health, environment(settings), stop_grace_s=25)

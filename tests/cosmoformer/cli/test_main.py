@@ -51,10 +51,17 @@ def test_what_does_not_answer_is_one_line_that_says_how_to_mend_it(cli: Cli, arg
 
 
 def test_a_malformed_setting_is_named(cli: Cli) -> None:
-    """Settings are checked before anything is done."""
-    result = cli("sweep", STORE_TIMEOUT_SECONDS="soon")
+    """A malformed setting that a command uses is its one line of error."""
+    result = cli("results", STORE_TIMEOUT_SECONDS="soon")
     assert result.exit_code == 1
     assert "STORE_TIMEOUT_SECONDS must be a number, got 'soon'" in result.stderr
+
+
+def test_a_services_port_stops_no_command_that_has_none(cli: Cli) -> None:
+    """Kubernetes sets INGEST_PORT for a Service `ingest`; in such a pod a command gets as far as its request."""
+    result = cli("sweep", INGEST_PORT="tcp://10.0.0.7:80", MLFLOW_PORT="tcp://10.0.0.8:5000", INGEST_URL=NOBODY)
+    assert (result.exit_code, "_PORT" in result.stderr) == (1, False)
+    assert f"{NOBODY}/sweep does not answer" in result.stderr
 
 
 def test_the_failure_is_red_on_a_terminal(cli: Cli) -> None:
