@@ -93,9 +93,12 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("S3_ENDPOINT_URL", "http://127.0.0.1:7480", "text", "", "store", "Object store that the functions use. Set it for `cosmoformer up` to use that store instead of starting Ceph."),
     Setting("S3_PUBLIC_ENDPOINT_URL", "", "text", "", "store", "Address of the same store for browsers, put into presigned URLs; S3_ENDPOINT_URL when empty."),
-    Setting("AWS_ACCESS_KEY_ID", "cosmoformer", "text", "", "store", "Access key of the store."),
+    Setting("AWS_ACCESS_KEY_ID", "", "text", "", "store", "Access key of the store. Without it and the secret key, a profile or a role gives keys, as for AWS's own tools."),
     Setting("AWS_SECRET_ACCESS_KEY", "", "text", "", "store", "Secret key of the store.", secret=True),
+    Setting("AWS_SESSION_TOKEN", "", "text", "", "store", "Token of temporary keys; presigned addresses are valid for as long as it is, at most.", secret=True),
+    Setting("AWS_PROFILE", "", "text", "", "store", "Profile of AWS's configuration files that gives keys while AWS_SECRET_ACCESS_KEY is not set; the one named default when empty."),
     Setting("AWS_REGION", "us-east-1", "text", "", "store", "Region that requests are signed for; most S3-compatible stores take any. The store of `cosmoformer up` has us-east-1."),
+    Setting("S3_ADDRESSING_STYLE", "path", "choice", "", "store", "Where the bucket stands in addresses: in the path, or in the host's name (virtual), which some stores and proxies want.", choices=("path", "virtual")),
     Setting("IMAGES_BUCKET", "galaxy-images", "text", "", "store", "Bucket that images are dropped into."),
     Setting("IMAGES_PREFIX", "", "text", "", "store", "Only object keys that start with this are classified."),
     Setting("RESULTS_BUCKET", "galaxy-results", "text", "", "store", "Bucket that results and dead letters are written to."),
@@ -174,6 +177,14 @@ class Settings(SimpleNamespace):
     def store_public_url(self) -> str:
         """Address of the store for browsers."""
         return str(self.s3_public_endpoint_url or self.s3_endpoint_url)
+
+    @property
+    def store_origins(self) -> list[str]:
+        """Where browsers find the images and the results: one host, or one for each bucket."""
+        if self.s3_addressing_style != "virtual":
+            return [self.store_public_url]
+        scheme, _, host = self.store_public_url.partition("://")
+        return [f"{scheme}://{bucket}.{host}" for bucket in dict.fromkeys((self.images_bucket, self.results_bucket))]
 
 
 def load(environment: Mapping[str, str] | None = None, judge: Collection[Part] = (), **overrides: Any) -> Settings:

@@ -11,9 +11,11 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cosmoformer.addresses import is_address
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
-from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
+from cosmoformer.errors import CosmoFormerError, PermanentError, SettingsError, StoreUnavailable
+from cosmoformer.storage.credentials import credentials, has_own_keys
 from cosmoformer.storage.store import connect
 
 _RESERVED = ".cosmoformer-doctor-"
@@ -34,7 +36,11 @@ def check_answers(system: System) -> str:
         cause = error.__cause__
         if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in _ACCEPTED:
             raise
-    return f"{settings.s3_endpoint_url} answers, and accepts the key {settings.aws_access_key_id!r}"
+    used = credentials(settings)
+    origin = "" if has_own_keys(settings) else f" ({used.method})"
+    return (
+        f"{settings.s3_endpoint_url} answers, and accepts the key {used.get_frozen_credentials().access_key!r}{origin}"
+    )
 
 
 def check_clock(system: System) -> str:
@@ -173,6 +179,8 @@ def check_dead_letters(system: System) -> str:
 def _ask(
     method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
+    if not is_address(url):  # urllib3 would guess
+        raise SettingsError(f"{url!r} is no address", "Expected http://HOST:PORT or https://HOST")
     try:
         return _HTTP.request(method, url, body=body, headers=headers)
     except (urllib3.exceptions.HTTPError, ValueError) as error:

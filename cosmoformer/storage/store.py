@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.client import Config
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from cosmoformer.errors import CosmoFormerError, ObjectGone, StoreUnavailable
+from cosmoformer.addresses import is_address
+from cosmoformer.errors import CosmoFormerError, ObjectGone, SettingsError, StoreUnavailable
 from cosmoformer.settings import Settings
+from cosmoformer.storage import credentials
 
+_MAKING = threading.Lock()  # botocore's sessions make one client at a time
 _GONE = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchVersion"})
 _MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="  # in base64, as Content-MD5 has it
 _PRECONDITION = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted", "409"})
@@ -42,26 +45,41 @@ class ObjectInfo:
 
 
 def connect(settings: Settings, endpoint_url: str | None = None, service: str = "s3") -> Any:
-    """A boto3 client for the configured store (or its topics, with ``service="sns"``)."""
+    """A client of the configured store (or of its topics, with ``service="sns"``).
+
+    Raises:
+        SettingsError: the address is none, or no credentials can be had.
+    """
     url = endpoint_url or settings.s3_endpoint_url
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        aws_access_key_id=settings.aws_access_key_id,
-        aws_secret_access_key=settings.aws_secret_access_key,
-        region_name=settings.aws_region,
-        config=Config(
-            signature_version="s3v4" if service == "s3" else None,
-            s3={"addressing_style": "path"},
-            connect_timeout=5,
-            read_timeout=settings.store_timeout_seconds,
-            retries={"mode": "standard", "max_attempts": 2},
-            max_pool_connections=32,
-            proxies={} if is_loopback(url) else None,  # no proxy of the shell's leads to this machine
-            # Optional checksums are unknown to older gateways and would also be bound into presigned URLs.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
+    if not is_address(url):
+        setting = "S3_PUBLIC_ENDPOINT_URL" if endpoint_url else "S3_ENDPOINT_URL"
+        raise SettingsError(f"{setting} is {url!r}", "Expected http://HOST:PORT or https://HOST")
+    credentials.credentials(settings)
+    with credentials.told_as_settings(), _MAKING:
+        return credentials.session(settings).create_client(
+            service,
+            endpoint_url=url,
+            region_name=settings.aws_region,
+            config=_config(settings, url, service),
+            **credentials.own_keys(settings),
+        )
+
+
+def _config(settings: Settings, url: str, service: str) -> Config:
+    return Config(
+        signature_version="s3v4" if service == "s3" else None,
+        # Named here, a profile's or a shell's wish for Amazon's special addresses does not count: the address is given.
+        s3={"addressing_style": settings.s3_addressing_style, "use_accelerate_endpoint": False},
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+        connect_timeout=5,
+        read_timeout=settings.store_timeout_seconds,
+        retries={"mode": "standard", "max_attempts": 2},
+        max_pool_connections=32,
+        proxies={} if is_loopback(url) else None,  # no proxy of the shell's leads to this machine
+        # Optional checksums are unknown to older gateways and would also be bound into presigned URLs.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
 
 
@@ -83,9 +101,35 @@ class Store:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = connect(settings)
-        public = settings.store_public_url
-        self._presigner = self.client if public == settings.s3_endpoint_url else connect(settings, public)
+        self._clients: dict[str, Any] = {}
+        with suppress(
+            SettingsError
+        ):  # now rather than at the first request; what is wrong is told whoever uses the store
+            for url in ("", self._public):
+                self._connected(url)
+
+    @property
+    def client(self) -> Any:
+        """The client that requests are made with.
+
+        Raises:
+            SettingsError: it cannot be made; see :func:`connect`.
+        """
+        return self._connected("")
+
+    @property
+    def _presigner(self) -> Any:
+        return self._connected(self._public)
+
+    @property
+    def _public(self) -> str:
+        public = self.settings.store_public_url
+        return "" if public == self.settings.s3_endpoint_url else public
+
+    def _connected(self, public_url: str) -> Any:
+        if public_url not in self._clients:
+            self._clients[public_url] = connect(self.settings, public_url)
+        return self._clients[public_url]
 
     def reach(self, bucket: str) -> None:
         """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
@@ -234,7 +278,8 @@ class Store:
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
         try:
-            yield
+            with credentials.told_as_settings():
+                yield
         except CosmoFormerError:
             raise
         except ClientError as error:
@@ -266,12 +311,17 @@ class _Precondition(CosmoFormerError):
     """Another writer changed the object first."""
 
 
+_RENEW = "Renew the temporary keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN belong together"
 _MENDS = {
     "NoSuchBucket": "Make the buckets: IMAGES_BUCKET and RESULTS_BUCKET name them",
     "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID",
     "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY",
     "RequestTimeTooSkewed": "Set the clocks: the store's and the one here differ by more than S3 allows",
-    "AccessDenied": "Let this access key list, read and write both buckets",
+    "AccessDenied": "Let this access key list, read and write both buckets; temporary keys need their AWS_SESSION_TOKEN",
+    "ExpiredToken": _RENEW,
+    "InvalidToken": _RENEW,
+    "AuthorizationHeaderMalformed": "Set AWS_REGION to that of the buckets",
+    "PermanentRedirect": "Set AWS_REGION and S3_ENDPOINT_URL to those of the buckets",
 }
 
 

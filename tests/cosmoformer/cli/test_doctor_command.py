@@ -30,6 +30,11 @@ CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
 INNER = "http://broker-ingress.knative-eventing.svc.cluster.local/ns/default"
 
 
+KEYLESS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+#: Checks that cannot be made without a client of the store.
+USING_STORE = {"store", "images bucket", "results bucket", "notifications", "presigned URLs", "CORS"}
+
+
 @pytest.fixture
 def notified() -> Iterator[Subscriber]:
     """Takes what the images bucket announces."""
@@ -117,7 +122,9 @@ def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:
         ({"INGEST_URL": NOBODY}, {"ingest"}, "Is INGEST_URL right"),
         ({"CLASSIFY_URL": NOBODY}, {"classify"}, "Is CLASSIFY_URL right"),
         ({"CLASSIFY_URL": "classify"}, {"settings"}, "http://HOST:PORT"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, {"settings", "store", "images bucket", "results bucket", "presigned URLs"}, ""),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, {"settings", *USING_STORE}, "Set both, or neither"),
+        (KEYLESS | {"AWS_PROFILE": "nobody"}, {"settings", *USING_STORE}, "Correct it"),
+        ({"S3_ENDPOINT_URL": "s3.example.org"}, {"settings", "store's clock", *USING_STORE}, "Expected http://HOST:PORT"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_named_with_its_mend(system: Cli, broken: dict[str, str], wrong: set[str], mend: str) -> None:
