@@ -23,6 +23,10 @@ _NO_ETAG = "0" * 32
 _MOST = 10_000  # that are counted
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=10), retries=False)
 # Answers of a store that knows the key and checked its signature.
+_UNCONDITIONAL = (
+    "Of two results for one image at the same moment the one written last stays, which may be an older model's:"
+    " choose a store that knows If-Match, or `cosmoformer sweep --again stale` after each promotion"
+)
 _ACCEPTED = ("NoSuchBucket", "AccessDenied")
 _REFUSALS = (ClientError, BotoCoreError, ResponseParserError)
 
@@ -62,10 +66,9 @@ def check_results(system: System) -> str:
     key = settings.results_prefix + _RESERVED + secrets.token_hex(8)
     if system.store.write_json(settings.results_bucket, key, {}, replacing=_NO_ETAG):
         system.store.delete(settings.results_bucket, key)
-        raise Doubt(
-            f"{said}, but the store ignores conditions on writes",
-            "Of two results for one image at the same time the older may stay: choose a store that knows If-Match",
-        )
+        raise Doubt(f"{said}, but the store ignores conditions on writes", _UNCONDITIONAL)
+    if not system.store.knows_conditions:
+        raise Doubt(f"{said}, but the store knows no conditions on writes", _UNCONDITIONAL)
     return said
 
 

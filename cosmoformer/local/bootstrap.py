@@ -12,13 +12,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cosmoformer.addresses import is_loopback
 from cosmoformer.errors import StoreUnavailable
 from cosmoformer.local.parts import DATABASE
 from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
 from cosmoformer.storage.credentials import credentials
-from cosmoformer.storage.store import Store, connect, is_loopback
+from cosmoformer.storage.store import Store, connect
 
 TOPIC = "cosmoformer"
 _UNFINISHED = "database-unfinished"

@@ -24,6 +24,7 @@ from cosmoformer.storage.store import Store, connect
 from tests.cosmoformer.cli.conftest import Cli, kept_letters
 from tests.cosmoformer.local.subscriber import Subscriber
 from tests.cosmoformer.tiny_artifact import tiny_artifact
+from tests.lacking_store import lacking_store, no_conditions
 
 NOBODY = "http://127.0.0.1:9"
 CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
@@ -161,6 +162,16 @@ def test_a_bucket_that_cannot_be_written_is_found(system: Cli, store: Store, set
     _, findings = examined(system)
     assert those(findings, "wrong") == {"images bucket"}, findings
     assert "list, read and write" in findings["images bucket"]["mend"]
+
+
+def test_a_store_without_conditional_writes_is_told(system: Cli, settings: Settings) -> None:
+    """What is lost where conditional writes are unknown is said, and nothing is left behind; the system works all the same."""
+    with lacking_store(settings.s3_endpoint_url, no_conditions) as proxy:
+        public = {"S3_ENDPOINT_URL": proxy.url, "S3_PUBLIC_ENDPOINT_URL": settings.s3_endpoint_url}
+        status, findings = examined(system, **public)
+    assert (status, those(findings, "wrong"), those(findings, "doubtful")) == (0, set(), {"results bucket", "classify"})
+    assert "knows no conditions" in findings["results bucket"]["came"]
+    assert "the one written last stays" in findings["results bucket"]["mend"]
 
 
 def test_doubts_do_not_fail(system: Cli, store: Store, settings: Settings) -> None:

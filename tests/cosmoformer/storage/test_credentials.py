@@ -182,6 +182,7 @@ def _refused_role(store: StsStore, home: Path, url: str) -> Variables:
         (lambda *given: _static(*given) | {"AWS_SESSION_TOKEN": ""}, "AWS_SESSION_TOKEN"),
         (lambda *given: _static(*given) | {"S3_ENDPOINT_URL": "s3.example.org"}, "S3_ENDPOINT_URL"),
         (lambda *given: _static(*given) | {"S3_ENDPOINT_URL": "127.0.0.1:7480"}, "S3_ENDPOINT_URL"),
+        (lambda *given: _static(*given) | {"AWS_REGION": "no region!"}, "AWS_REGION"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_keys_is_one_line(
