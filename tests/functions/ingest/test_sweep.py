@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import settings as tries
-from hypothesis import strategies as st
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.notifications import read_event
@@ -20,9 +15,8 @@ from cosmoformer.local.process import free_port
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
-from cosmoformer.storage.store import ObjectInfo, Store
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
-from functions.ingest.sweep import join
 from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event, put_image, put_result
 from tests.mlflow_server import MlflowServer
@@ -289,23 +283,3 @@ def test_prefix_outside_the_configured_one(settings: Settings) -> None:
     client = create_app(load({}, **(vars(settings) | {"images_prefix": "in/"}))).test_client()
     assert client.post("/sweep", json={"prefix": "out/"}).status_code == 400
     assert client.post("/sweep", json={"prefix": "in/a"}).status_code == 200
-
-
-def _listed(keys: set[str]) -> Iterator[ObjectInfo]:
-    return (ObjectInfo(key, "e", 1, datetime(2026, 1, 1, tzinfo=UTC)) for key in sorted(keys))
-
-
-_keys = st.sets(st.text("a!.-j/z", min_size=1, max_size=6), max_size=40)
-
-
-@tries(max_examples=300, deadline=None)
-@given(_keys, _keys)
-def test_join_finds_every_result(images: set[str], judged: set[str]) -> None:
-    """However keys and suffixes are tangled, each image comes once, with its result if there is one."""
-    results = {f"r/{key}.json" for key in judged}
-    joined = {
-        image.key: result for image, result in join(_listed(images), _listed(results), lambda key: f"r/{key}.json")
-    }
-    assert set(joined) == images
-    for key, result in joined.items():
-        assert (result.key if result else None) == (f"r/{key}.json" if key in judged else None)
