@@ -6,6 +6,7 @@
     │   ├── InvalidEvent          400  a CloudEvent breaks the specification
     │   ├── InvalidRequest        400  a request body is not what the endpoint takes
     │   ├── Unauthorized          401  a signature or secret is wrong
+    │   ├── StoreRefused          403  the object store will never do it: archived, foreign encryption, unknown request
     │   ├── NotAllowed            403  an event names a bucket or key outside the configured ones
     │   ├── ObjectGone            410  the object an event is about does not exist any more
     │   ├── TooLarge              413  a request body is over the limit
@@ -91,6 +92,23 @@ class NotAllowed(PermanentError):
 
     status = 403
     title = "Not allowed"
+
+
+class StoreRefused(PermanentError):
+    """The object store will not do it, however often it is asked.
+
+    Args:
+        detail: what was asked and what the store says.
+        mend: what to do about it.
+        code: short stable name of the reason, part of the result schema.
+    """
+
+    status = 403
+    title = "Refused by the object store"
+
+    def __init__(self, detail: str, mend: str, code: str) -> None:
+        super().__init__(detail, mend)
+        self.code = code
 
 
 class ObjectGone(PermanentError):

@@ -9,7 +9,8 @@ from typing import Any
 import urllib3
 
 from cosmoformer import connections
-from cosmoformer.errors import CosmoFormerError, PermanentError, TransientError
+from cosmoformer.addresses import is_address
+from cosmoformer.errors import CosmoFormerError, PermanentError, SettingsError, TransientError
 
 # A 429 or 503 says when to come back; nobody says so of an answer that takes too long.
 _RETRIES = urllib3.Retry(
@@ -63,9 +64,12 @@ class Service:
         """The answer to a request, when its status is a 2xx or one of those ``expected``.
 
         Raises:
+            SettingsError: its address is none.
             TransientError: it does not answer, or answers with an error that may pass.
             PermanentError: it answers with any other error.
         """
+        if not is_address(self.url):
+            raise SettingsError(f"{self.setting} is {self.url!r}", "Expected http://HOST:PORT or https://HOST")
         url = self.url + path
         try:
             answer = self._http.request(method, url, body=body, headers=headers)

@@ -17,7 +17,7 @@ from cosmoformer.settings import load
 
 FILE_NAME = "settings.env"
 # Keys and region open one store only: they come from the same place as its address.
-_STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION")
+_STORE_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_REGION")
 
 
 def settings_file() -> Path:
@@ -28,17 +28,20 @@ def settings_file() -> Path:
 def effective_environment() -> dict[str, str]:
     """The variables that settings are read from; the process's own win over those of the settings file.
 
-    The keys of the file's store win over keys that the shell has for AWS, unless ``S3_ENDPOINT_URL`` names a store there too.
+    The keys of the file's store win over keys that the shell has for AWS, unless ``S3_ENDPOINT_URL`` names a store there too:
+    then none of the file's keys is used for that one.
 
     Raises:
         SettingsError: the file cannot be read.
     """
     written = read_settings_file(settings_file())
-    effective = written | dict(os.environ)
-    if "S3_ENDPOINT_URL" in written and not os.environ.get("S3_ENDPOINT_URL"):
-        names = ("S3_ENDPOINT_URL", *_STORE_KEYS)
-        effective |= {name: written[name] for name in names if name in written}
-    return effective
+    shell, own_store, shells_store = dict(os.environ), written.get("S3_ENDPOINT_URL"), os.environ.get("S3_ENDPOINT_URL")
+    if own_store is None:
+        return written | shell
+    loser = shell if not shells_store else written if shells_store != own_store else {}
+    for name in _STORE_KEYS:
+        loser.pop(name, None)
+    return written | shell | ({} if shells_store else {"S3_ENDPOINT_URL": own_store})
 
 
 def read_settings_file(path: Path) -> dict[str, str]:

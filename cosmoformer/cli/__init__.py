@@ -25,6 +25,7 @@ COMMANDS = {
     "classify": "Classify image files at once, without storing them.",
     "sweep": "Announce again the images that have no result.",
     "replay": "List dead letters or send them again.",
+    "prune": "Delete results whose images are gone.",
     "models": "List the versions of the model.",
     "promote": "Check a version of the model, then serve it.",
     "canary": "Let another version judge a share, on a cluster.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from cosmoformer.errors import CosmoFormerError, StoreUnavailable
+from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import SETTINGS, Settings
 from cosmoformer.storage.store import Store
@@ -55,21 +55,7 @@ class System:
         }
         self.settings = Settings(**(vars(settings) | brief))
         self.registry = Registry(self.settings)
-        try:
-            self._store: Store | str = Store(self.settings)
-        except ValueError as error:  # boto3 checks addresses when a client is made
-            self._store = str(error)
-
-    @property
-    def store(self) -> Store:
-        """The object store.
-
-        Raises:
-            StoreUnavailable: an address of it is none.
-        """
-        if isinstance(self._store, str):
-            raise StoreUnavailable(self._store, "Correct S3_ENDPOINT_URL or S3_PUBLIC_ENDPOINT_URL")
-        return self._store
+        self.store = Store(self.settings)
 
     def address(self, setting: str) -> str:
         """The address that a setting names."""
@@ -78,9 +64,8 @@ class System:
 
     def without_secrets(self, text: str) -> str:
         """Text in which neither a secret setting nor the user in an address can be read."""
-        for setting in SETTINGS:
-            value = str(getattr(self.settings, setting.name.lower()))
-            if setting.secret and value:
+        for name in (setting.name.lower() for setting in SETTINGS if setting.secret):
+            if value := str(getattr(self.settings, name)):
                 text = text.replace(value, "***")
         return _USER_IN_URL.sub("***@", text)
 

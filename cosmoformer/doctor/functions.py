@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from urllib.parse import urlsplit
 
 from cosmoformer import health
+from cosmoformer.addresses import is_address
 from cosmoformer.connections import broker_tls
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
 from cosmoformer.events import cloudevents
 from cosmoformer.services import Service
+from cosmoformer.storage.credentials import credentials
 
 _ADDRESSES = ("s3_endpoint_url", "mlflow_tracking_uri", "k_sink", "ingest_url", "classify_url")
-_NEEDED = ("aws_access_key_id", "aws_secret_access_key", "images_bucket", "results_bucket", "model_name", "model_alias")
+_NEEDED = ("images_bucket", "results_bucket", "model_name", "model_alias")
 _SWEEP_S = 50.0  # a sweep lists both buckets before it answers
 
 
@@ -24,22 +25,15 @@ def check_settings(system: System) -> str:
     if missing := [name.upper() for name in (*_NEEDED, *_ADDRESSES) if not values[name]]:
         raise SettingsError(f"not set: {', '.join(missing)}", "`cosmoformer settings` says what each is")
     given = [name for name in (*_ADDRESSES, "s3_public_endpoint_url") if values[name]]
-    if wrong := [name.upper() for name in given if not _is_address(values[name])]:
+    if wrong := [name.upper() for name in given if not is_address(values[name])]:
         raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
+    credentials(system.settings)
     if not values["mlflow_webhook_secret"]:
         raise Doubt(
             "MLFLOW_WEBHOOK_SECRET is not set: webhooks are refused, so that a promotion is noticed only when a process looks",
             "Set it for ingest, and for the webhook in MLflow",
         )
     return "complete"
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
 
 
 def check_broker(system: System) -> str:

@@ -11,9 +11,11 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cosmoformer.addresses import is_address
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
-from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
+from cosmoformer.errors import CosmoFormerError, PermanentError, SettingsError, StoreUnavailable
+from cosmoformer.storage.credentials import credentials, has_own_keys
 from cosmoformer.storage.store import connect
 
 _RESERVED = ".cosmoformer-doctor-"
@@ -21,6 +23,10 @@ _NO_ETAG = "0" * 32
 _MOST = 10_000  # that are counted
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=10), retries=False)
 # Answers of a store that knows the key and checked its signature.
+_UNCONDITIONAL = (
+    "Of two results for one image at the same moment the one written last stays, which may be an older model's:"
+    " choose a store that knows If-Match, or `cosmoformer sweep --again stale` after each promotion"
+)
 _ACCEPTED = ("NoSuchBucket", "AccessDenied")
 _REFUSALS = (ClientError, BotoCoreError, ResponseParserError)
 
@@ -34,7 +40,11 @@ def check_answers(system: System) -> str:
         cause = error.__cause__
         if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in _ACCEPTED:
             raise
-    return f"{settings.s3_endpoint_url} answers, and accepts the key {settings.aws_access_key_id!r}"
+    used = credentials(settings)
+    origin = "" if has_own_keys(settings) else f" ({used.method})"
+    return (
+        f"{settings.s3_endpoint_url} answers, and accepts the key {used.get_frozen_credentials().access_key!r}{origin}"
+    )
 
 
 def check_clock(system: System) -> str:
@@ -56,10 +66,9 @@ def check_results(system: System) -> str:
     key = settings.results_prefix + _RESERVED + secrets.token_hex(8)
     if system.store.write_json(settings.results_bucket, key, {}, replacing=_NO_ETAG):
         system.store.delete(settings.results_bucket, key)
-        raise Doubt(
-            f"{said}, but the store ignores conditions on writes",
-            "Of two results for one image at the same time the older may stay: choose a store that knows If-Match",
-        )
+        raise Doubt(f"{said}, but the store ignores conditions on writes", _UNCONDITIONAL)
+    if not system.store.knows_conditions:
+        raise Doubt(f"{said}, but the store knows no conditions on writes", _UNCONDITIONAL)
     return said
 
 
@@ -173,6 +182,8 @@ def check_dead_letters(system: System) -> str:
 def _ask(
     method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
+    if not is_address(url):  # urllib3 would guess
+        raise SettingsError(f"{url!r} is no address", "Expected http://HOST:PORT or https://HOST")
     try:
         return _HTTP.request(method, url, body=body, headers=headers)
     except (urllib3.exceptions.HTTPError, ValueError) as error:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from cosmoformer.errors import InvalidEvent, InvalidRequest
+from cosmoformer.errors import InvalidEvent, InvalidRequest, StoreRefused, StoreUnavailable
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.parallel import map_stream
@@ -91,7 +91,10 @@ class DeadLetters:
             "received": rfc3339(datetime.now(UTC), "microseconds"),
         }
         key = f"{self._prefix}{subject_digest(event.subject or event.id)}/{_digest(event.source + event.id)}.json"
-        self._store.write(self._bucket, key, json.dumps(letter, ensure_ascii=False).encode(), "application/json")
+        try:
+            self._store.write(self._bucket, key, json.dumps(letter, ensure_ascii=False).encode(), "application/json")
+        except StoreRefused as error:  # there is nowhere else to go: the broker must try again until it is mended
+            raise StoreUnavailable(error.detail, error.mend) from error
         return key
 
     def page(self, after: str = "", limit: int = 100) -> tuple[list[DeadLetter], str | None]:

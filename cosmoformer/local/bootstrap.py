@@ -9,16 +9,17 @@ from typing import Any
 import urllib3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cosmoformer.addresses import is_loopback
 from cosmoformer.errors import StoreUnavailable
 from cosmoformer.local.parts import DATABASE
 from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
-from cosmoformer.storage.store import Store, connect, is_loopback
+from cosmoformer.storage.credentials import credentials
+from cosmoformer.storage.store import Store, connect
 
 TOPIC = "cosmoformer"
 _UNFINISHED = "database-unfinished"
@@ -97,9 +98,7 @@ def remove_notification(settings: Settings, rule: str) -> None:
     """
     url = f"{settings.s3_endpoint_url.rstrip('/')}/{settings.images_bucket}?notification={rule}"
     request = AWSRequest(method="DELETE", url=url)
-    S3SigV4Auth(
-        Credentials(settings.aws_access_key_id, settings.aws_secret_access_key), "s3", settings.aws_region
-    ).add_auth(request)
+    S3SigV4Auth(credentials(settings).get_frozen_credentials(), "s3", settings.aws_region).add_auth(request)
     try:
         status = urllib3.request(
             "DELETE", url, headers=dict(request.headers), timeout=settings.store_timeout_seconds, retries=False

@@ -62,12 +62,12 @@ def configuration(folder: Path, api: str, max_bytes: int | None = None) -> bytes
     return json.dumps(sample | {name: value for name, value in known.items() if value is not None}).encode()
 
 
-def security_headers(api: str, store: str) -> dict[str, str]:
-    """Headers of every answer: the page runs its own code only and talks to two servers only.
+def security_headers(api: str, *stores: str) -> dict[str, str]:
+    """Headers of every answer: the page runs its own code only and talks to ingest and the store only.
 
     Args:
         api: URL of the ingest function.
-        store: URL of the object store, as browsers reach it.
+        stores: URL of the object store, as browsers reach it; or one for each bucket that has a host name of its own.
 
     Raises:
         SettingsError: one of them is no http or https URL.
@@ -78,7 +78,7 @@ def security_headers(api: str, store: str) -> dict[str, str]:
         "worker-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' blob:",
-        "connect-src": f"'self' {_origin(api)} {_origin(store)}",
+        "connect-src": " ".join(["'self'", *map(_origin, (api, *stores))]),
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
@@ -149,16 +149,18 @@ class _PageHandler(Handler):
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=8080, show_default=True, help="Port to listen on.")
 @click.option("--api", help="URL of the ingest function; INGEST_URL if not given.")
-@click.option("--store", help="URL of the object store, as browsers reach it; S3_PUBLIC_ENDPOINT_URL if not given.")
+@click.option(
+    "--store", multiple=True, help="URL of the object store, as browsers reach it; S3_PUBLIC_ENDPOINT_URL if not given."
+)
 @click.option("--max-bytes", type=int, help="Largest image file; MAX_IMAGE_BYTES if not given.")
-def main(host: str, port: int, api: str | None, store: str | None, max_bytes: int | None) -> None:
+def main(host: str, port: int, api: str | None, store: tuple[str, ...], max_bytes: int | None) -> None:
     """Serve the upload page until a signal comes."""
     logs.configure()
     try:
         known, folder = settings.load(), web_folder()
         api = api or known.ingest_url
         config = configuration(folder, api, max_bytes or known.max_image_bytes)
-        headers = security_headers(api, store or known.store_public_url)
+        headers = security_headers(api, *(store or known.store_origins))
     except SettingsError as error:
         _log.critical("cannot start", extra={"problem": str(error)})
         sys.exit(1)

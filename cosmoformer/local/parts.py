@@ -19,7 +19,7 @@ from cosmoformer.local.knative.broker import BrokerConfig
 from cosmoformer.local.knative.replica import FunctionSpec
 from cosmoformer.local.knative.triggers import DeliverySpec, Trigger
 from cosmoformer.local.supervisor import Part
-from cosmoformer.settings import SETTINGS, Settings, load
+from cosmoformer.settings import PARTS, SETTINGS, Settings, load
 
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
 STARTUP_DEADLINE_S = 120.0
@@ -31,11 +31,11 @@ _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 
 def local_settings(environment: dict[str, str], folder: Path, identity: Identity, own_store: bool) -> Settings:
     """The settings of all parts: what the environment says, and for the rest what belongs together on loopback."""
-    given = load(environment)
+    given = load(environment, judge=PARTS)
     origins = [f"http://127.0.0.1:{given.page_port}", f"http://localhost:{given.page_port}"]
     if "PAGE_ORIGINS" in environment:
         origins += given.page_origins
-    local = {
+    local: dict[str, Any] = {
         "data_dir": folder,
         "mlflow_tracking_uri": f"http://127.0.0.1:{given.mlflow_port}",
         "k_sink": f"http://127.0.0.1:{given.broker_port}",
@@ -49,6 +49,9 @@ def local_settings(environment: dict[str, str], folder: Path, identity: Identity
             "s3_endpoint_url": f"http://127.0.0.1:{given.store_port}",
             "aws_access_key_id": identity.access_key,
             "aws_secret_access_key": identity.secret_key,
+            "aws_session_token": "",
+            "aws_profile": "",
+            "s3_addressing_style": "path",  # nobody resolves names of buckets on loopback
             "aws_region": "us-east-1",  # the only one it knows
         }
     if "MODEL_CACHE_DIR" not in environment:
@@ -59,16 +62,23 @@ def local_settings(environment: dict[str, str], folder: Path, identity: Identity
 def environment(settings: Settings) -> dict[str, str]:
     """Our environment with every setting written out, so that each part reads the very same values."""
     own = {setting.name: _text(getattr(settings, setting.name.lower())) for setting in SETTINGS}
-    return local_environment(os.environ) | own
+    # A profile with an empty name is one that does not exist, to AWS's own tools.
+    given = {name: value for name, value in own.items() if value or not name.startswith("AWS_")}
+    return local_environment(os.environ) | given
 
 
 def local_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Variables without those that would send a part past the store of the settings, or through a proxy to this machine.
 
     A shell's profile, session token or endpoint for AWS belongs to another account than the keys in the settings; only the
-    certificates it trusts are kept.
+    certificates it trusts are kept. Without such keys, for a store that the shell names, they are what gives keys.
     """
-    kept = {name: value for name, value in variables.items() if name == "AWS_CA_BUNDLE" or not name.startswith("AWS_")}
+    chained = bool(variables.get("S3_ENDPOINT_URL")) and not variables.get("AWS_SECRET_ACCESS_KEY")
+    kept = {
+        name: value
+        for name, value in variables.items()
+        if name == "AWS_CA_BUNDLE" or not name.startswith("AWS_") or (chained and value)
+    }
     direct = (variables.get("no_proxy") or variables.get("NO_PROXY") or "").strip()
     if direct != "*":  # which means everything, but only by itself
         hosts = [host.strip() for host in direct.split(",") if host.strip()]
@@ -122,7 +132,8 @@ def _gunicorn_argv(function: str) -> list[str]:
 def page(settings: Settings) -> Part:
     """The server of the static page."""
     argv = [sys.executable, "-m", "cosmoformer.local.page", "--port", str(settings.page_port)]
-    argv += ["--api", settings.ingest_url, "--store", settings.store_public_url]
+    argv += ["--api", settings.ingest_url]
+    argv += [word for origin in settings.store_origins for word in ("--store", origin)]
     argv += ["--max-bytes", str(settings.max_image_bytes)]
     return Part("page", argv, settings.page_port, "PAGE_PORT", "/", environment(settings))
 

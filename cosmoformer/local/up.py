@@ -243,7 +243,7 @@ class System:
         """What every other `cosmoformer` command needs to find this system."""
         values = parts.environment(self._settings)
         names = [setting.name for setting in SETTINGS if setting.name != "DATA_DIR"]
-        return {name: values[name] for name in names}
+        return {name: values[name] for name in names if name in values}
 
     @contextmanager
     def _step(self, label: str) -> Iterator[None]:

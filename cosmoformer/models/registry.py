@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import FileIO
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import urllib3
@@ -26,6 +26,14 @@ from cosmoformer.settings import Settings
 DIGEST_TAG = "sha256"  # tag of a model version that holds its artifact's digest
 _CONNECT_S = 5
 _SLOWEST_UPLOAD = 1 << 20  # bytes a second; the server answers only when it has stored the file
+
+
+class ModelIdentity(NamedTuple):
+    """Which model judged: a number alone means another one under another name, or in a registry that was made anew."""
+
+    name: str
+    version: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,11 @@ class ModelVersion:
     sha256: str
     aliases: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """What tells it from every other version, also of another registry."""
+        return ModelIdentity(self.name, self.version, self.sha256)
 
 
 class Registry:

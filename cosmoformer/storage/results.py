@@ -18,7 +18,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from cosmoformer.errors import StoreUnavailable
-from cosmoformer.models.registry import ModelVersion
+from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
@@ -172,15 +172,10 @@ def headline(prediction: Mapping[str, Any]) -> str:
     return f"{shown}, …" if len(values) > _HEADLINE_VALUES else shown
 
 
-def same_judgement(existing: Result | None, etag: str, model: ModelVersion) -> bool:
-    """Whether a result already is this model version's word on this very image."""
-    return bool(
-        existing
-        and existing["status"] == "classified"
-        and existing["image"]["etag"] == etag
-        and existing["model"]["sha256"] == model.sha256
-        and existing["model"]["version"] == model.version
-    )
+def judged_by(result: Result) -> ModelIdentity | None:
+    """Which model a result is the word of; None when none was needed to reject the file."""
+    model = result["model"]
+    return model and ModelIdentity(model["name"], model["version"], model["sha256"])
 
 
 @dataclass(frozen=True)
@@ -201,10 +196,10 @@ class ResultsBucket:
 
     Args:
         store: the object store.
-        champion: asks the registry, now, which version the alias points to; used only when two versions disagree.
+        champion: asks the registry, now, which version the alias points to; used only when two models disagree.
     """
 
-    def __init__(self, store: Store, champion: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(self, store: Store, champion: Callable[[], ModelIdentity | None] = lambda: None) -> None:
         self._store, self._champion = store, champion
         self._settings = store.settings
 
@@ -217,6 +212,15 @@ class ResultsBucket:
         key = result_key(self._settings, image_key)
         found = self._store.read_json(self._settings.results_bucket, key)
         return Standing(None, None) if found is None else Standing(as_result(self._settings, key, found[0]), found[1])
+
+    def is_last_word(self, existing: Result | None, etag: str, model: ModelIdentity) -> bool:
+        """Whether a result on this very image stays whatever a model says: it is that model's own word, or outranks it."""
+        return bool(
+            existing
+            and existing["status"] == "classified"
+            and existing["image"]["etag"] == etag
+            and not self._outranks(model, judged_by(existing))
+        )
 
     def write(self, result: Result, standing: Standing | None = None) -> Result:
         """Write a result unless what stands there is newer; see :meth:`_replaces`.
@@ -244,19 +248,24 @@ class ResultsBucket:
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.
 
-        Of two images under one key, the one that the bucket holds now counts: its result wins. Of two model versions on the
-        same image, the one that the alias names now wins (after a roll-back that is the lower one); when the registry cannot
-        be asked, the higher. The same version's word on the same image stays as it is.
+        Of two images under one key, the one that the bucket holds now counts: its result wins. Of two models on the same
+        image, the one that the alias names now wins (after a roll-back that is the lower version); else the higher version, if
+        one name and registry count both, else the new one. The same model's word on the same image stays as it is.
         """
         if new["image"]["etag"] != old["image"]["etag"]:
             return bool(self._store.head_image(new["image"]["key"]).etag == new["image"]["etag"])
         if "rejected" in (new["status"], old["status"]):
             return bool(new["status"] == "classified")
-        new_version, old_version = new["model"]["version"], old["model"]["version"]
-        if new_version == old_version:
+        return self._outranks(judged_by(new), judged_by(old))
+
+    def _outranks(self, new: ModelIdentity | None, old: ModelIdentity | None) -> bool:
+        if new is None or old is None or new == old:
             return False
         champion = self._champion()
-        return bool(new_version == champion or (old_version != champion and new_version > old_version))
+        if champion in (new, old):
+            return champion == new
+        # Under another name, or with another digest for the same number, it counts in another registry.
+        return new.name != old.name or new.version >= old.version
 
     def keys(self, prefix: str = "") -> Iterator[str]:
         """Object keys of all results whose image key starts with ``prefix``."""

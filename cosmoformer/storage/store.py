@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import logging
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-import boto3
-from botocore.client import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
-from cosmoformer.errors import CosmoFormerError, ObjectGone, StoreUnavailable
+from cosmoformer.addresses import is_address, is_loopback
+from cosmoformer.errors import ObjectGone, SettingsError, StoreRefused, StoreUnavailable
 from cosmoformer.settings import Settings
+from cosmoformer.storage import answers, credentials
+from cosmoformer.storage.answers import Precondition, code_of
 
-_GONE = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchVersion"})
+log = logging.getLogger(__name__)
+_MAKING = threading.Lock()  # botocore's sessions make one client at a time
 _MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="  # in base64, as Content-MD5 has it
-_PRECONDITION = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted", "409"})
 
 
 @dataclass(frozen=True)
@@ -42,50 +43,82 @@ class ObjectInfo:
 
 
 def connect(settings: Settings, endpoint_url: str | None = None, service: str = "s3") -> Any:
-    """A boto3 client for the configured store (or its topics, with ``service="sns"``)."""
+    """A client of the configured store (or of its topics, with ``service="sns"``).
+
+    Raises:
+        SettingsError: the address or the region is none, or no credentials can be had.
+    """
     url = endpoint_url or settings.s3_endpoint_url
-    return boto3.client(
-        service,
-        endpoint_url=url,
-        aws_access_key_id=settings.aws_access_key_id,
-        aws_secret_access_key=settings.aws_secret_access_key,
-        region_name=settings.aws_region,
-        config=Config(
-            signature_version="s3v4" if service == "s3" else None,
-            s3={"addressing_style": "path"},
-            connect_timeout=5,
-            read_timeout=settings.store_timeout_seconds,
-            retries={"mode": "standard", "max_attempts": 2},
-            max_pool_connections=32,
-            proxies={} if is_loopback(url) else None,  # no proxy of the shell's leads to this machine
-            # Optional checksums are unknown to older gateways and would also be bound into presigned URLs.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL leads to this very machine."""
-    host = urlsplit(url).hostname or ""
+    if not is_address(url):
+        setting = "S3_PUBLIC_ENDPOINT_URL" if endpoint_url else "S3_ENDPOINT_URL"
+        raise SettingsError(f"{setting} is {url!r}", "Expected http://HOST:PORT or https://HOST")
+    credentials.credentials(settings)
+    keys, config = credentials.own_keys(settings), _config(settings, url, service)
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        with credentials.told_as_settings(), _MAKING:
+            return credentials.session(settings).create_client(
+                service, endpoint_url=url, region_name=settings.aws_region, config=config, **keys
+            )
+    except (BotoCoreError, ValueError) as error:
+        raise SettingsError(f"AWS_REGION, or the shell's settings for AWS: {error}", "Correct them") from error
+
+
+def _config(settings: Settings, url: str, service: str) -> Config:
+    return Config(
+        signature_version="s3v4" if service == "s3" else None,
+        # Named here, a profile's or a shell's wish for Amazon's special addresses does not count: the address is given.
+        s3={"addressing_style": settings.s3_addressing_style, "use_accelerate_endpoint": False},
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+        connect_timeout=5,
+        read_timeout=settings.store_timeout_seconds,
+        retries={"mode": "standard", "max_attempts": 2},
+        max_pool_connections=32,
+        proxies={} if is_loopback(url) else None,  # no proxy of the shell's leads to this machine
+        # Optional checksums are unknown to older gateways and would also be bound into presigned URLs.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
 
 
 class Store:
     """Objects of one store.
 
     Every method raises :class:`~cosmoformer.errors.StoreUnavailable` when the store does not answer, denies access or
-    has no such bucket.
+    has no such bucket, :class:`~cosmoformer.errors.StoreRefused` when it will never do what is asked, and
+    :class:`~cosmoformer.errors.SettingsError` when there are no credentials to ask with.
+
+    Attributes:
+        settings: its address, buckets and limits.
+        knows_conditions: whether it takes writes under a condition, as far as is known by now.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.client = connect(settings)
-        public = settings.store_public_url
-        self._presigner = self.client if public == settings.s3_endpoint_url else connect(settings, public)
+        self.knows_conditions = True
+        self._clients: dict[str, Any] = {}
+        # Now rather than at the first request; what is wrong with them is told whoever uses the store.
+        with suppress(SettingsError):
+            _ = self.client, self._presigner
+
+    @property
+    def client(self) -> Any:
+        """The client that requests are made with.
+
+        Raises:
+            SettingsError: it cannot be made; see :func:`connect`.
+        """
+        return self._connected("")
+
+    @property
+    def _presigner(self) -> Any:
+        public = self.settings.store_public_url
+        return self.client if public == self.settings.s3_endpoint_url else self._connected(public)
+
+    def _connected(self, public_url: str) -> Any:
+        if public_url not in self._clients:
+            self._clients[public_url] = connect(self.settings, public_url)
+        return self._clients[public_url]
 
     def reach(self, bucket: str) -> None:
         """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
@@ -94,6 +127,8 @@ class Store:
                 self.client.list_objects_v2(Bucket=bucket, MaxKeys=1)
         except StoreUnavailable as error:
             raise StoreUnavailable(f"bucket {bucket!r}: {error.detail}", error.mend) from error.__cause__
+        except StoreRefused as error:
+            raise StoreRefused(f"bucket {bucket!r}: {error.detail}", error.mend, error.code) from error.__cause__
 
     def read_image(self, key: str) -> tuple[ObjectInfo, bytes | None]:
         """One object of the images bucket, and its content unless that is larger than ``MAX_IMAGE_BYTES``.
@@ -108,14 +143,20 @@ class Store:
                 return info, body.read() if info.size <= self.settings.max_image_bytes else None
 
     def head_image(self, key: str) -> ObjectInfo:
-        """What the store says of an image.
+        """What the store says of an image, also of one that it does not give out.
 
         Raises:
             ObjectGone: there is no such object.
         """
-        with self._errors(key):
-            answer = self.client.head_object(Bucket=self.settings.images_bucket, Key=key)
-            return _info(key, answer, answer["ContentLength"])
+        try:
+            with self._errors(key):
+                answer = self.client.head_object(Bucket=self.settings.images_bucket, Key=key)
+                return _info(key, answer, answer["ContentLength"])
+        except StoreRefused:  # as it does for an object under a key of its owner's; a listing tells as much
+            listed = next(self.list(self.settings.images_bucket, key), None)  # the shortest comes first
+            if listed is None or listed.key != key:
+                raise ObjectGone(f"there is no object {key!r} (any more)") from None
+            return listed
 
     def read_json(self, bucket: str, key: str) -> tuple[Any, str] | None:
         """A JSON object and its eTag, or None when there is none; content that is no JSON is read as null."""
@@ -136,6 +177,9 @@ class Store:
     ) -> bool:
         """Write a JSON object only if the one it replaces is still there.
 
+        A store that knows no such condition is looked at right before the write instead, so that of two writers at the same
+        moment the later one overwrites the other unseen.
+
         Args:
             bucket: bucket to write to.
             key: object key.
@@ -147,6 +191,20 @@ class Store:
             Whether it was written; False when another writer came first.
         """
         body = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent).encode()
+        if self.knows_conditions:
+            try:
+                return self._replace(bucket, key, body, replacing)
+            except StoreRefused as error:
+                if not answers.is_unknown_request(error):
+                    raise
+            self.knows_conditions = False
+            log.warning("the store knows no conditional writes: of two at the same moment the later one stays")
+        found = self.read_json(bucket, key)
+        if (found and found[1]) != replacing:
+            return False
+        return self._write_json_if(bucket, key, body)
+
+    def _replace(self, bucket: str, key: str, body: bytes, replacing: str | None) -> bool:
         if not replacing:
             return self._write_json_if(bucket, key, body, IfNoneMatch="*")
         # Ceph 16 compares a PUT's If-Match with the bare eTag, so that the quotes which RFC 9110 demands never match.
@@ -164,11 +222,11 @@ class Store:
                     CacheControl="no-cache",
                     **condition,
                 )
-        except (_Precondition, ObjectGone):  # the latter for If-Match on an object that was deleted meanwhile
+        except (Precondition, ObjectGone):  # the latter for If-Match on an object that was deleted meanwhile
             return False
         except StoreUnavailable as error:
             # Ceph 16 now and then answers the loser of a race with 500 UnknownError.
-            if _code(error.__cause__) == "UnknownError":
+            if code_of(error.__cause__) == "UnknownError":
                 return False
             raise
         return True
@@ -190,7 +248,7 @@ class Store:
             with self._errors(key):
                 self.client.put_object(Bucket=bucket, Key=key, Body=b"x", ContentMD5=_MD5_OF_NOTHING)
         except StoreUnavailable as error:
-            if _code(error.__cause__) == "BadDigest":
+            if code_of(error.__cause__) == "BadDigest":
                 return False
             raise
         return True
@@ -231,48 +289,8 @@ class Store:
             )
         )
 
-    @contextmanager
-    def _errors(self, key: str) -> Iterator[None]:
-        try:
-            yield
-        except CosmoFormerError:
-            raise
-        except ClientError as error:
-            code = _code(error)
-            if code in _GONE:
-                raise ObjectGone(f"there is no object {key!r} (any more)") from None
-            if code in _PRECONDITION:
-                raise _Precondition(key) from None
-            raise StoreUnavailable(
-                f"{self.settings.s3_endpoint_url} answered {code}: {error}", _MENDS.get(code, "")
-            ) from error
-        except ResponseParserError as error:
-            raise StoreUnavailable(
-                f"{self.settings.s3_endpoint_url} answers, but not as an S3 store: {str(error)[:200]}",
-                "Is S3_ENDPOINT_URL right?",
-            ) from error
-        except (BotoCoreError, OSError) as error:
-            raise StoreUnavailable(
-                f"{self.settings.s3_endpoint_url} does not answer: {error}",
-                "Is S3_ENDPOINT_URL right and the store running?",
-            ) from error
-
-
-def _code(error: BaseException | None) -> str:
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
-class _Precondition(CosmoFormerError):
-    """Another writer changed the object first."""
-
-
-_MENDS = {
-    "NoSuchBucket": "Make the buckets: IMAGES_BUCKET and RESULTS_BUCKET name them",
-    "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID",
-    "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY",
-    "RequestTimeTooSkewed": "Set the clocks: the store's and the one here differ by more than S3 allows",
-    "AccessDenied": "Let this access key list, read and write both buckets",
-}
+    def _errors(self, key: str) -> AbstractContextManager[None]:
+        return answers.understood(self.settings.s3_endpoint_url, key)
 
 
 def _info(key: str, answer: dict[str, Any], size: int) -> ObjectInfo:

@@ -15,7 +15,7 @@ from cosmoformer import logs
 from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
-from cosmoformer.models.registry import Registry
+from cosmoformer.models.registry import ModelIdentity, Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Origin, Result
 from functions.classify import metrics, sender
@@ -159,9 +159,9 @@ def _bare(result: Result) -> Response:
     return Response(json.dumps(result, ensure_ascii=False), 200, mimetype="application/json")
 
 
-def champion(registry: Registry, settings: Settings) -> int | None:
-    """The version that the alias names now; None while that cannot be told."""
+def champion(registry: Registry, settings: Settings) -> ModelIdentity | None:
+    """The model that the alias names now; None while that cannot be told."""
     try:
-        return registry.resolve(settings.model_alias).version
+        return registry.resolve(settings.model_alias).identity
     except CosmoFormerError:
         return None

@@ -8,6 +8,7 @@ Delivery, in one table:
     | nothing to do (several records, a hint)          | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
     | object gone                                      | 410    | keeps a dead letter   |
+    | the store will never take the result             | 403    | keeps a dead letter   |
     | a model whose numbers are not finite             | 422    | keeps a dead letter   |
     | store, registry or model away, line full         | 503    | tries again           |
 """
@@ -28,6 +29,7 @@ from cosmoformer.errors import (
     NotAllowed,
     ObjectGone,
     Overloaded,
+    StoreRefused,
     TransientError,
     UnsupportedEvent,
 )
@@ -37,8 +39,8 @@ from cosmoformer.events.notifications import ObjectCreated, read_event
 from cosmoformer.images.picture import too_large
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket, same_judgement
-from cosmoformer.storage.store import Store
+from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
+from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
 from functions.classify.judgements import Judgement, Judgements
@@ -146,9 +148,9 @@ class Handler:
             served = self._serving.current()
             logs.bind(model_version=served.version.version)
             with _timed("fetch"):
-                info, content = self._store.read_image(created.key)
+                info, content = self._fetch(created.key)
             standing = self._results.standing(created.key)
-            if standing.result and same_judgement(standing.result, info.etag, served.version):
+            if standing.result and self._results.is_last_word(standing.result, info.etag, served.version.identity):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
                 return _reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
@@ -160,6 +162,14 @@ class Handler:
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
             return _reply(kept)
+
+    def _fetch(self, key: str) -> tuple[ObjectInfo, bytes | ImageRejected]:
+        """An image and its content, or why it has none for us: trying again would not change that."""
+        try:
+            info, content = self._store.read_image(key)
+        except StoreRefused as error:
+            return self._store.head_image(key), ImageRejected(error.code, f"The object {error}.")
+        return info, too_large(info.size, self._limits.image_bytes) if content is None else content
 
     def _check_allowed(self, created: ObjectCreated) -> None:
         if created.bucket != self._settings.images_bucket:
@@ -174,9 +184,9 @@ class Handler:
         metrics.IMAGES.labels(result["status"], prediction.get("class", ""), str(model.get("version", ""))).inc()
         self._times.finish()
 
-    def _judge(self, content: bytes | None, image: ImageFacts, origin: Origin, served: Served) -> Result:
-        if content is None:
-            return predictor.rejection(image, too_large(image.size_bytes, self._limits.image_bytes), origin)
+    def _judge(self, content: bytes | ImageRejected, image: ImageFacts, origin: Origin, served: Served) -> Result:
+        if isinstance(content, ImageRejected):
+            return predictor.rejection(image, content, origin)
         image = predictor.describe(content, image)
         try:
             judgement = self._judgement(content, image, served)
@@ -222,6 +232,8 @@ def _reply(result: Result) -> Event:
         image["key"],
         image["etag"],
         image["sha256"],
+        model.get("name"),
+        model.get("version"),
         model.get("sha256"),
         result["event"]["id"],
     ]

@@ -7,12 +7,11 @@ letter is kept is left alone, since it has failed as often as the broker tries: 
 from __future__ import annotations
 
 import hashlib
-import heapq
 import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -24,6 +23,7 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
+from cosmoformer.storage.pairs import is_cut, pairs
 from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest import metrics
 from functions.ingest.announce import Broker, is_image
@@ -47,8 +47,8 @@ class SweepOptions:
         prefix: only images whose key starts with this; starts with ``IMAGES_PREFIX`` itself.
         min_age_s: images younger than this are left to their notifications.
         deep: also reads every result, and announces images whose eTag differs from the one in it.
-        again: announces images with a result too: those ``rejected``, those judged by another version than the alias names
-            now (``stale``), or ``all``.
+        again: announces images with a result too: those ``rejected``, those judged by another model than the alias names
+            now (``stale``: its name, version or digest differs), or ``all``.
         dry_run: announces nothing, only counts.
         periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`.
     """
@@ -158,7 +158,7 @@ class Sweeper:
             if is_image(settings, settings.images_bucket, image.key)
         )
         found = self._store.list(settings.results_bucket, settings.results_prefix + prefix)
-        return join(images, found, lambda key: _place(settings, key))
+        return ((image, result) for image, result in pairs(settings, images, found) if image is not None)
 
     def _announce(self, image: ObjectInfo, options: SweepOptions, judge: _Judge) -> Outcome:
         if judge.is_dead_lettered(image):
@@ -186,7 +186,7 @@ class _Judge:
         self._results = results.ResultsBucket(store)
         self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
         self._dead_letters = DeadLetters(store).latest_by_subject()
-        self._champion = registry.resolve(settings.model_alias).version if options.again == "stale" else None
+        self._champion = registry.resolve(settings.model_alias).identity if options.again == "stale" else None
 
     def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> Outcome | None:
         """What the two listings tell; None when the result has to be read."""
@@ -198,7 +198,7 @@ class _Judge:
         if self._options.again == "all":
             return "announced"
         # A result older than its image may still be about these very bytes: the same file dropped again.
-        return None if result is not None or not _place(self._settings, image.key) else "announced"
+        return None if result is not None or is_cut(self._settings, image.key) else "announced"
 
     def by_reading(self, image: ObjectInfo) -> bool:
         """Whether an image wants to be announced, after its result."""
@@ -207,54 +207,9 @@ class _Judge:
             return True
         if self._options.again == "rejected":
             return bool(result["status"] == "rejected")
-        return bool(self._champion and result["model"] and result["model"]["version"] != self._champion)
+        return bool(self._champion and result["model"] and results.judged_by(result) != self._champion)
 
     def is_dead_lettered(self, image: ObjectInfo) -> bool:
         """Whether the delivery of this very image was given up: a newer one under the same key gets its own chance."""
         letter = self._dead_letters.get(subject_digest(image.key))
         return letter is not None and letter >= image.last_modified
-
-
-def join(
-    images: Iterable[ObjectInfo], found: Iterable[ObjectInfo], place: Callable[[str], str]
-) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
-    """Every image with its result, or None; both listings are in key order and gone through once.
-
-    Result keys end in ``.json``, so they are in another order than their images where one image key starts with another
-    (``m51`` and ``m51-core``). The images are therefore put into the order of their result keys first.
-
-    Args:
-        images: the listing of images.
-        found: the listing of results.
-        place: see :func:`_place`.
-    """
-    stream = iter(found)
-    result = next(stream, None)
-    for key, image in _in_result_order(images, place):
-        while result is not None and result.key < key:
-            result = next(stream, None)
-        yield image, result if result is not None and result.key == key else None
-
-
-def _in_result_order(images: Iterable[ObjectInfo], place: Callable[[str], str]) -> Iterator[tuple[str, ObjectInfo]]:
-    """Images with their result keys, in the order of the latter.
-
-    Only images whose keys start the next one's are held back, so they are never more than a key has characters.
-    """
-    held: list[tuple[str, ObjectInfo]] = []
-    for image in images:
-        key = place(image.key)
-        if not key:
-            yield key, image
-            continue
-        while held and held[0][0] <= key.removesuffix(results.SUFFIX):  # nothing that sorts before is still to come
-            yield heapq.heappop(held)
-        heapq.heappush(held, (key, image))
-    while held:
-        yield heapq.heappop(held)
-
-
-def _place(settings: Settings, image_key: str) -> str:
-    """Result key of an image, or nothing where it was cut: it then stands elsewhere in the order of keys."""
-    key = results.result_key(settings, image_key)
-    return key if key.endswith(image_key + results.SUFFIX) else ""

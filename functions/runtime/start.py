@@ -33,10 +33,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         environment: variables to read instead of the process's own.
 
     Raises:
-        SystemExit: a setting is malformed, which one log line has told.
+        SystemExit: a setting of the functions is malformed, which one log line has told.
     """
     try:
-        found = settings.load(environment)
+        found = settings.load(environment, judge=settings.FUNCTIONS)
     except SettingsError as error:
         logs.configure()
         log.critical("cannot start", extra={"problem": str(error)})

@@ -10,12 +10,14 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from cosmoformer.addresses import is_address
 from cosmoformer.errors import CosmoFormerError, SettingsError, StoreUnavailable
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 
 log = logging.getLogger(__name__)
-_NEEDED = ("s3_endpoint_url", "aws_access_key_id", "aws_secret_access_key", "images_bucket", "results_bucket")
+_NEEDED = ("s3_endpoint_url", "images_bucket", "results_bucket")
+_ADDRESSES = ("s3_endpoint_url", "s3_public_endpoint_url", "k_sink", "mlflow_tracking_uri")
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.5, 15.0
 
 
@@ -31,7 +33,11 @@ class StoreGate:
     def __init__(self, settings: Settings, store: Store, needed: Sequence[str]) -> None:
         self._buckets = dict.fromkeys((settings.images_bucket, settings.results_bucket))
         self._store = store
-        self._missing = [name.upper() for name in (*_NEEDED, *needed) if not getattr(settings, name)]
+        needed = (*_NEEDED, *needed)
+        self._missing = [name.upper() for name in needed if not getattr(settings, name)]
+        addresses = [name for name in (*needed, "s3_public_endpoint_url") if name in _ADDRESSES]
+        given = [(name, getattr(settings, name)) for name in addresses if getattr(settings, name)]
+        self._misspelt = [f"{name.upper()} is {url!r}" for name, url in given if not is_address(url)]
         self._problem: CosmoFormerError | None = StoreUnavailable("the store has not answered yet")
         self._stopped = threading.Event()
 
@@ -58,6 +64,10 @@ class StoreGate:
         try:
             if self._missing:
                 raise SettingsError(f"settings are missing: {', '.join(self._missing)}", "Set them and start again")
+            if self._misspelt:
+                raise SettingsError(
+                    f"no addresses: {', '.join(self._misspelt)}", "Expected http://HOST:PORT or https://HOST"
+                )
             for bucket in self._buckets:
                 self._store.reach(bucket)
             self._problem = None
@@ -69,6 +79,6 @@ class StoreGate:
     def _follow(self) -> None:
         self.refresh()
         retry = _FIRST_RETRY_S
-        while self._problem is not None and not self._missing and not self._stopped.wait(retry):
+        while self._problem is not None and not (self._missing or self._misspelt) and not self._stopped.wait(retry):
             self.refresh()
             retry = min(2 * retry, _LAST_RETRY_S)

@@ -91,6 +91,22 @@ def test_keys_come_from_where_the_store_comes_from(
     assert effective["AWS_REGION"] == ("eu-central-1" if shell_endpoint else "us-east-1")
 
 
+@pytest.mark.parametrize("shell_endpoint", [None, "https://s3.example"])
+@pytest.mark.usefixtures("data_dir")
+def test_two_stores_keys_are_never_mixed(monkeypatch: pytest.MonkeyPatch, shell_endpoint: str | None) -> None:
+    """A shell's token or profile is not put beside the file's keys, nor the file's secret beside a shell's profile."""
+    own = {"S3_ENDPOINT_URL": "http://127.0.0.1:7480", "AWS_ACCESS_KEY_ID": "files", "AWS_SECRET_ACCESS_KEY": "files"}
+    write_settings_file(settings_file(), own)
+    shell = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "token"}
+    for name in ("S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (shell | ({"S3_ENDPOINT_URL": shell_endpoint} if shell_endpoint else {})).items():
+        monkeypatch.setenv(name, value)
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE")
+    found = {name: value for name, value in effective_environment().items() if name in keys}
+    assert found == (shell if shell_endpoint else {name: own[name] for name in keys if name in own})
+
+
 @pytest.mark.usefixtures("data_dir")
 def test_without_a_file_there_is_only_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster's user never ran ``cosmoformer up``."""

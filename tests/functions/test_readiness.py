@@ -35,7 +35,10 @@ def assert_not_ready(function: Served, setting: str) -> None:
     [
         ({"AWS_SECRET_ACCESS_KEY": ""}, "AWS_SECRET_ACCESS_KEY"),
         ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "nobody"}, "AWS_PROFILE"),
         ({"S3_ENDPOINT_URL": NOBODY}, "S3_ENDPOINT_URL"),
+        ({"S3_ENDPOINT_URL": "s3.example.org"}, "S3_ENDPOINT_URL"),
+        ({"S3_PUBLIC_ENDPOINT_URL": "s3.example.org:9000"}, "S3_PUBLIC_ENDPOINT_URL"),
         ({"RESULTS_BUCKET": "no-such-bucket"}, "RESULTS_BUCKET"),
     ],
 )
@@ -47,7 +50,7 @@ def test_without_secret_or_store_it_is_not_ready(
     broken: dict[str, str],
     named: str,
 ) -> None:
-    """A missing or wrong secret, a store that is away and a missing bucket are named, and readiness stays false."""
+    """A missing or wrong secret, profile or address, a store that is away and a missing bucket are named; it is not ready."""
     settings = object_store.settings(images_bucket=bucket(), results_bucket=bucket(), mlflow_tracking_uri=NOBODY)
     with under_gunicorn(function, texts(settings) | broken, tmp_path / "log") as served:
         assert_not_ready(served, named)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cosmoformer.settings import SETTINGS
+from cosmoformer.errors import SettingsError
+from cosmoformer.settings import SETTINGS, Setting
 from tests.knative.objects import (
     SETTINGS_MAPS,
     PodTemplate,
@@ -203,11 +204,18 @@ def settings_problems(documents: list[Object]) -> list[str]:
             problems.append(f"{key} is a secret and belongs into a Secret")
         elif setting.part == "one machine" and key != "MODELS_BUCKET":
             problems.append(f"{key} is for one machine only")
-        elif setting.kind in ("integer", "number") and not re.fullmatch(r"\d+(\.\d+)?", value):
-            problems.append(f"{key} must be a number, got {value!r}")
         elif key.endswith(("_URL", "_URI")):
             problems += url_problems(value, documents)
+        else:
+            problems += _malformed(setting, value)
     return problems
+
+
+def _malformed(setting: Setting, value: str) -> Iterator[str]:
+    try:
+        setting.read(value)
+    except SettingsError as error:
+        yield error.detail
 
 
 def image_problems(documents: list[Object]) -> list[str]:

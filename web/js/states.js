@@ -27,6 +27,9 @@ const ADVICE = {
   unsupported_format: "Save it as JPEG, PNG, WebP, TIFF or FITS.",
   damaged: SAVE_AGAIN,
   no_picture: "Choose an image that shows one galaxy in its middle.",
+  archived: "Have it restored from the archive, then swept again.",
+  encrypted: "Store it without a key of its own.",
+  unreadable: "Store it anew.",
 };
 
 /** Whether nothing more happens to an item by itself. */

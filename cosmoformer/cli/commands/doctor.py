@@ -10,10 +10,11 @@ import click
 from cosmoformer.doctor import examine
 from cosmoformer.doctor.check import Finding
 from cosmoformer.errors import SettingsError
-from cosmoformer.settings import load
+from cosmoformer.settings import FUNCTIONS, load
 from cosmoformer.settings_file import effective_environment
 from cosmoformer.terminal import console, table, text
 
+_CHECKED = (*FUNCTIONS, "command line")
 _SIGNS = {"ok": ("✓", "green"), "doubtful": ("!", "yellow"), "wrong": ("✗", "red")}
 
 
@@ -43,7 +44,7 @@ def command(as_json: bool) -> None:
 
 def _findings() -> list[Finding]:
     try:
-        settings = load(effective_environment())
+        settings = load(effective_environment(), judge=_CHECKED)
     except SettingsError as error:  # without them there is nothing to ask
         return [Finding("settings", "wrong", error.detail, error.mend)]
     return examine(settings)

@@ -23,8 +23,8 @@ Examples:
 @click.option(
     "--again",
     type=click.Choice(["rejected", "stale", "all"]),
-    help="Announce again also images with a result: rejected ones, those judged by another model version than the champion"
-    " (stale), or all.",
+    help="Announce again also images with a result: rejected ones, those judged by another model than the champion, by name,"
+    " version or digest (stale), or all.",
 )
 @click.option("--dry-run", is_flag=True, help="Count only, announce nothing.")
 @click.option(

@@ -28,11 +28,17 @@ from tests.cosmoformer.local.subscriber import Subscriber
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.knative.api_server import ApiServer
 from tests.knative.rendering import kubectl
+from tests.lacking_store import lacking_store, no_conditions
 
 NOBODY = "http://127.0.0.1:9"
 CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
 METRICS = "Knative's metrics"
 INNER = "http://broker-ingress.knative-eventing.svc.cluster.local/ns/default"
+
+
+KEYLESS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
+#: Checks that cannot be made without a client of the store.
+USING_STORE = {"store", "images bucket", "results bucket", "notifications", "presigned URLs", "CORS"}
 
 
 @pytest.fixture
@@ -149,7 +155,9 @@ def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:
         ({"INGEST_URL": NOBODY}, {"ingest"}, "Is INGEST_URL right"),
         ({"CLASSIFY_URL": NOBODY}, {"classify"}, "Is CLASSIFY_URL right"),
         ({"CLASSIFY_URL": "classify"}, {"settings"}, "http://HOST:PORT"),
-        ({"AWS_SECRET_ACCESS_KEY": ""}, {"settings", "store", "images bucket", "results bucket", "presigned URLs"}, ""),
+        ({"AWS_SECRET_ACCESS_KEY": ""}, {"settings", *USING_STORE}, "Set both, or neither"),
+        (KEYLESS | {"AWS_PROFILE": "nobody"}, {"settings", *USING_STORE}, "Correct it"),
+        ({"S3_ENDPOINT_URL": "s3.example.org"}, {"settings", "store's clock", *USING_STORE}, "Expected http://HOST:PORT"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_named_with_its_mend(system: Cli, broken: dict[str, str], wrong: set[str], mend: str) -> None:
@@ -186,6 +194,16 @@ def test_a_bucket_that_cannot_be_written_is_found(system: Cli, store: Store, set
     _, findings = examined(system)
     assert those(findings, "wrong") == {"images bucket"}, findings
     assert "list, read and write" in findings["images bucket"]["mend"]
+
+
+def test_a_store_without_conditional_writes_is_told(system: Cli, settings: Settings) -> None:
+    """What is lost where conditional writes are unknown is said, and nothing is left behind; the system works all the same."""
+    with lacking_store(settings.s3_endpoint_url, no_conditions) as proxy:
+        public = {"S3_ENDPOINT_URL": proxy.url, "S3_PUBLIC_ENDPOINT_URL": settings.s3_endpoint_url}
+        status, findings = examined(system, **public)
+    assert (status, those(findings, "wrong"), those(findings, "doubtful")) == (0, set(), {"results bucket", "classify"})
+    assert "knows no conditions" in findings["results bucket"]["came"]
+    assert "the one written last stays" in findings["results bucket"]["mend"]
 
 
 def test_doubts_do_not_fail(system: Cli, store: Store, settings: Settings) -> None:

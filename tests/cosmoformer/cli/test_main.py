@@ -12,6 +12,7 @@ from cosmoformer.cli import COMMANDS
 from tests.cosmoformer.cli.conftest import Cli
 
 NOBODY = "http://127.0.0.1:9"
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 HEAVY = ("torch", "mlflow", "pandas", "astropy", "numpy", "flask", "PIL")
 
 
@@ -42,7 +43,7 @@ def test_a_wrong_call_exits_with_2(cli: Cli, arguments: tuple[str, ...]) -> None
 )
 def test_what_does_not_answer_is_one_line_that_says_how_to_mend_it(cli: Cli, arguments: tuple[str, ...]) -> None:
     """A failure is exit status 1 and one line on standard error: what is wrong, a slash, what to do."""
-    result = cli(*arguments, S3_ENDPOINT_URL=NOBODY, MLFLOW_TRACKING_URI=NOBODY, INGEST_URL=NOBODY)
+    result = cli(*arguments, S3_ENDPOINT_URL=NOBODY, MLFLOW_TRACKING_URI=NOBODY, INGEST_URL=NOBODY, **KEYS)
     assert result.exit_code == 1
     assert result.stdout == ""
     (line,) = result.stderr.strip().splitlines()
@@ -51,10 +52,27 @@ def test_what_does_not_answer_is_one_line_that_says_how_to_mend_it(cli: Cli, arg
 
 
 def test_a_malformed_setting_is_named(cli: Cli) -> None:
-    """Settings are checked before anything is done."""
-    result = cli("sweep", STORE_TIMEOUT_SECONDS="soon")
+    """A malformed setting that a command uses is its one line of error."""
+    result = cli("results", STORE_TIMEOUT_SECONDS="soon", **KEYS)
     assert result.exit_code == 1
     assert "STORE_TIMEOUT_SECONDS must be a number, got 'soon'" in result.stderr
+
+
+def test_a_services_port_stops_no_command_that_has_none(cli: Cli) -> None:
+    """Kubernetes sets INGEST_PORT for a Service `ingest`; in such a pod a command gets as far as its request."""
+    result = cli("sweep", INGEST_PORT="tcp://10.0.0.7:80", MLFLOW_PORT="tcp://10.0.0.8:5000", INGEST_URL=NOBODY)
+    assert (result.exit_code, "_PORT" in result.stderr) == (1, False)
+    assert f"{NOBODY}/sweep does not answer" in result.stderr
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_address_without_a_scheme_is_named(cli: Cli) -> None:
+    """An address that is none is not guessed at: the one line names the setting and what is expected."""
+    result = cli("sweep", INGEST_URL="ingest.example.org:8081")
+    assert result.exit_code == 1
+    assert (
+        result.stderr == "error: INGEST_URL is 'ingest.example.org:8081' / Expected http://HOST:PORT or https://HOST\n"
+    )
 
 
 def test_the_failure_is_red_on_a_terminal(cli: Cli) -> None:

@@ -31,6 +31,15 @@ def test_every_setting_is_shown_with_its_value_and_origin(cli: Cli) -> None:
     assert rows["MODEL_ALIAS"][1:3] == ["champion", "default"]
 
 
+def test_a_malformed_value_is_shown_as_such(cli: Cli) -> None:
+    """A value that whoever uses it will refuse is shown with what is expected, among all the others."""
+    result = cli("settings", INGEST_PORT="tcp://10.0.0.7:80", UNSURE_BELOW="70")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) >= len(SETTINGS)
+    words = " ".join(result.stdout.split())
+    assert "INGEST_PORT malformed: " in words and "UNSURE_BELOW malformed: " in words
+
+
 def test_secrets_are_never_printed(cli: Cli) -> None:
     """A secret is three stars when it is set, and nothing when it is not."""
     result = cli("settings", AWS_SECRET_ACCESS_KEY="hunter2")

@@ -106,7 +106,8 @@ def test_silence_deletes_nothing_where_nothing_of_ours_is(web_server: tuple[Sett
 def test_silence_on_a_store_that_is_away_says_so() -> None:
     """Nobody listens: an error of the store."""
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        silence_new_objects(load({}, s3_endpoint_url=f"http://127.0.0.1:{free_port()}"))
+        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+        silence_new_objects(load({}, s3_endpoint_url=f"http://127.0.0.1:{free_port()}", **keys))
 
 
 def test_the_bundled_model_goes_into_an_empty_registry_only(registry: Registry) -> None:

@@ -11,6 +11,7 @@ import urllib3
 
 from cosmoformer.errors import SettingsError
 from cosmoformer.local.page import PageServer, configuration, security_headers, web_folder
+from cosmoformer.settings import load
 
 API, STORE = "http://127.0.0.1:8081", "http://127.0.0.1:7480"
 
@@ -59,6 +60,14 @@ def test_policy(page_url: str) -> None:
     assert policy["trusted-types"] == "thumbnailer"
     assert policy["script-src"] == policy["style-src"] == policy["worker-src"] == "'self'"
     assert policy["img-src"] == "'self' blob:"
+
+
+def test_a_store_of_many_hosts() -> None:
+    """Where each bucket has a host name of its own, the page may talk to those of images and of results."""
+    known = load({}, s3_public_endpoint_url="https://s3.example.org:9000", s3_addressing_style="virtual")
+    policy = security_headers(API, *known.store_origins)["Content-Security-Policy"]
+    hosts = "https://galaxy-images.s3.example.org:9000 https://galaxy-results.s3.example.org:9000"
+    assert f"connect-src 'self' {API} {hosts};" in policy
 
 
 def test_configuration(page_url: str) -> None:

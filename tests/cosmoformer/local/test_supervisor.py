@@ -14,7 +14,14 @@ import pytest
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import PermanentError, SettingsError
 from cosmoformer.local import parts
-from cosmoformer.local.parts import concurrency, local_environment, max_replicas, predictions_at_once, triggers
+from cosmoformer.local.parts import (
+    concurrency,
+    environment,
+    local_environment,
+    max_replicas,
+    predictions_at_once,
+    triggers,
+)
 from cosmoformer.local.process import free_port
 from cosmoformer.local.supervisor import Part, Supervisor
 from cosmoformer.settings import load
@@ -91,6 +98,18 @@ def test_a_part_is_led_neither_to_another_account_nor_through_a_proxy(given: dic
     shell = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "t", "AWS_ENDPOINT_URL": "https://x", "AWS_CA_BUNDLE": "/ca"}
     kept = local_environment(shell | {"PATH": "/bin"} | given)
     assert kept == {"PATH": "/bin", "AWS_CA_BUNDLE": "/ca", "NO_PROXY": direct, "no_proxy": direct}
+
+
+def test_a_part_has_the_shells_role_when_that_gives_the_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a store that the shell names and has no keys for, profiles and roles go on to every part; an empty one does not."""
+    shell = {"S3_ENDPOINT_URL": "https://s3.example.org", "AWS_ROLE_ARN": "arn:role", "AWS_PROFILE": ""}
+    for name, value in ({"AWS_SECRET_ACCESS_KEY": ""} | shell).items():
+        monkeypatch.setenv(name, value)
+    found = environment(load(shell))
+    assert (found["AWS_ROLE_ARN"], found["AWS_REGION"]) == ("arn:role", "us-east-1")
+    assert not found.get("AWS_SECRET_ACCESS_KEY") and "AWS_ACCESS_KEY_ID" not in found
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "own")
+    assert "AWS_ROLE_ARN" not in environment(load(shell | {"AWS_SECRET_ACCESS_KEY": "own"}))
 
 
 @pytest.mark.parametrize("cpus, processes, at_once", [(1, 1, 1), (2, 1, 2), (4, 1, 4), (6, 2, 3), (64, 8, 8)])

@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPMessage
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +22,14 @@ from cosmoformer import logs
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
+from cosmoformer.settings import Settings
 from cosmoformer.storage.results import ResultsBucket, result_key, schema
+from cosmoformer.storage.store import Store
 from functions.classify.app import build_app
-from functions.classify.handler import Handler
+from functions.classify.handler import Handler, _reply
 from functions.classify.serving import ModelServing
 from tests.functions.classify.conftest import BUNDLED, Deployment, altered
+from tests.lacking_store import Refusal, Rule, lacking_store, refusing
 
 VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
 
@@ -39,7 +44,7 @@ def serving(deployment: Deployment, model: bytes) -> ModelServing:
 
 @pytest.fixture
 def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
     handler = Handler(deployment.settings, deployment.store, results, serving)
     gate = deployment.gate()
     gate.refresh()
@@ -195,7 +200,7 @@ def test_the_version_the_alias_names_has_the_last_word(
     drop(deployment, "versions.jpg", galaxy)
     first = reply(send(client, created(deployment, "versions.jpg")))
     second_version = deployment.register(altered(model, note="2"), alias="champion").version
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").version)
+    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
     behind = reply(send(client, created(deployment, "versions.jpg", id="e2")))
     assert behind == first  # this process has not followed yet; its word on the image stands already
     serving.refresh()
@@ -218,6 +223,51 @@ def test_without_a_registry_the_higher_version_stands(
     assert results.write(one) == two
 
 
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("judge", [{"name": "another"}, {"name": "another", "version": 9}, {"sha256": "f" * 64}])
+def test_another_models_result_is_replaced(
+    client: FlaskClient, deployment: Deployment, galaxy: bytes, judge: dict[str, Any], away: bool
+) -> None:
+    """A result under another name, or by the same number of a registry made anew, gives way to the model that serves now."""
+    drop(deployment, "judged.jpg", galaxy)
+    own = reply(send(client, created(deployment, "judged.jpg")))
+    key = result_key(deployment.settings, "judged.jpg")
+    foreign = own | {"model": own["model"] | judge}
+    deployment.store.write(deployment.settings.results_bucket, key, json.dumps(foreign).encode(), "application/json")
+    if away:
+        assert ResultsBucket(deployment.store).write(own) == own
+        return
+    answer = send(client, created(deployment, "judged.jpg", id="e2"))
+    assert recorded(deployment, "judged.jpg")["model"] == reply(answer)["model"] == own["model"]
+
+
+def test_a_process_left_behind_judges_nothing_to_throw_it_away(
+    client: FlaskClient, deployment: Deployment, model: bytes, galaxy: bytes
+) -> None:
+    """Where the champion's result stands, a process that still serves another version replies with it, without predicting."""
+    unseen = galaxy + uuid4().bytes
+    drop(deployment, "behind.jpg", unseen)
+    champion = deployment.register(altered(model, note="2"), alias="champion")
+    served = deployment.serving()
+    served.refresh()
+    ahead = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), served)
+    stands = ahead.handle(created(deployment, "behind.jpg"))
+    before = predictions()
+    answer = reply(send(client, created(deployment, "behind.jpg", id="e2")))
+    assert stands and answer == stands.json()
+    assert (answer["model"]["version"], predictions()) == (champion.version, before)
+
+
+def test_events_of_two_models_are_told_apart(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
+    """The same artifact under another name is another model: the event about its result is not taken for a repeated one."""
+    drop(deployment, "named.jpg", galaxy)
+    first = send(client, created(deployment, "named.jpg"))
+    again = reply(first) | {"model": reply(first)["model"] | {"name": "another"}}
+    key = result_key(deployment.settings, "named.jpg")
+    deployment.store.write(deployment.settings.results_bucket, key, json.dumps(again).encode(), "application/json")
+    assert _reply(again).attributes["id"] != first.headers["ce-id"]
+
+
 @pytest.mark.parametrize(
     ("content", "code"), [(b"", "empty"), (b"no galaxy", "not_an_image"), (bytes(2 << 20), "too_large")]
 )
@@ -233,6 +283,80 @@ def test_a_bad_file_is_recorded_as_rejected(
     assert reply(send(client, inside))["rejection"]["code"] == code
     bare = client.post("/", data=content, content_type="image/png")
     assert bare.json and bare.json["rejection"]["code"] == code
+
+
+@contextmanager
+def lacking(deployment: Deployment, serving: ModelServing, rule: Rule) -> Iterator[FlaskClient]:
+    """A client of a process whose store refuses what a rule says."""
+    with lacking_store(deployment.settings.s3_endpoint_url, rule) as proxy:
+        store = Store(Settings(**(vars(deployment.settings) | {"s3_endpoint_url": proxy.url})))
+        handler = Handler(store.settings, store, ResultsBucket(store), serving)
+        yield build_app(store.settings, handler, serving, deployment.gate()).test_client()
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (Refusal(403, "InvalidObjectState", "The object's storage class is GLACIER"), "archived"),
+        (Refusal(403, "AccessDenied", "not authorized to perform: kms:Decrypt"), "encrypted"),
+        (Refusal(400, "InvalidRequest", "The object was stored using a form of Server Side Encryption."), "encrypted"),
+        (Refusal(501, "NotImplemented"), "unreadable"),
+    ],
+)
+def test_an_image_that_the_store_never_gives_out_is_rejected(
+    deployment: Deployment, serving: ModelServing, galaxy: bytes, refusal: Refusal, code: str
+) -> None:
+    """An archived or foreign-encrypted image gets its result, with reason and mend, at the first delivery."""
+    drop(deployment, "kept.jpg", galaxy)
+    with lacking(
+        deployment, serving, refusing("GET", f"{deployment.settings.images_bucket}/kept.jpg", refusal)
+    ) as client:
+        result = reply(send(client, created(deployment, "kept.jpg")))
+    etag = deployment.store.head_image("kept.jpg").etag
+    assert (result["status"], result["rejection"]["code"], result["image"]["etag"]) == ("rejected", code, etag)
+    assert refusal.code in result["rejection"]["reason"]
+    assert recorded(deployment, "kept.jpg") == result
+
+
+def test_a_restored_image_is_judged(
+    client: FlaskClient, deployment: Deployment, serving: ModelServing, galaxy: bytes
+) -> None:
+    """Once the store gives it out, an image that was rejected for that is classified when it is announced again."""
+    drop(deployment, "restored.jpg", galaxy)
+    archived = Refusal(403, "InvalidObjectState")
+    with lacking(
+        deployment, serving, refusing("GET", f"{deployment.settings.images_bucket}/restored.jpg", archived)
+    ) as before:
+        assert reply(send(before, created(deployment, "restored.jpg")))["status"] == "rejected"
+    assert reply(send(client, created(deployment, "restored.jpg", id="e2")))["status"] == "classified"
+
+
+def test_an_image_replaced_by_one_that_is_not_given_out_is_rejected(
+    client: FlaskClient, deployment: Deployment, serving: ModelServing, galaxy: bytes
+) -> None:
+    """The older bytes' classification gives way, although the store does not even answer HEAD for the newer ones."""
+    drop(deployment, "turned.jpg", galaxy)
+    assert reply(send(client, created(deployment, "turned.jpg")))["status"] == "classified"
+    drop(deployment, "turned.jpg", galaxy + b"newer")
+
+    def rule(method: str, path: str, headers: HTTPMessage) -> Refusal | None:
+        if f"{deployment.settings.images_bucket}/turned.jpg" not in path:
+            return None
+        return Refusal(400, "InvalidRequest", "The object was stored using a form of Server Side Encryption.")
+
+    with lacking(deployment, serving, rule) as behind:
+        result = reply(send(behind, created(deployment, "turned.jpg", id="e2")))
+    assert (result["status"], recorded(deployment, "turned.jpg")) == ("rejected", result)
+
+
+def test_a_result_that_the_store_never_takes_is_a_dead_letter(
+    deployment: Deployment, serving: ModelServing, galaxy: bytes
+) -> None:
+    """A results bucket under a key that may not be used is said at once, with a status that no broker retries."""
+    drop(deployment, "untaken.jpg", galaxy)
+    denied = Refusal(403, "AccessDenied", "not authorized to perform: kms:GenerateDataKey")
+    with lacking(deployment, serving, refusing("PUT", "untaken.jpg.json", denied)) as client:
+        assert "key service" in problem(send(client, created(deployment, "untaken.jpg")), 403)
 
 
 def problem(answer: TestResponse, status: int) -> str:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
-from cosmoformer.models.registry import ModelVersion
+from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import ImageFacts, Origin, classified, rejected, result_key
 from cosmoformer.storage.store import Store
@@ -22,6 +22,7 @@ from tests.cosmoformer.local.subscriber import Subscriber
 
 ORIGIN = "https://galaxies.example.org"
 SECRET = "signed with this"
+JUDGE = ModelIdentity("cosmoformer", 1, "0" * 64)
 
 
 @pytest.fixture
@@ -73,14 +74,21 @@ def put_image(store: Store, key: str, content: bytes = b"an image") -> str:
     return store.head_image(key).etag
 
 
-def put_result(store: Store, key: str, etag: str, status: str = "classified", version: int | None = 1) -> None:
+def put_result(
+    store: Store,
+    key: str,
+    etag: str,
+    status: str = "classified",
+    model: ModelIdentity | None = JUDGE,
+) -> None:
     """Put the result of an image, whatever stands there; a rejected one has no model."""
     image = ImageFacts(store.settings.images_bucket, key, etag, 8, None)
     origin = Origin("1", "/test", None, datetime.now(UTC))
     if status == "rejected":
         result = rejected(image, "damaged", "Cut off.", None, origin)
     else:
-        model = ModelVersion("m", version or 1, "", "mlflow-artifacts:/m", "1" * 64)
-        result = classified(image, {"spiral": 0.9, "edge_on": 0.1}, "clean5", model, origin, 0.7)
+        judge = model or JUDGE
+        version = ModelVersion(judge.name, judge.version, "", "mlflow-artifacts:/m", judge.sha256)
+        result = classified(image, {"spiral": 0.9, "edge_on": 0.1}, "clean5", version, origin, 0.7)
     where = result_key(store.settings, key)
     store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")

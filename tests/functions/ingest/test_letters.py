@@ -15,6 +15,7 @@ from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event
+from tests.lacking_store import Refusal, lacking_store, refusing
 
 
 def _dead(id_: str = "1", data: bytes = b'{"a": 1}') -> Event:
@@ -67,6 +68,14 @@ def test_large_event_is_kept(settings: Settings) -> None:
     client = create_app(load({}, **(vars(settings) | {"max_image_bytes": 6 * 2**20}))).test_client()
     assert post_event(client, "/dead-letters", _dead(data=b"\xff" * (6 * 2**20))).status_code == 202
     assert post_event(client, "/dead-letters", _dead(data=b"\xff" * (20 * 2**20))).status_code == 413
+
+
+def test_a_letter_that_the_store_never_takes_is_asked_for_again(settings: Settings) -> None:
+    """There is nowhere else to keep it: the broker is told to try again until the bucket is mended."""
+    denied = Refusal(403, "AccessDenied", "not authorized to perform: kms:GenerateDataKey")
+    with lacking_store(settings.s3_endpoint_url, refusing("PUT", "dead-letters/", denied)) as proxy:
+        client = create_app(load({}, **(vars(settings) | {"s3_endpoint_url": proxy.url}))).test_client()
+        assert post_event(client, "/dead-letters", _dead()).status_code == 503
 
 
 def test_replay_by_key(client: FlaskClient, broker: Subscriber) -> None:

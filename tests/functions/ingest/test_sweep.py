@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import settings as tries
-from hypothesis import strategies as st
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.notifications import read_event
@@ -20,9 +15,8 @@ from cosmoformer.local.process import free_port
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
-from cosmoformer.storage.store import ObjectInfo, Store
+from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
-from functions.ingest.sweep import join
 from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event, put_image, put_result
 from tests.mlflow_server import MlflowServer
@@ -130,7 +124,7 @@ def test_key_too_long_for_its_result(client: FlaskClient, store: Store, broker: 
 def test_rejected_images_again(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """Images that were rejected are announced again on request."""
     put_result(store, "good", put_image(store, "good"))
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", version=None)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
     assert _sweep(client) == {"images": 2, "with_result": 2}
     assert _sweep(client, again="rejected") == {"images": 2, "with_result": 1, "announced": 1}
     assert _announced(broker) == ["bad"]
@@ -145,17 +139,23 @@ def test_all_images_again(client: FlaskClient, store: Store) -> None:
 
 @pytest.mark.slow
 def test_stale_images_again(settings: Settings, store: Store, broker: Subscriber, mlflow_server: MlflowServer) -> None:
-    """On request, images are announced that another version judged than the alias names now."""
+    """On request, images are announced that another model judged than the alias names: of another name, number or digest."""
     own_model = {"mlflow_tracking_uri": mlflow_server.url, "model_name": settings.images_bucket}
     with_registry = load({}, **(vars(settings) | own_model))
     for alias in (None, "champion"):
-        register(Registry(with_registry), b"an artifact", tags={}, alias=alias)
-    put_result(store, "old", put_image(store, "old"), version=1)
-    put_result(store, "new", put_image(store, "new"), version=2)
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", version=None)
+        champion = register(Registry(with_registry), b"an artifact", tags={}, alias=alias).identity
+    judges = {
+        "new": champion,
+        "older": champion._replace(version=1),
+        "renamed": champion._replace(name="cosmoformer"),
+        "restored": champion._replace(sha256="f" * 64),
+    }
+    for key, judge in judges.items():
+        put_result(store, key, put_image(store, key), model=judge)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
     client = create_app(with_registry).test_client()
-    assert _sweep(client, again="stale") == {"images": 3, "with_result": 2, "announced": 1}
-    assert _announced(broker) == ["old"]
+    assert _sweep(client, again="stale") == {"images": 5, "with_result": 2, "announced": 3}
+    assert _announced(broker) == ["older", "renamed", "restored"]
 
 
 def test_stale_without_registry_is_told(settings: Settings) -> None:
@@ -295,23 +295,3 @@ def test_prefix_outside_the_configured_one(settings: Settings) -> None:
     client = create_app(load({}, **(vars(settings) | {"images_prefix": "in/"}))).test_client()
     assert client.post("/sweep", json={"prefix": "out/"}).status_code == 400
     assert client.post("/sweep", json={"prefix": "in/a"}).status_code == 200
-
-
-def _listed(keys: set[str]) -> Iterator[ObjectInfo]:
-    return (ObjectInfo(key, "e", 1, datetime(2026, 1, 1, tzinfo=UTC)) for key in sorted(keys))
-
-
-_keys = st.sets(st.text("a!.-j/z", min_size=1, max_size=6), max_size=40)
-
-
-@tries(max_examples=300, deadline=None)
-@given(_keys, _keys)
-def test_join_finds_every_result(images: set[str], judged: set[str]) -> None:
-    """However keys and suffixes are tangled, each image comes once, with its result if there is one."""
-    results = {f"r/{key}.json" for key in judged}
-    joined = {
-        image.key: result for image, result in join(_listed(images), _listed(results), lambda key: f"r/{key}.json")
-    }
-    assert set(joined) == images
-    for key, result in joined.items():
-        assert (result.key if result else None) == (f"r/{key}.json" if key in judged else None)

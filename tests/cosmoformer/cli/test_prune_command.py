@@ -1,0 +1,68 @@
+"""``cosmoformer prune`` at a real store."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cosmoformer.cli import main
+from cosmoformer.storage.results import result_key
+from cosmoformer.storage.store import Store
+from tests.cosmoformer.cli.conftest import Cli
+from tests.cosmoformer.sample_results import classified_result
+
+
+@pytest.fixture
+def shell(cli: Cli, store: Store) -> Cli:
+    """The command line at a store with results of `a.png` and `n1/b.png`, of which only the first image is there."""
+    for key in ("a.png", "n1/b.png"):
+        result = classified_result(key)
+        result["image"]["bucket"] = store.settings.images_bucket
+        where = result_key(store.settings, key)
+        store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")
+    store.write(store.settings.images_bucket, "a.png", b"x", "image/png")
+    return cli.at(store.settings)
+
+
+def _left(store: Store) -> list[str]:
+    return [entry.key for entry in store.list(store.settings.results_bucket)]
+
+
+BOTH = ["results/a.png.json", "results/n1/b.png.json"]
+
+
+def test_a_dry_run_names_them_and_deletes_nothing(shell: Cli, store: Store) -> None:
+    """The images that are gone are named, one a line, with their number; nothing changes."""
+    result = shell("prune", "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, "n1/b.png\n")
+    assert result.stderr == "1 result of images that are gone\n"
+    assert _left(store) == BOTH
+
+
+def test_they_are_deleted_on_a_word(shell: Cli, store: Store) -> None:
+    """With --yes nobody is asked; a second time there is nothing to do."""
+    result = shell("prune", "--yes")
+    assert (result.exit_code, result.stderr) == (0, "1 result deleted\n")
+    assert _left(store) == BOTH[:1]
+    assert shell("prune", "--yes").stderr == "0 results of images that are gone\n"
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", BOTH), ("", BOTH), ("y\n", BOTH[:1])])
+def test_a_person_is_asked(shell: Cli, store: Store, answer: str, left: list[str]) -> None:
+    """Without --yes nothing is deleted that nobody has agreed to."""
+    result = CliRunner().invoke(main, ["prune"], env=shell.environment, input=answer)
+    assert "Delete 1 result of images that are gone?" in result.stderr
+    assert (_left(store), result.exit_code) == (left, 0 if left != BOTH else 1)
+
+
+def test_an_empty_bucket_is_suspicious(shell: Cli, store: Store) -> None:
+    """Where not one image is left, the bucket may be the wrong one: nothing is deleted without --even-all."""
+    store.delete(store.settings.images_bucket, "a.png")
+    result = shell("prune", "--yes")
+    assert result.exit_code == 1
+    assert "not one image is left" in result.stderr and "IMAGES_BUCKET" in result.stderr
+    assert _left(store) == BOTH
+    assert shell("prune", "--yes", "--even-all").exit_code == 0
+    assert _left(store) == []
