@@ -194,6 +194,6 @@ def _configured(module: str, name: str, config: Any, settings: Settings, health:
     path = settings.data_dir / "run" / f"{module}-config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(config), default=str, indent=1))
-    argv = [sys.executable, "-m", f"cosmoformer.local.{module}", "--config", str(path)]
+    argv = [sys.executable, "-m", f"cosmoformer.local.knative.{module}", "--config", str(path)]
     setting = f"{name.upper()}_PORT"
     return Part(name, argv, config.port, setting, health, environment(settings), stop_grace_s=25)
