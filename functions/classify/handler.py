@@ -6,8 +6,8 @@ Delivery, in one table:
     | ------------------------------------------------ | ------ | --------------------- |
     | classified, or rejected for what the file is     | 200 + reply event | is done    |
     | nothing to do (several records, a hint)          | 202    | is done               |
+    | the image is gone: nobody wants its result       | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
-    | object gone                                      | 410    | keeps a dead letter   |
     | a model whose numbers are not finite             | 422    | keeps a dead letter   |
     | store, registry or model away, line full         | 503    | tries again           |
 """
@@ -25,6 +25,7 @@ from cosmoformer.errors import (
     CosmoFormerError,
     ImageRejected,
     NotAllowed,
+    ObjectGone,
     Overloaded,
     TransientError,
     UnsupportedEvent,
@@ -122,13 +123,21 @@ class Handler:
         for created in found:
             try:
                 replies.append(self._judge_object(created, event))
+            except ObjectGone:
+                metrics.IMAGES.labels("gone", "", "").inc()
+                log.info("the image was deleted before it had a result", extra={"key": created.key})
             except CosmoFormerError as error:
                 failures.append(error)
         if failures:  # one that may pass comes first: the whole event is delivered again then
             raise next((error for error in failures if isinstance(error, TransientError)), failures[0])
-        return replies[0] if len(replies) == 1 else None
+        return replies[0] if len(found) == len(replies) == 1 else None
 
     def _judge_object(self, created: ObjectCreated, event: Event) -> Event:
+        """Judge one object and record the result.
+
+        Raises:
+            ObjectGone: it was deleted before or meanwhile, and no result of it is left behind.
+        """
         self._check_allowed(created)
         with logs.bound(event_id=event.id, key=created.key):
             served = self._serving.current()
@@ -143,11 +152,20 @@ class Handler:
             result = self._judge(content, image, _origin(event), served)
             with _timed("record"):
                 kept = self._results.write(result, standing)
+                self._check_still_there(created.key, kept)
             self._count(result)
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
             return _reply(kept)
+
+    def _check_still_there(self, key: str, result: Result) -> None:
+        """Whoever deleted the image while it was judged could not delete the result, which was not there yet."""
+        try:
+            self._store.head_image(key)
+        except ObjectGone:
+            self._results.withdraw(result)
+            raise
 
     def _check_allowed(self, created: ObjectCreated) -> None:
         if created.bucket != self._settings.images_bucket:
