@@ -95,6 +95,7 @@ def settings(store: Store, broker: Client, registry: Registry) -> Settings:
         "k_sink": broker.url,
         "mlflow_tracking_uri": registry.settings.mlflow_tracking_uri,
         "model_name": registry.settings.model_name,
+        "sweep_at_start_seconds": 0.0,
     }
     return Settings(**(vars(store.settings) | own))
 

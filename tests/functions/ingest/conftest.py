@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,10 +12,11 @@ from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
-from cosmoformer.settings import Settings
+from cosmoformer.settings import Settings, load
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
+from functions.runtime.start import stop_background
 from tests.conftest import ObjectStore
 from tests.cosmoformer.local.subscriber import Subscriber
 
@@ -37,6 +39,7 @@ def settings(object_store: ObjectStore, bucket: Callable[[], str], broker: Subsc
         results_bucket=bucket(),
         k_sink=broker.url,
         broker_timeout_seconds=5.0,
+        sweep_at_start_seconds=0.0,
         page_origins=[ORIGIN],
         mlflow_webhook_secret=SECRET,
     )
@@ -49,9 +52,20 @@ def store(settings: Settings) -> Store:
 
 
 @pytest.fixture
-def client(settings: Settings) -> FlaskClient:
+def client(settings: Settings) -> Iterator[FlaskClient]:
     """A client of the ingest function."""
-    return create_app(settings).test_client()
+    with client_with(settings) as client:
+        yield client
+
+
+@contextmanager
+def client_with(settings: Settings, **others: Any) -> Iterator[FlaskClient]:
+    """A client of an ingest function with some settings of its own, which does nothing any more when the block ends."""
+    app = create_app(load({}, **(vars(settings) | others)))
+    try:
+        yield app.test_client()
+    finally:
+        stop_background(app)
 
 
 def events_at(broker: Subscriber) -> list[Event]:

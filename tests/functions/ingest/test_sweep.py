@@ -22,7 +22,7 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
 from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest.app import create_app
-from functions.ingest.sweep import join
+from functions.ingest.joined_listings import join
 from tests.cosmoformer.local.subscriber import Answer, Subscriber
 from tests.functions.ingest.conftest import events_at, post_event, put_image, put_result
 from tests.mlflow_server import MlflowServer
