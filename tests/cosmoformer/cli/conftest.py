@@ -83,8 +83,8 @@ def subscriber() -> Iterator[Subscriber]:
 
 @pytest.fixture
 def broker(tmp_path: Path, subscriber: Subscriber) -> Iterator[Client]:
-    """A broker with one trigger."""
-    with running_broker(tmp_path / "broker", trigger(subscriber.url)) as client:
+    """A broker with one trigger, whose subscriber also gets the dead letters."""
+    with running_broker(tmp_path / "broker", trigger(subscriber.url, subscriber.url)) as client:
         yield client
 
 
