@@ -59,6 +59,7 @@ class Dispatcher:
 
     def start(self) -> None:
         """Begin to deliver, first of all what an earlier run left behind."""
+        self._queue.make_due()
         for lane in self._lanes.values():
             lane.start()
 

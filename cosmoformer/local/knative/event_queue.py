@@ -183,6 +183,18 @@ class EventQueue:
         self._writer.commit(work)
         return bool(found)
 
+    def make_due(self) -> None:
+        """Let every delivery be tried now, with all its attempts before it, instead of when an earlier run meant to.
+
+        What made them fail has most likely ended with that run; a subscriber that was stopped before the broker, for one.
+        """
+        self._writer.commit(
+            lambda connection: connection.execute(
+                "UPDATE delivery SET attempts = 0, not_before = ? WHERE sink != 'set-aside' AND attempts > 0",
+                (time.time(),),
+            )
+        )
+
     def due(self, lane: Lane, under_way: Collection[int]) -> Delivery | float | None:
         """The next delivery of a lane that is not under way.
 

@@ -409,6 +409,17 @@ def test_stop_leaves_the_rest_for_the_next_run(tmp_path: Path) -> None:
     assert subscriber.ids() == ["0", "1", "2"]
 
 
+def test_a_restart_does_not_wait_for_a_retry(tmp_path: Path) -> None:
+    """What was to be tried again in a minute is tried at once by the next run, which counts its attempts anew."""
+    with Subscriber(Answer(503, {"Retry-After": "60"}), 503, 202) as subscriber:
+        for attempts in (1, 3):
+            with running_broker(tmp_path, trigger(subscriber.url, retry=1)) as broker:
+                if attempts == 1:
+                    broker.post(an_event())
+                wait_until(lambda attempts=attempts: len(subscriber.received) == attempts)  # type: ignore[misc]
+        assert subscriber.ids() == ["1"] * 3
+
+
 def test_events_of_a_removed_trigger_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Deliveries of a trigger that is not configured any more wait until it is again, and a warning says so."""
     with Subscriber(503, 202) as subscriber:
