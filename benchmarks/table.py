@@ -13,6 +13,7 @@ ORDER = (
     "throughput",
     "thesis_load",
     "backlog",
+    "chaos",
     "memory",
     "training_speed",
     "capacity",

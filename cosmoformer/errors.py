@@ -8,7 +8,7 @@
     │   ├── Unauthorized          401  a signature or secret is wrong
     │   ├── StoreRefused          403  the object store will never do it: archived, foreign encryption, unknown request
     │   ├── NotAllowed            403  an event names a bucket or key outside the configured ones
-    │   ├── ObjectGone            410  the object an event is about does not exist any more
+    │   ├── ObjectGone            410  an object does not exist (any more); an event about it is done
     │   ├── TooLarge              413  a request body is over the limit
     │   ├── UnsupportedEvent      415  batches and event types that nothing here handles
     │   ├── ImageRejected         422  not a picture that can be classified; recorded as a result
@@ -112,7 +112,7 @@ class StoreRefused(PermanentError):
 
 
 class ObjectGone(PermanentError):
-    """The object that an event is about does not exist any more."""
+    """An object does not exist, or not any more."""
 
     status = 410
     title = "Object gone"

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cosmoformer.connections import broker_tls
-from cosmoformer.errors import TransientError
+from cosmoformer.errors import CosmoFormerError, TransientError
 from cosmoformer.services import Service, document
 from cosmoformer.settings import Settings
 
@@ -34,6 +34,22 @@ def ask_broker(settings: Settings) -> Facts:
     if not isinstance(answer, dict) or "triggers" not in answer:
         raise TransientError("it answers, but shows no queue")
     return answer
+
+
+def set_aside(settings: Settings) -> list[Facts]:
+    """Dead letters that the broker of `cosmoformer up` keeps, since their sink will never take them.
+
+    There are none at another broker, nor at one that does not answer.
+    """
+    if elsewhere(settings.k_sink):
+        return []
+    try:
+        answer = Service(settings.k_sink, "K_SINK", TIMEOUT_S, patient=False, tls=broker_tls(settings)).get(
+            "/set-aside"
+        )
+    except CosmoFormerError:
+        return []
+    return list(answer["set_aside"]) if isinstance(answer, dict) and "set_aside" in answer else []
 
 
 def say_broker(facts: Facts) -> str:

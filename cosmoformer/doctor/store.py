@@ -11,6 +11,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from cosmoformer import health
 from cosmoformer.addresses import is_address
 from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
@@ -170,6 +171,11 @@ def check_dead_letters(system: System) -> str:
     settings = system.settings
     letters = system.store.list(settings.results_bucket, settings.dead_letters_prefix)
     count = sum(1 for _ in islice(letters, _MOST))
+    if aside := len(health.set_aside(settings)):
+        raise Doubt(
+            f"{count:,} events were given up, and {aside:,} more that the store could never take",
+            "`cosmoformer replay --list` says why; `cosmoformer replay --forget` deletes one of the latter",
+        )
     if count:
         much = f"{_MOST:,} or more" if count == _MOST else f"{count:,}"
         raise Doubt(

@@ -24,6 +24,8 @@ from cosmoformer.settings import PARTS, SETTINGS, Settings, load
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
 STARTUP_DEADLINE_S = 120.0
 DATABASE = "mlflow.db"
+#: Of all parts; NAME_PORT is the setting of each one's port.
+NAMES = ("mlflow", "broker", "ingest", "classify", "page")
 _MOST_REPLICAS = 8  # each holds a model of its own in memory; MAX_REPLICAS can ask for more
 _LOOPBACK = ("127.0.0.1", "localhost")
 _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"

@@ -141,6 +141,11 @@ def end_leftover(record: Path, grace_s: float = 3.0) -> bool:
     return bool(leftovers)
 
 
+def is_left_over(record: Path) -> bool:
+    """Whether something still runs that :func:`end_leftover` would end."""
+    return any(_recorded(record))
+
+
 def free_port() -> int:
     """A TCP port on 127.0.0.1 that nobody listens on now, outside the range of outgoing connections.
 
@@ -163,6 +168,12 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_listened_on(port: int) -> bool:
+    """Whether a server on this port of 127.0.0.1 accepts connections now."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -204,8 +215,9 @@ def _recorded(record: Path) -> Iterator[_Process]:
     if leader is not None and leader.started != known["started"]:
         return  # the pid was given to a stranger, which happens only when the whole session had ended
     for process in _processes():
-        # Without its leader a session's number could by now be a stranger's: ask the inherited environment.
-        if process.session == known["pid"] and (leader is not None or _belongs_to(process.pid, record)):
+        # The inherited environment tells a stranger's session, whose number is used again, and one that runs in another folder,
+        # where the record was copied from.
+        if process.session == known["pid"] and _belongs_to(process.pid, record):
             yield process
 
 

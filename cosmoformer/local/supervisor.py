@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
@@ -73,7 +73,7 @@ class Supervisor:
         Raises:
             SettingsError: somebody else listens on its port.
         """
-        end_leftover(self._record(part.name))
+        end_leftover(self.record(part.name))
         if not port_is_free(part.port):
             raise SettingsError(
                 f"port {part.port} of {part.name} is taken by another program",
@@ -107,13 +107,13 @@ class Supervisor:
                     if child.poll() is not None and not self._stopping.is_set():
                         self._restart(name, child.returncode)
 
-    def stop(self) -> None:
-        """End all parts, the last one first."""
+    def stop(self, names: Collection[str] | None = None) -> None:
+        """End all parts, or those of some names, the last one first; none is started again from here on."""
         self._stopping.set()
         with self._lock:
-            for name in reversed(list(self._children)):
+            for name in reversed([name for name in self._children if names is None or name in names]):
                 stop_process(self._children.pop(name), self._parts[name].stop_grace_s)
-                self._record(name).unlink(missing_ok=True)
+                self.record(name).unlink(missing_ok=True)
 
     def log(self, name: str) -> Path:
         """The log file of a part."""
@@ -125,7 +125,7 @@ class Supervisor:
 
     def _spawn(self, part: Part) -> None:
         self._children[part.name] = start_process(
-            part.argv, log=self.log(part.name), env=part.env, record=self._record(part.name)
+            part.argv, log=self.log(part.name), env=part.env, record=self.record(part.name)
         )
         self._started[part.name] = time.monotonic()
 
@@ -146,7 +146,8 @@ class Supervisor:
         except urllib3.exceptions.HTTPError:
             return False
 
-    def _record(self, name: str) -> Path:
+    def record(self, name: str) -> Path:
+        """The file by which a later run finds what is left of a part."""
         return self._folder / "run" / f"{name}.json"
 
     def _tail(self, name: str, characters: int = 800) -> str:

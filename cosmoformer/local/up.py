@@ -11,21 +11,23 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import urllib3
 from rich.console import Console
 
-from cosmoformer.errors import CosmoFormerError, SettingsError
+from cosmoformer.errors import SettingsError
 from cosmoformer.events import cloudevents
 from cosmoformer.local import bootstrap, parts
 from cosmoformer.local.ceph.node import CephLayout, CephNode, install_hint, missing_programs
 from cosmoformer.local.console import ResultsConsole
 from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.identity import load_or_make
+from cosmoformer.local.ports import check_ports
 from cosmoformer.local.process import free_port
+from cosmoformer.local.store_keeper import StoreKeeper
 from cosmoformer.local.supervisor import Part, Supervisor
 from cosmoformer.models.bundled import register_bundled_model
 from cosmoformer.models.registry import Registry
@@ -35,7 +37,6 @@ from cosmoformer.settings_file import FILE_NAME, write_settings_file
 from cosmoformer.storage.store import Store
 
 _INTERRUPTED = 130  # exit status, as shells have it for Ctrl-C
-_FIRST_STORE_RESTART_S, _LAST_STORE_RESTART_S = 1.0, 60.0
 
 
 def run(environment: dict[str, str], console: Console | None = None) -> None:
@@ -74,8 +75,7 @@ class System:
         self._interruptible = False
         self._results: ResultsConsole | None = None
         self._node: CephNode | None = None
-        self._store_restart_s = _FIRST_STORE_RESTART_S
-        self._next_store_check = 0.0
+        self._keeper: StoreKeeper | None = None
 
     def run(self) -> None:
         """See :func:`run`."""
@@ -86,11 +86,13 @@ class System:
             stack.callback(self._say, "stopped")
             if self._own_store:
                 self._node = CephNode(self._layout())
+                self._keeper = StoreKeeper(self._node, self._note, self._waiting)
                 stack.callback(self._node.stop)
             self._results = ResultsConsole(self._console, free_port())
             stack.callback(self._results.stop)
-            stack.callback(supervisor.stop)
+            stack.callback(self._stop_parts, supervisor)
             stack.callback(self._results.show_state, "stopping …")
+            check_ports(self._settings, self._folder, supervisor, self._own_store)
             with self._waiting():
                 self._start(supervisor, self._results)
             self._say(f"ready after {time.monotonic() - started:.1f} s", "bold green")
@@ -152,6 +154,17 @@ class System:
         if dropped := bootstrap.drop_samples(store, self._folder / "samples-dropped", lambda _: None):
             self._say(f"dropped {dropped} sample galaxies into s3://{settings.images_bucket}/samples/")
 
+    def _stop_parts(self, supervisor: Supervisor) -> None:
+        """End the parts in such an order that no upload is taken whose notification would reach nobody.
+
+        While classify ends its work, the store is needed and uploads are still announced, to a broker that keeps them. Then the
+        store takes no more, and after that ingest and the broker can end.
+        """
+        supervisor.stop(("page", "classify"))
+        if self._node:
+            self._node.stop_gateway()
+        supervisor.stop()
+
     def _launch(self, supervisor: Supervisor, part: Part, label: str) -> None:
         with self._step(label):
             supervisor.launch(part)
@@ -190,9 +203,11 @@ class System:
         while not self._ended.wait(0.5):
             results.show_state(self._state(http))
             if self._settings.sweep_every_seconds and time.monotonic() >= next_sweep:
-                self._ping_sweep(http)
+                self._ping_sweep(http, {})
                 next_sweep = time.monotonic() + self._settings.sweep_every_seconds
-            self._keep_store()
+            if self._keeper and self._keeper.check():
+                # It may have taken images whose notifications it did not get out any more.
+                self._ping_sweep(http, {"min_age_s": 0})
 
     def _state(self, http: urllib3.PoolManager) -> str:
         try:
@@ -205,33 +220,13 @@ class System:
         asleep = "classify is asleep" if not running else f"classify: {running} process{'es' * (running > 1)}"
         return f"{asleep} · {waiting} event{'s' * (waiting != 1)} to deliver · cold starts {activator['cold_starts']}"
 
-    def _ping_sweep(self, http: urllib3.PoolManager) -> None:
+    def _ping_sweep(self, http: urllib3.PoolManager, options: Mapping[str, object]) -> None:
         """What Knative's PingSource does on a cluster."""
-        event = cloudevents.new(type=cloudevents.SWEEP_PING, source="urn:cosmoformer:up", id=str(uuid.uuid4()), data={})
+        number = str(uuid.uuid4())
+        event = cloudevents.new(type=cloudevents.SWEEP_PING, source="urn:cosmoformer:up", id=number, data=options)
         headers, body = cloudevents.to_binary(event)
         with suppress(urllib3.exceptions.HTTPError):
             http.request("POST", f"{self._settings.ingest_url}/sweep", headers=headers, body=body)
-
-    def _keep_store(self) -> None:
-        """A store whose daemon died is started again, as the cluster's operator would, waiting longer each time."""
-        if not self._node or time.monotonic() < self._next_store_check:
-            return
-        daemons = self._node.processes()  # none after a start that failed
-        if daemons and all(daemon.poll() is None for daemon in daemons):
-            self._store_restart_s = _FIRST_STORE_RESTART_S
-            return
-        self._note("a daemon of the object store ended; starting the store again")
-        try:
-            self._node.stop()
-            with self._waiting():
-                self._node.start(lambda _: None)
-        except CosmoFormerError as error:
-            reason = f"{error.detail.splitlines()[0]}. {error.mend}"  # the rest is the tail of a log
-            self._note(f"the object store did not start, next try in {self._store_restart_s:.0f} s: {reason}")
-        except KeyboardInterrupt:
-            return  # the system ends
-        self._next_store_check = time.monotonic() + self._store_restart_s
-        self._store_restart_s = min(2 * self._store_restart_s, _LAST_STORE_RESTART_S)
 
     def _layout(self) -> CephLayout:
         if missing := missing_programs():

@@ -154,7 +154,11 @@ class Registry:
     def delete_tag(self, version: int, key: str) -> None:
         """Take a tag off a version of the configured model; one that is not there is no error."""
         body = {"name": self.settings.model_name, "version": str(version), "key": key}
-        self._request("DELETE", f"{self._base}/api/2.0/mlflow/model-versions/delete-tag", json=body)
+        self.delete("model-versions/delete-tag", **body)
+
+    def delete(self, path: str, /, **body: Any) -> None:
+        """DELETE at an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""
+        self._request("DELETE", f"{self._base}/api/2.0/mlflow/{path}", json=body)
 
     def post(self, path: str, /, **body: Any) -> dict[str, Any]:
         """POST to an endpoint of MLflow's REST API (``/api/2.0/mlflow/`` + path)."""

@@ -245,6 +245,12 @@ class ResultsBucket:
                 return result
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
+    def withdraw(self, result: Result) -> None:
+        """Delete this very result, if it still stands."""
+        image_key = result["image"]["key"]
+        if self.read(image_key) == result:
+            self._store.delete(self._settings.results_bucket, result_key(self._settings, image_key))
+
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.
 

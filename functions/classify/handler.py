@@ -6,8 +6,8 @@ Delivery, in one table:
     | ------------------------------------------------ | ------ | --------------------- |
     | classified, or rejected for what the file is     | 200 + reply event | is done    |
     | nothing to do (several records, a hint)          | 202    | is done               |
+    | the image is gone: nobody wants its result       | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
-    | object gone                                      | 410    | keeps a dead letter   |
     | the store will never take the result             | 403    | keeps a dead letter   |
     | a model whose numbers are not finite             | 422    | keeps a dead letter   |
     | store, registry or model away, line full         | 503    | tries again           |
@@ -126,14 +126,21 @@ class Handler:
         for created in found:
             try:
                 replies.append(self._judge_object(created, event))
+            except ObjectGone:
+                metrics.IMAGES.labels("gone", "", "").inc()
+                log.info("the image was deleted before it had a result", extra={"key": created.key})
             except CosmoFormerError as error:
                 failures.append(error)
         if failures:  # one that may pass comes first: the whole event is delivered again then
             raise next((error for error in failures if isinstance(error, TransientError)), failures[0])
-        return replies[0] if len(replies) == 1 else None
+        return replies[0] if len(found) == len(replies) == 1 else None
 
     def _judge_object(self, created: ObjectCreated, event: Event) -> Event:
-        """Judge the object under the first of the keys that may be meant which the store has."""
+        """Judge the object under the first of the keys that may be meant which the store has.
+
+        Raises:
+            ObjectGone: it was deleted before or meanwhile, and no result of it is left behind.
+        """
         *likely, last = (replace(created, key=key) for key in created.keys)
         for one in likely:
             try:
@@ -157,6 +164,7 @@ class Handler:
             result = self._judge(content, image, _origin(event), served)
             with _timed("record"):
                 kept = self._results.write(result, standing)
+                self._check_still_there(created.key, kept)
             self._count(result)
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
@@ -170,6 +178,14 @@ class Handler:
         except StoreRefused as error:
             return self._store.head_image(key), ImageRejected(error.code, f"The object {error}.")
         return info, too_large(info.size, self._limits.image_bytes) if content is None else content
+
+    def _check_still_there(self, key: str, result: Result) -> None:
+        """Whoever deleted the image while it was judged could not delete the result, which was not there yet."""
+        try:
+            self._store.head_image(key)
+        except ObjectGone:
+            self._results.withdraw(result)
+            raise
 
     def _check_allowed(self, created: ObjectCreated) -> None:
         if created.bucket != self._settings.images_bucket:

@@ -11,7 +11,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 IMAGES = Counter(
     "cosmoformer_images", "Images judged", ["status", "class_name", "model_version"]
-)  # status: classified, rejected, repeated; class_name is empty for a task that is no classification
+)  # status: classified, rejected, repeated, gone; class_name is empty for a task that is no classification
 PHASE_SECONDS = Histogram("cosmoformer_phase_seconds", "Time of each phase of one image", ["phase"], buckets=_SECONDS)
 KNOWN = Counter("cosmoformer_known_images", "Images whose bytes the served model had judged before")
 FAILURES = Counter("cosmoformer_failures", "Requests answered with an error", ["problem"])

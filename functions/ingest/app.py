@@ -35,7 +35,6 @@ from cosmoformer.errors import (
     CosmoFormerError,
     InvalidRequest,
     NotAllowed,
-    Overloaded,
     TransientError,
     UnsupportedEvent,
     problem,
@@ -48,7 +47,8 @@ from cosmoformer.storage.store import Store
 from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.batches import MOST, Batches
-from functions.ingest.sweep import Sweeper, SweepOptions, read_options
+from functions.ingest.catch_up import CatchUp
+from functions.ingest.sweep import Sweeper, read_options
 from functions.ingest.uploads import Uploads
 from functions.runtime.start import BACKGROUND, READINESS
 from functions.runtime.store_gate import StoreGate
@@ -68,8 +68,9 @@ def create_app(settings: Settings) -> Flask:
     store = Store(settings)
     gate = StoreGate(settings, store, needed=("k_sink",))
     gate.start()
-    app.extensions[BACKGROUND] = (gate,)
     ingest = _Ingest(settings, store, gate)
+    ingest.catch_up.start()
+    app.extensions[BACKGROUND] = (gate, ingest.catch_up)
     rules = {
         "/": ("POST", ingest.take_notification),
         _UPLOADS: ("POST", ingest.prepare_uploads),
@@ -101,6 +102,7 @@ class _Ingest:
         self._uploads = Uploads(settings, store)
         self._batches = Batches(settings, store)
         self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
+        self.catch_up = CatchUp(settings, gate, self._broker, self._sweeper)
         self._letters = DeadLetters(store)
 
     def take_notification(self) -> Response:
@@ -108,19 +110,20 @@ class _Ingest:
             return self._announce(notifications.read(_json_body()))
         event = _event()
         if event.type == cloudevents.SWEEP_PING:
-            return self._sweep_by_ping()
+            return self._sweep_by_ping(event)
         return self._announce(notifications.read_event(event))
 
     def _announce(self, found: list[notifications.ObjectCreated]) -> Response:
+        images = [
+            created for created in found if any(is_image(self._settings, created.bucket, key) for key in created.keys)
+        ]
         for created in found:
             logs.bind(key=created.key, event_id=created.id)
             store = created.store if created.store in notifications.KEYS_ENCODED else "other"
-            if any(is_image(self._settings, created.bucket, key) for key in created.keys):
-                self._broker.send(created.event())
-                metrics.NOTIFICATIONS.labels(store, "announced").inc()
-            else:
-                metrics.NOTIFICATIONS.labels(store, "foreign").inc()
+            metrics.NOTIFICATIONS.labels(store, "announced" if created in images else "foreign").inc()
+            if created not in images:
                 log.info("not an image of this system", extra={"bucket": created.bucket})
+        self.catch_up.announce(images)
         return Response(status=202)
 
     def prepare_uploads(self) -> Response:
@@ -137,16 +140,10 @@ class _Ingest:
             raise UnsupportedEvent(
                 f"events of type {event.type!r} start no sweep", f"Send {cloudevents.SWEEP_PING}, or JSON"
             )
-        return self._sweep_by_ping()
+        return self._sweep_by_ping(event)
 
-    def _sweep_by_ping(self) -> Response:
-        options = SweepOptions(
-            prefix=self._settings.images_prefix, min_age_s=self._settings.sweep_min_age_seconds, periodic=True
-        )
-        try:
-            self._sweeper.sweep(options)
-        except Overloaded:
-            log.info("a sweep is running already; this ping asks for nothing more")
+    def _sweep_by_ping(self, event: cloudevents.Event) -> Response:
+        self._sweeper.sweep_by_ping(event)
         return Response(status=202)
 
     def keep_dead_letter(self) -> Response:

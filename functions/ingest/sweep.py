@@ -12,11 +12,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from cosmoformer.errors import InvalidRequest, Overloaded
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.dead_letters import DeadLetters, subject_digest
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.models.registry import Registry
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 SOURCE = "cosmoformer.sweep"
 #: A periodic sweep does not announce an image twice within this time: a long queue would grow with every sweep.
 PATIENCE_S = 3600.0
+MOST_HEARD = 100_000
 
 Again = Literal["rejected", "stale", "all"]
 Outcome = Literal["with_result", "announced", "dead_lettered", "too_young", "waiting"]
@@ -50,7 +52,9 @@ class SweepOptions:
         again: announces images with a result too: those ``rejected``, those judged by another model than the alias names
             now (``stale``: its name, version or digest differs), or ``all``.
         dry_run: announces nothing, only counts.
-        periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`.
+        periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`. It also leaves alone what a
+            notification of this process's first minutes has announced.
+        within_s: the sweep ends after about so many seconds, wherever it is then; None for a whole one.
     """
 
     prefix: str
@@ -59,6 +63,7 @@ class SweepOptions:
     again: Again | None = None
     dry_run: bool = False
     periodic: bool = False
+    within_s: float | None = None
 
 
 def read_options(settings: Settings, request: Any) -> SweepOptions:
@@ -99,6 +104,32 @@ class Sweeper:
         self._settings, self._store, self._registry, self._broker = settings, store, registry, broker
         self._running = threading.Lock()
         self._announced: dict[str, float] = {}  # event id of periodic sweeps -> time.monotonic()
+        #: Keys that were announced since the start, until the sweep that is made then is over.
+        self._heard: set[str] | None = set() if settings.sweep_at_start_seconds else None
+        self._whole_wanted = threading.Event()
+
+    def heard(self, key: str) -> None:
+        """A notification of this image has been passed on: the sweep at the start need not announce it."""
+        heard = self._heard
+        if heard is not None and len(heard) < MOST_HEARD:
+            heard.add(key)
+
+    def sweep_by_ping(self, event: Event) -> None:
+        """The sweep that a PingSource asks for; its data may give options, such as ``{"min_age_s": 60}``.
+
+        Raises:
+            CosmoFormerError: as :meth:`sweep`, except that a sweep which is running already is one more than is asked for.
+            InvalidRequest: the data is something else.
+        """
+        given = event.json() if event.data else {}
+        if not isinstance(given, dict):
+            raise InvalidRequest(f"expected a JSON object as data of the ping, got a JSON {type(given).__name__}")
+        options = read_options(self._settings, {"min_age_s": self._settings.sweep_min_age_seconds} | given)
+        try:
+            self.sweep(replace(options, periodic=True))
+        except Overloaded:
+            self._whole_wanted.set()  # a sweep at the start is no longer bounded then
+            log.info("a sweep is running already; this ping asks for nothing more")
 
     def sweep(self, options: SweepOptions) -> dict[str, int]:
         """Go through all images once.
@@ -116,9 +147,11 @@ class Sweeper:
         if not self._running.acquire(blocking=False):
             raise Overloaded("another sweep is running", "Wait for its end")
         outcome = "failed"
+        self._whole_wanted.clear()
         try:
             counts = self._sweep(options)
             outcome = "completed"
+            self._heard = self._heard if options.within_s is None else None
             return counts
         finally:
             metrics.SWEEPS.labels(outcome).inc()
@@ -132,6 +165,9 @@ class Sweeper:
 
         def doubtful() -> Iterator[tuple[ObjectInfo, bool]]:
             for image, result in self._images_with_results(options.prefix):
+                if self._is_over(options, begun):
+                    log.warning("the sweep is cut short", extra={"after": image.key, "seconds": options.within_s})
+                    return
                 outcome = judge.by_listing(image, result)
                 if outcome is None or outcome == "announced":
                     yield image, outcome == "announced"
@@ -150,6 +186,10 @@ class Sweeper:
         log.info("sweep ended", extra={**report, "dry_run": options.dry_run, "seconds": time.monotonic() - begun})
         return report
 
+    def _is_over(self, options: SweepOptions, begun: float) -> bool:
+        late = options.within_s is not None and time.monotonic() > begun + options.within_s
+        return late and not self._whole_wanted.is_set()
+
     def _images_with_results(self, prefix: str) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
         settings = self._settings
         images = (
@@ -164,7 +204,7 @@ class Sweeper:
         if judge.is_dead_lettered(image):
             return "dead_lettered"
         created = self._created(image)
-        if options.periodic and created.id in self._announced:
+        if options.periodic and (created.id in self._announced or image.key in (self._heard or ())):
             return "waiting"
         if not options.dry_run:
             self._broker.send(created.event())

@@ -90,7 +90,7 @@ def running_stage(object_store: ObjectStore, **overrides: Any) -> Iterator[Stage
     page_port = free_port()
     page_url = f"http://127.0.0.1:{page_port}"
     with _buckets(object_store, page_url) as buckets:
-        settings = object_store.settings(page_origins=[page_url], **buckets, **overrides)
+        settings = object_store.settings(page_origins=[page_url], sweep_at_start_seconds=0.0, **buckets, **overrides)
         ingest = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
         page = _page(page_port, f"http://127.0.0.1:{ingest.server_port}", settings)
         for server in (ingest, page):

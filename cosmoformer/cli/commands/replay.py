@@ -12,6 +12,7 @@ import click
 
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import InvalidRequest
+from cosmoformer.health import TIMEOUT_S, set_aside
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
 from cosmoformer.terminal import console, table, text
@@ -29,23 +30,29 @@ Examples:
   cosmoformer replay --list
   cosmoformer replay night-1/m51.jpg
   cosmoformer replay --all
+  cosmoformer replay --forget set-aside/17
 """
 )
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @click.option("--list", "listing", is_flag=True, help="Show the dead letters and send none.")
 @click.option("--all", "everything", is_flag=True, help="Send every dead letter.")
+@click.option("--forget", metavar="KEY", help="Delete a letter that is set aside: one that the store could never take.")
 @with_settings
-def command(settings: Settings, keys: tuple[str, ...], listing: bool, everything: bool) -> None:
+def command(settings: Settings, keys: tuple[str, ...], listing: bool, everything: bool, forget: str | None) -> None:
     """Send events again that were given up: mend first what made them fail.
 
     KEY is the object key of a dead letter, or of the image that it is about. A letter that the broker takes is kept no longer;
-    one that fails again comes back.
+    one that fails again comes back. The broker of `cosmoformer up` sets aside what nobody will ever take, such as an event with
+    an id of many thousand characters: it is listed, and not sent again.
     """
-    if listing + everything + bool(keys) != 1:
-        raise click.UsageError("Give either keys, --all or --list.")
+    if listing + everything + bool(keys) + bool(forget) != 1:
+        raise click.UsageError("Give either keys, --all, --list or --forget.")
+    if forget:
+        _forget(settings, forget)
+        return
     ingest = Service(settings.ingest_url, "INGEST_URL", _TIMEOUT_S)
     if listing:
-        _show(list(_letters(ingest)))
+        _show([*_letters(ingest), *set_aside(settings)])
         return
     request = {"all": True} if everything else {"keys": _chosen(ingest, keys)}
     outcome = ingest.post("/dead-letters/replay", request)
@@ -61,6 +68,13 @@ def _letters(ingest: Service) -> Iterator[Letter]:
         if not page["next"]:
             return
         after = page["next"]
+
+
+def _forget(settings: Settings, key: str) -> None:
+    if key not in [letter["key"] for letter in set_aside(settings)]:
+        raise InvalidRequest(f"no letter {key!r} is set aside", "`cosmoformer replay --list` shows them")
+    Service(settings.k_sink, "K_SINK", TIMEOUT_S).send("DELETE", f"/{key}")
+    click.echo("forgotten")
 
 
 def _chosen(ingest: Service, keys: tuple[str, ...]) -> list[str]:

@@ -8,6 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from cosmoformer.errors import PermanentError
+
+_MIN_FREE_BYTES = 2 * 2**30
+_UNFIT_IN_CONFIGURATION = frozenset('"\\#;$\n')
+
 # Program -> the Debian/Ubuntu package that has it.
 _PROGRAMS = {
     "ceph-mon": "ceph-mon",
@@ -128,7 +133,7 @@ class CephLayout:
 
 @dataclass(frozen=True)
 class CephIdentity:
-    """What the first start chose and ``node.json`` keeps; the monitor's map holds its port, so it cannot change later."""
+    """What the first start chose and ``node.json`` keeps; the monitor's map holds its port, too."""
 
     fsid: str
     osd_uuid: str
@@ -155,3 +160,23 @@ def configuration(layout: CephLayout, identity: CephIdentity) -> str:
     """The text of ceph.conf for all three daemons."""
     values = asdict(identity) | asdict(layout) | {"folder": layout.folder.absolute()}
     return _CONFIGURATION.format(**values)
+
+
+def check_folder(folder: Path) -> None:
+    """Nothing, when a node can live in this folder, which must exist.
+
+    Raises:
+        PermanentError: ceph.conf cannot name it, or its disk is nearly full.
+    """
+    if unfit := _UNFIT_IN_CONFIGURATION.intersection(str(folder)):
+        raise PermanentError(
+            f"Ceph's configuration cannot name the folder {folder}",
+            f"Set DATA_DIR to a path without {' '.join(sorted(unfit))}",
+        )
+    free = shutil.disk_usage(folder).free
+    if free < _MIN_FREE_BYTES:
+        raise PermanentError(
+            f"the disk of {folder} is nearly full: {free / 2**30:.1f} GiB free, the store needs"
+            f" {_MIN_FREE_BYTES / 2**30:.1f} GiB",
+            "Free some space or set DATA_DIR to a folder on another disk",
+        )

@@ -14,11 +14,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import IO
@@ -26,9 +25,23 @@ from typing import IO
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cosmoformer.errors import PermanentError, StoreUnavailable
-from cosmoformer.local.ceph.layout import CephIdentity, CephLayout, configuration, install_hint, missing_programs
+from cosmoformer.local.ceph.layout import (
+    CephIdentity,
+    CephLayout,
+    check_folder,
+    configuration,
+    install_hint,
+    missing_programs,
+)
 from cosmoformer.local.folder_lock import take_lock
-from cosmoformer.local.process import end_leftover, free_port, port_is_free, start_process, stop_process
+from cosmoformer.local.process import (
+    end_leftover,
+    free_port,
+    is_listened_on,
+    port_is_free,
+    start_process,
+    stop_process,
+)
 from cosmoformer.settings import load
 from cosmoformer.storage.store import connect
 
@@ -39,8 +52,6 @@ _START_TIMEOUT_S = 120.0
 _COMMAND_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 3.0
 _POLL_S = 0.02
-_MIN_FREE_BYTES = 2 * 2**30
-_UNFIT_IN_CONFIGURATION = frozenset('"\\#;$\n')
 
 
 def _silent(_: str) -> None:
@@ -77,8 +88,7 @@ class CephNode:
                 report("making a Ceph node (first start)")
                 identity = self._make()
             else:
-                (self._folder / "ceph.conf").write_text(configuration(self.layout, identity))
-                self._start_monitor(identity)
+                self._resume(identity, report)
             report("starting Ceph's OSD and S3 gateway")
             self._start_daemon("osd", ["ceph-osd", "-i", "0"])
             self.start_gateway()
@@ -113,23 +123,13 @@ class CephNode:
         """End the S3 gateway only; objects stay."""
         self._stop_daemon("rgw")
 
-    def restart_gateway(self) -> None:
-        """End the S3 gateway and start it again."""
-        self.stop_gateway()
-        self.start_gateway()
-
     def _prepare(self) -> None:
         """Check what can be checked before anything is started, and own the folder from here on."""
         if missing := missing_programs():
             raise PermanentError(install_hint(missing))
-        if unfit := _UNFIT_IN_CONFIGURATION.intersection(str(self._folder)):
-            raise PermanentError(
-                f"Ceph's configuration cannot name the folder {self._folder}",
-                f"Set DATA_DIR to a path without {' '.join(sorted(unfit))}",
-            )
         for name in ("log", "run", "rgw"):
             (self._folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._check_disk()
+        check_folder(self._folder)
         self._take_lock()
         try:
             for name in ("rgw", "osd", "mon", "command"):
@@ -141,15 +141,6 @@ class CephNode:
         except BaseException:
             self.stop()
             raise
-
-    def _check_disk(self) -> None:
-        free = shutil.disk_usage(self._folder).free
-        if free < _MIN_FREE_BYTES:
-            raise PermanentError(
-                f"the disk of {self._folder} is nearly full: {free / 2**30:.1f} GiB free, the store needs"
-                f" {_MIN_FREE_BYTES / 2**30:.1f} GiB",
-                "Free some space or set DATA_DIR to a folder on another disk",
-            )
 
     def _take_lock(self) -> None:
         taken = PermanentError(
@@ -179,26 +170,45 @@ class CephNode:
             shutil.rmtree(self._folder / name, ignore_errors=True)
             (self._folder / name).mkdir(mode=0o700)
         identity = CephIdentity(str(uuid.uuid4()), str(uuid.uuid4()), free_port(), self.layout.objectstore)
-        (self._folder / "ceph.conf").write_text(configuration(self.layout, identity))
-        monmap = str(self._folder / "run" / "monmap")
-        address = f"v2:127.0.0.1:{identity.mon_port}"
-        self._run(["monmaptool", "--create", "--clobber", "--fsid", identity.fsid, "--addv", "a", address, monmap])
+        monmap = self._map_monitor(identity)
         self._run(["ceph-mon", "-i", "a", "--mkfs", "--monmap", monmap])
         self._start_monitor(identity)
         self._run(["ceph", "osd", "new", identity.osd_uuid, "0"])
         self._run(["ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", identity.osd_uuid])
+        self._keep(identity)
+        return identity
+
+    def _keep(self, identity: CephIdentity) -> None:
         finished = self._folder / "node.json.new"
         finished.write_text(json.dumps(asdict(identity)))
         finished.replace(self._folder / "node.json")
-        return identity
+
+    def _map_monitor(self, identity: CephIdentity) -> str:
+        """Write ceph.conf and a map of the one monitor; the map's file."""
+        (self._folder / "ceph.conf").write_text(configuration(self.layout, identity))
+        monmap = str(self._folder / "run" / "monmap")
+        address = f"v2:127.0.0.1:{identity.mon_port}"
+        self._run(["monmaptool", "--create", "--clobber", "--fsid", identity.fsid, "--addv", "a", address, monmap])
+        return monmap
+
+    def _resume(self, identity: CephIdentity, report: Callable[[str], None]) -> None:
+        """Start the monitor of a node that was made before, at another port where its own is taken."""
+        moving = self._folder / "monitor-moves"  # until both its map and node.json say where it is
+        if port_is_free(identity.mon_port) and not moving.exists():
+            (self._folder / "ceph.conf").write_text(configuration(self.layout, identity))
+            self._start_monitor(identity)
+            return
+        report(f"port {identity.mon_port} is taken, as by the node that this one was copied from: the monitor moves")
+        moving.touch()
+        identity = replace(identity, mon_port=free_port())
+        self._run(["ceph-mon", "-i", "a", "--inject-monmap", self._map_monitor(identity)])
+        self._keep(identity)
+        moving.unlink()
+        self._start_monitor(identity)
+        # Its map still shows where the OSD was, and that may be where the other node's is now.
+        self._run(["ceph", "osd", "down", "0"])
 
     def _start_monitor(self, identity: CephIdentity) -> None:
-        if not port_is_free(identity.mon_port):
-            raise PermanentError(
-                f"port {identity.mon_port} of 127.0.0.1, which the store in {self._folder} was made with, is used by"
-                " another program",
-                "End that program",
-            )
         self._start_daemon("mon", ["ceph-mon", "-i", "a"])
         self._wait_for_port(identity.mon_port, "mon")
 
@@ -265,7 +275,7 @@ class CephNode:
 
     def _wait_for_port(self, port: int, name: str) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
-        while not _listens(port):
+        while not is_listened_on(port):
             for daemon, child in self._children.items():
                 if child.poll() is not None:
                     raise StoreUnavailable(
@@ -283,11 +293,6 @@ class CephNode:
 
     def _record(self, name: str) -> Path:
         return self._folder / "run" / f"{name}.json"
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _tail(log: Path, characters: int = 500) -> str:

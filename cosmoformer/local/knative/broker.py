@@ -7,6 +7,8 @@
 | ``POST /`` with a CloudEvent, binary or structured | 202 once it is on disk; 400 naming the bad attribute |
 | ``OPTIONS /`` | ``Allow`` |
 | ``GET /health`` | 200 |
+| ``GET /set-aside`` | JSON: dead letters that their sink refuses for good; kept here, and not tried any more |
+| ``DELETE /set-aside/<number>`` | 204 once such a letter is forgotten |
 | ``GET /queue`` | JSON: per trigger what is waiting, under way, delivered, dead-lettered, and how old the oldest is |
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cosmoformer import logs
@@ -23,7 +26,7 @@ from cosmoformer.events.cloudevents import parse
 from cosmoformer.local.config import load, require
 from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.knative.dispatcher import Dispatcher
-from cosmoformer.local.knative.event_queue import EventQueue
+from cosmoformer.local.knative.event_queue import EventQueue, SetAside
 from cosmoformer.local.knative.http_server import (
     Handler,
     LocalServer,
@@ -32,10 +35,18 @@ from cosmoformer.local.knative.http_server import (
     serve_until_signalled,
 )
 from cosmoformer.local.knative.triggers import Trigger
+from cosmoformer.timestamps import rfc3339
 
 _log = logging.getLogger(__name__)
 _END_IT = "End it, or configure another folder"
-_METHODS = {"/": ("POST", "OPTIONS"), "/health": ("GET", "HEAD"), "/queue": ("GET", "HEAD")}
+_SET_ASIDE = "/set-aside"
+_METHODS = {
+    "/": ("POST", "OPTIONS"),
+    "/health": ("GET", "HEAD"),
+    "/queue": ("GET", "HEAD"),
+    _SET_ASIDE: ("GET", "HEAD"),
+}
+_SHOWN = 200  # characters of each attribute of a letter that is set aside: their length may be what is wrong with it
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,8 @@ class Broker:
 
     def __init__(self, config: BrokerConfig) -> None:
         self._config = config
-        self._queue = EventQueue(config.folder)
-        self.dispatcher = Dispatcher(self._queue, config.triggers, config.hop_limit)
+        self.queue = EventQueue(config.folder)
+        self.dispatcher = Dispatcher(self.queue, config.triggers, config.hop_limit)
         handler = type("BrokerHandler", (_Handler,), {"broker": self, "body_limit": config.body_limit_mib << 20})
         try:
             self.server = LocalServer((config.host, config.port), handler)
@@ -88,7 +99,7 @@ class Broker:
         """Stop accepting, let what is under way end, and keep the rest for the next run."""
         in_time = self.server.stop(self._config.stop_deadline_s)
         if self.dispatcher.stop(self._config.stop_deadline_s) and in_time:
-            self._queue.close()
+            self.queue.close()
         else:
             _log.warning("some deliveries did not end in time; they will be made again")
 
@@ -98,9 +109,11 @@ class _Handler(Handler):
 
     def answer(self, body: bytes) -> None:
         path = self.path.partition("?")[0]
-        if path not in _METHODS:
+        if self.command == "DELETE" and path.startswith(f"{_SET_ASIDE}/"):
+            self._forget(path.removeprefix(f"{_SET_ASIDE}/"))
+        elif path not in _METHODS:
             raise NoSuchPath(f"nothing is served under {path}", f"Served are {', '.join(_METHODS)}")
-        if self.command == "OPTIONS":
+        elif self.command == "OPTIONS":
             self.send(200, headers=[("Allow", ", ".join(_METHODS[path]))])
         elif self.command not in _METHODS[path]:
             raise MethodNotAllowed(f"{path} takes {', '.join(_METHODS[path])}, got {self.command}")
@@ -108,14 +121,38 @@ class _Handler(Handler):
             self._accept(body)
         elif path == "/health":
             self.send_json({"status": "ok"})
+        elif path == _SET_ASIDE:
+            self.send_json({"set_aside": [_summary(letter) for letter in self.broker.queue.all_set_aside()]})
         else:
             self.send_json({"triggers": self.broker.dispatcher.snapshot()})
+
+    def _forget(self, number: str) -> None:
+        if not (
+            number.isascii()
+            and number.isdecimal()
+            and len(number) < 19
+            and self.broker.queue.forget_set_aside(int(number))
+        ):
+            raise NoSuchPath(f"no letter {number[:20]!r} is set aside", f"GET {_SET_ASIDE} lists them")
+        self.send(204)
 
     def _accept(self, body: bytes) -> None:
         if self.server.stopping:
             raise BrokerUnavailable("the broker is about to end")
         self.broker.dispatcher.accept(parse(dict(self.headers.items()), body))
         self.send(202)
+
+
+def _summary(letter: SetAside) -> dict[str, object]:
+    """A letter without its event's data, in the shape of ingest's dead letters."""
+    failure = letter.failure
+    return {
+        "key": f"{_SET_ASIDE[1:]}/{letter.id}",
+        "trigger": letter.trigger,
+        "event": {name: text[:_SHOWN] for name, text in letter.event.attributes.items()},
+        "error": {"dest": failure.destination, "code": failure.code, "data": failure.text()},
+        "received": rfc3339(datetime.fromtimestamp(letter.since, UTC), "microseconds"),
+    }
 
 
 def main() -> None:

@@ -35,6 +35,10 @@ STATUS_TABLE: tuple[tuple[range, Verdict], ...] = (
     (range(500, 600), Verdict.RETRY),
 )
 
+# By these statuses a dead-letter sink says that it will never take this very letter. Any other may come of a sink that is set up
+# wrongly, and passes once that is mended.
+NEVER_TAKEN = frozenset({400, 413, 414, 415, 422, 431})
+
 # Knative's own choices for what the contract leaves open.
 NO_ANSWER = 500
 NO_EVENT_IN_ANSWER = 502
@@ -81,11 +85,13 @@ def attempt(pool: urllib3.PoolManager, url: str, event: Event, timeout_s: float)
 
 
 def attempt_dead_letter(pool: urllib3.PoolManager, url: str, event: Event, timeout_s: float) -> Outcome:
-    """POST an event to a dead-letter sink; there is nowhere else to go, so anything but a 2xx is to be retried."""
+    """POST an event to a dead-letter sink; all that may pass is to be retried, since there is nowhere else to go."""
     answer = _post(pool, url, event, timeout_s, {})
     if isinstance(answer, Outcome):
         return answer
     verdict = Verdict.DONE if verdict_on(answer.status) is Verdict.DONE else Verdict.RETRY
+    if answer.status in NEVER_TAKEN:
+        verdict = Verdict.REFUSED
     return Outcome(verdict, answer.status, answer.data, _retry_after_s(answer.headers))
 
 

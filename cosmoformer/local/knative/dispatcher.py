@@ -20,10 +20,11 @@ from cosmoformer.local.knative.triggers import Trigger
 
 _log = logging.getLogger(__name__)
 
-# A dead-letter sink that is down is tried for ever, at most this far apart.
+# A dead-letter sink that is down is tried for ever, at most this far apart; one that refuses a letter for good, once.
 DEAD_LETTER_BACKOFF_CAP_S = 15.0
 LOOP_DETECTED = 508  # RFC 5842
 _AFTER_BREAKDOWN_S = 1.0
+_LOGGED = 200  # characters of what a stranger may have made very long
 
 
 @dataclass
@@ -53,10 +54,12 @@ class Dispatcher:
         self._pool = urllib3.PoolManager(num_pools=2 * len(triggers) + 1, maxsize=max(threads, 1))
         self._lanes = {lane.lane: lane for trigger in triggers for lane in self._lanes_of(trigger)}
         for lane in queue.backlog().keys() - self._lanes.keys():
-            _log.warning("trigger %r has undelivered events but is not configured; they are kept", lane.trigger)
+            if lane.sink != "set-aside":
+                _log.warning("trigger %r has undelivered events but is not configured; they are kept", lane.trigger)
 
     def start(self) -> None:
         """Begin to deliver, first of all what an earlier run left behind."""
+        self._queue.make_due()
         for lane in self._lanes.values():
             lane.start()
 
@@ -90,6 +93,7 @@ class Dispatcher:
         now = time.time()
         live = backlog(Lane(trigger.name, "subscriber")) or Backlog(0, now)
         dead = backlog(Lane(trigger.name, "dead-letter")) or Backlog(0, now)
+        aside = backlog(Lane(trigger.name, "set-aside")) or Backlog(0, now)
         in_flight = len(self._lanes[Lane(trigger.name, "subscriber")].under_way)
         return {
             "name": trigger.name,
@@ -98,6 +102,7 @@ class Dispatcher:
             "in_flight": in_flight,
             "oldest_age_s": round(max(now - min(live.oldest, dead.oldest), 0.0), 3),
             "dead_letters_waiting": dead.deliveries,
+            "set_aside": aside.deliveries,
             **vars(self._counts[trigger.name]),
         }
 
@@ -159,6 +164,10 @@ class Dispatcher:
         if outcome.verdict is Verdict.DONE:
             self._queue.finish(delivery)
             self._counts[trigger.name].dead_lettered += 1
+            return
+        if outcome.verdict is Verdict.REFUSED:
+            _report(logging.ERROR, "the dead-letter sink will never take this letter", trigger, delivery, outcome)
+            self._queue.set_aside(delivery, outcome.failure(url))
             return
         wait_s = trigger.delivery.wait_s(delivery.attempts + 1, outcome.retry_after_s)
         wait_s = min(wait_s, DEAD_LETTER_BACKOFF_CAP_S)
@@ -229,5 +238,6 @@ class _LaneWorkers:
 
 def _report(level: int, message: str, trigger: Trigger, delivery: Delivery, outcome: Outcome, **fields: object) -> None:
     words = outcome.body[:200].decode(errors="replace")
-    about = {"trigger": trigger.name, "event_id": delivery.event.id, "event_source": delivery.event.source}
+    event = delivery.event
+    about = {"trigger": trigger.name, "event_id": event.id[:_LOGGED], "event_source": event.source[:_LOGGED]}
     _log.log(level, message, extra={**about, "status": outcome.code, "answer": words, **fields})

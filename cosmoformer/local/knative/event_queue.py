@@ -6,18 +6,18 @@ is *not* recorded, so after a crash it is simply due again: delivery at least on
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Literal, NamedTuple
 
 from cosmoformer.events.cloudevents import Event
+from cosmoformer.local.knative.sqlite_writer import Writer, connect
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (
@@ -31,20 +31,34 @@ CREATE INDEX IF NOT EXISTS delivery_due ON delivery (trigger_name, sink, not_bef
 CREATE INDEX IF NOT EXISTS delivery_event ON delivery (event);
 """
 
+MOST_SET_ASIDE, MOST_SET_ASIDE_BYTES = 1000, 256 << 20
+# Of what is set aside: all but the latest that are within both limits.
+_TOO_MANY = """
+SELECT id FROM (
+    SELECT delivery.id AS id, ROW_NUMBER() OVER latest AS place, SUM(LENGTH(attributes) + LENGTH(data)) OVER latest AS bytes
+    FROM delivery JOIN event ON event.id = delivery.event WHERE sink = 'set-aside'
+    WINDOW latest AS (ORDER BY not_before DESC, delivery.id DESC ROWS UNBOUNDED PRECEDING)
+) WHERE place > ? OR bytes > ?
+"""
+
 
 class Lane(NamedTuple):
-    """A line of deliveries: those of a trigger to its subscriber, or those to its dead-letter sink."""
+    """A line of deliveries: those of a trigger to its subscriber, those to its dead-letter sink, or those that neither takes."""
 
     trigger: str
-    sink: Literal["subscriber", "dead-letter"]
+    sink: Literal["subscriber", "dead-letter", "set-aside"]
 
 
 class Failure(NamedTuple):
-    """Why an event became a dead letter: who refused it, with which status, and what they said."""
+    """Why an event became a dead letter: who refused it, with which status, and what they said, in base64."""
 
     destination: str
     code: int
     data: str
+
+    def text(self) -> str:
+        """What they said, as text."""
+        return base64.b64decode(self.data).decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -68,6 +82,16 @@ class Delivery:
     failure: Failure | None
 
 
+class SetAside(NamedTuple):
+    """A delivery that is not tried any more: neither the subscriber nor the dead-letter sink will ever take it."""
+
+    id: int
+    trigger: str
+    event: Event
+    failure: Failure
+    since: float
+
+
 class Backlog(NamedTuple):
     """Deliveries in a lane, those under way included, and when the oldest event came (seconds since the epoch)."""
 
@@ -81,9 +105,9 @@ class EventQueue:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "events.sqlite"
-        self._writer = _Writer(file)
+        self._writer = Writer(file, _SCHEMA)
         self._read_lock = threading.Lock()
-        self._reader = _connect(file)
+        self._reader = connect(file, _SCHEMA)
 
     def put(self, routed: Routed) -> None:
         """Store an event; it is on disk when this returns.
@@ -119,6 +143,55 @@ class EventQueue:
             lambda connection: connection.execute(
                 "UPDATE delivery SET sink = 'dead-letter', attempts = 0, not_before = ?, failure = ? WHERE id = ?",
                 (time.time(), json.dumps(failure), delivery.id),
+            )
+        )
+
+    def set_aside(self, delivery: Delivery, failure: Failure) -> None:
+        """Keep a dead letter that its sink will never take; of very many, the oldest are forgotten."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "UPDATE delivery SET sink = 'set-aside', not_before = ?, failure = ? WHERE id = ?",
+                (time.time(), json.dumps(failure), delivery.id),
+            )
+            for (number,) in connection.execute(_TOO_MANY, (MOST_SET_ASIDE, MOST_SET_ASIDE_BYTES)).fetchall():
+                _delete(connection, number)
+
+        self._writer.commit(work)
+
+    def all_set_aside(self) -> list[SetAside]:
+        """What is set aside, the latest first."""
+        with self._read_lock:
+            rows = self._reader.execute(
+                "SELECT delivery.id, trigger_name, attributes, data, failure, not_before FROM delivery"
+                " JOIN event ON event.id = delivery.event WHERE sink = 'set-aside' ORDER BY not_before DESC"
+            ).fetchall()
+        return [
+            SetAside(number, trigger, Event(json.loads(attributes), data), Failure(*json.loads(failure)), since)
+            for number, trigger, attributes, data, failure, since in rows
+        ]
+
+    def forget_set_aside(self, number: int) -> bool:
+        """Delete a delivery that is set aside; whether there was one."""
+        found: list[object] = []
+
+        def work(connection: sqlite3.Connection) -> None:
+            found.extend(connection.execute("SELECT 1 FROM delivery WHERE id = ? AND sink = 'set-aside'", (number,)))
+            if found:
+                _delete(connection, number)
+
+        self._writer.commit(work)
+        return bool(found)
+
+    def make_due(self) -> None:
+        """Let every delivery be tried now, with all its attempts before it, instead of when an earlier run meant to.
+
+        What made them fail has most likely ended with that run; a subscriber that was stopped before the broker, for one.
+        """
+        self._writer.commit(
+            lambda connection: connection.execute(
+                "UPDATE delivery SET attempts = 0, not_before = ? WHERE sink != 'set-aside' AND attempts > 0",
+                (time.time(),),
             )
         )
 
@@ -163,62 +236,6 @@ class EventQueue:
         ).fetchone()
         event = Event(json.loads(attributes), data)
         return Delivery(number, event, hops, attempts, Failure(*json.loads(failure)) if failure else None)
-
-
-_Work = Callable[[sqlite3.Connection], object]
-_Job = tuple[_Work, Future[None]]
-
-
-class _Writer:
-    """One thread that writes, and commits what several callers ask for together: they share one fsync."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        _connect(file).close()  # the schema is there, and a broken file is reported to the caller
-        self._thread = threading.Thread(target=self._run, name="event-queue-writer", daemon=True)
-        self._thread.start()
-
-    def commit(self, work: _Work) -> None:
-        done: Future[None] = Future()
-        self._jobs.put((work, done))
-        done.result()
-
-    def close(self) -> None:
-        self._jobs.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        connection = _connect(self._file)
-        closed = False
-        while not closed:
-            jobs = [self._jobs.get()]
-            while not self._jobs.empty():
-                jobs.append(self._jobs.get())
-            closed = None in jobs
-            self._commit_all(connection, [job for job in jobs if job is not None])
-        connection.close()
-
-    @staticmethod
-    def _commit_all(connection: sqlite3.Connection, jobs: Sequence[_Job]) -> None:
-        try:
-            with connection:
-                for work, _ in jobs:
-                    work(connection)
-        except sqlite3.Error as error:
-            for _, done in jobs:
-                done.set_exception(error)
-        else:
-            for _, done in jobs:
-                done.set_result(None)
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(file, check_same_thread=False, timeout=30)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # in WAL mode the default, NORMAL, may lose commits with the power
-    connection.executescript(_SCHEMA)
-    return connection
 
 
 def _insert(connection: sqlite3.Connection, routed: Routed) -> None:

@@ -83,8 +83,8 @@ def subscriber() -> Iterator[Subscriber]:
 
 @pytest.fixture
 def broker(tmp_path: Path, subscriber: Subscriber) -> Iterator[Client]:
-    """A broker with one trigger."""
-    with running_broker(tmp_path / "broker", trigger(subscriber.url)) as client:
+    """A broker with one trigger, whose subscriber also gets the dead letters."""
+    with running_broker(tmp_path / "broker", trigger(subscriber.url, subscriber.url)) as client:
         yield client
 
 
@@ -95,6 +95,7 @@ def settings(store: Store, broker: Client, registry: Registry) -> Settings:
         "k_sink": broker.url,
         "mlflow_tracking_uri": registry.settings.mlflow_tracking_uri,
         "model_name": registry.settings.model_name,
+        "sweep_at_start_seconds": 0.0,
     }
     return Settings(**(vars(store.settings) | own))
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli, kept_letters
-from tests.cosmoformer.local.subscriber import Subscriber
+from tests.cosmoformer.local.knative.running_broker import Client, an_event
+from tests.cosmoformer.local.subscriber import Answer, Subscriber, wait_until
 
 
 def test_replay_lists_dead_letters_with_their_reason(system: Cli, store: Store) -> None:
@@ -49,3 +52,23 @@ def test_replay_of_an_unknown_key_sends_nothing(system: Cli, store: Store) -> No
 def test_replay_wants_to_be_told_one_thing(system: Cli, arguments: list[str]) -> None:
     """Nothing is replayed by default."""
     assert system("replay", *arguments).exit_code == 2
+
+
+def test_letters_that_the_broker_set_aside_are_listed_and_forgotten(
+    system: Cli, broker: Client, subscriber: Subscriber
+) -> None:
+    """What could not even become a dead letter is shown beside them, stays when all are replayed, and goes when told to."""
+    subscriber.script = [Answer(431, body=b"headers too large")]
+    broker.post(an_event("x" * 5000))
+    wait_until(lambda: broker.queue()["set_aside"] == 1)
+    subscriber.script = [Answer(202)]
+    (aside,) = (letter["key"] for letter in broker.set_aside())
+    output = system("replay", "--list").stdout
+    assert aside in output and "431" in output and "headers too large" in output
+    assert system("replay", "--all").stdout == "0 replayed\n"
+    assert aside in system("replay", "--list").stdout
+    findings = {finding["check"]: finding for finding in json.loads(system("doctor", "--json").stdout)}
+    assert findings["dead letters"]["came"] == "0 events were given up, and 1 more that the store could never take"
+    assert system("replay", "--forget", "set-aside/999").exit_code == 1
+    assert system("replay", "--forget", aside).stdout == "forgotten\n"
+    assert system("replay", "--list").stdout == "no dead letters\n"

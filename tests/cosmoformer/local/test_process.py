@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cosmoformer.errors import PermanentError
-from cosmoformer.local.process import end_leftover, free_port, port_is_free, start_process, stop_process
+from cosmoformer.local.process import end_leftover, free_port, is_left_over, port_is_free, start_process, stop_process
 
 # A server and its worker; the worker is what a SIGKILL of the server leaves behind. Both ignore SIGTERM if asked to.
 _SERVER = """
@@ -98,6 +98,19 @@ def test_a_stranger_with_a_recorded_pid_lives_on(tmp_path: Path, difference: dic
     assert not end_leftover(record)
     assert stranger.poll() is None
     stop_process(stranger)
+
+
+def test_a_copied_record_ends_nothing(tmp_path: Path) -> None:
+    """The record in a copied folder is about a process of the folder that it was copied from, which lives on."""
+    original, copied = tmp_path / "record", tmp_path / "copy" / "record"
+    child = start_process(["sleep", "600"], log=tmp_path / "log", record=original)
+    copied.parent.mkdir()
+    copied.write_text(original.read_text())
+    assert (is_left_over(copied), is_left_over(original)) == (False, True)
+    assert not end_leftover(copied)
+    assert child.poll() is None
+    assert end_leftover(original)
+    child.wait()
 
 
 def test_a_damaged_record_ends_nothing(tmp_path: Path) -> None:

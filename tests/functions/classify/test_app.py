@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPMessage
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import ResultsBucket, result_key, schema
+from cosmoformer.storage.results import Result, ResultsBucket, Standing, result_key, schema
 from cosmoformer.storage.store import Store
 from functions.classify.app import build_app
 from functions.classify.handler import Handler, _reply
@@ -377,9 +378,61 @@ def test_a_key_outside_the_prefix_is_refused(client: FlaskClient, deployment: De
     assert "incoming/" in problem(send(client, created(deployment, "elsewhere/x.jpg")), 403)
 
 
-def test_an_object_that_is_gone_is_refused(client: FlaskClient, deployment: Deployment) -> None:
-    """An event about a deleted object is refused for good: 410 is not retried."""
-    assert "never.jpg" in problem(send(client, created(deployment, "never.jpg")), 410)
+def test_an_object_that_is_gone_is_done(client: FlaskClient, deployment: Deployment) -> None:
+    """An event about a deleted image is acknowledged, since nobody wants its result: no dead letter, no result."""
+    answer = send(client, created(deployment, "never.jpg"))
+    assert (answer.status_code, answer.data) == (202, b"")
+    assert recorded(deployment, "never.jpg") is None
+
+
+class DeletedMeanwhile(ResultsBucket):
+    """Deletes the image at the moment at which its result is written: just before, or just after."""
+
+    def __init__(self, deployment: Deployment, moment: str) -> None:
+        super().__init__(deployment.store)
+        self._images, self._moment = deployment, moment
+
+    def write(self, result: Result, standing: Standing | None = None) -> Result:
+        delete = partial(self._images.store.delete, self._images.settings.images_bucket, result["image"]["key"])
+        if self._moment == "before":
+            delete()
+        kept = super().write(result, standing)
+        if self._moment == "after":
+            delete()
+        return kept
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("earlier", [False, True], ids=["new", "replaced"])
+def test_an_image_deleted_while_it_is_judged_leaves_no_result(
+    deployment: Deployment, serving: ModelServing, galaxy: bytes, moment: str, earlier: bool
+) -> None:
+    """Whenever an image is deleted between the reading and the answer, no result stands afterwards, and the event is done."""
+    drop(deployment, "brief.jpg", galaxy)
+    if earlier:  # another image under this key has been judged
+        handler = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving)
+        assert handler.handle(created(deployment, "brief.jpg"))
+        drop(deployment, "brief.jpg", galaxy + b"another file")
+    handler = Handler(deployment.settings, deployment.store, DeletedMeanwhile(deployment, moment), serving)
+    app = build_app(deployment.settings, handler, serving, deployment.gate())
+    answer = send(app.test_client(), created(deployment, "brief.jpg", id="e2"))
+    assert (answer.status_code, answer.data) == (202, b"")
+    found = recorded(deployment, "brief.jpg")
+    assert found is None or found["event"]["id"] == "e1"
+
+
+def test_a_result_is_withdrawn_only_while_it_stands(
+    deployment: Deployment, serving: ModelServing, galaxy: bytes
+) -> None:
+    """Another result that has come to stand in its place stays."""
+    results = ResultsBucket(deployment.store)
+    handler = Handler(deployment.settings, deployment.store, results, serving)
+    drop(deployment, "again.jpg", galaxy)
+    handler.handle(created(deployment, "again.jpg"))
+    results.withdraw(recorded(deployment, "again.jpg") | {"seconds": 0.0})
+    assert recorded(deployment, "again.jpg")
+    results.withdraw(recorded(deployment, "again.jpg"))
+    assert recorded(deployment, "again.jpg") is None
 
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type", "specversion"])
@@ -528,7 +581,7 @@ def test_failures_are_logged_with_the_event(
     """The log line of a refused event names its id and key, in structured mode too."""
     seen: list[object] = []
     caplog.handler.addFilter(lambda record: bool(seen.append(logs.bound_value("event_id"))) or True)
-    answer = send(client, created(deployment, "never.jpg", id="e7"), cloudevents.to_structured)
+    answer = send(client, created(deployment, "x.jpg", bucket="other", id="e7"), cloudevents.to_structured)
     assert json.loads(answer.data)["event_id"] == "e7"
     assert "e7" in seen
     assert logs.bound_value("event_id") is None
@@ -548,7 +601,7 @@ def test_a_notification_of_several_objects_is_judged_whole(
         for key in ("gone.jpg", "there.jpg")
     ]
     event = cloudevents.new(type="com.amazonaws.s3.ObjectCreated:Put", source="s", id="1", data={"Records": records})
-    assert "gone.jpg" in problem(send(client, event), 410)
+    assert send(client, event).status_code == 202
     assert recorded(deployment, "there.jpg")["status"] == "classified"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,10 +14,11 @@ from flask.testing import FlaskClient
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
-from cosmoformer.settings import Settings
+from cosmoformer.settings import Settings, load
 from cosmoformer.storage.results import ImageFacts, Origin, classified, rejected, result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
+from functions.runtime.start import stop_background
 from tests.conftest import ObjectStore
 from tests.cosmoformer.local.subscriber import Subscriber
 
@@ -40,6 +42,7 @@ def settings(object_store: ObjectStore, bucket: Callable[[], str], broker: Subsc
         results_bucket=bucket(),
         k_sink=broker.url,
         broker_timeout_seconds=5.0,
+        sweep_at_start_seconds=0.0,
         page_origins=[ORIGIN],
         mlflow_webhook_secret=SECRET,
     )
@@ -52,9 +55,20 @@ def store(settings: Settings) -> Store:
 
 
 @pytest.fixture
-def client(settings: Settings) -> FlaskClient:
+def client(settings: Settings) -> Iterator[FlaskClient]:
     """A client of the ingest function."""
-    return create_app(settings).test_client()
+    with client_with(settings) as client:
+        yield client
+
+
+@contextmanager
+def client_with(settings: Settings, **others: Any) -> Iterator[FlaskClient]:
+    """A client of an ingest function with some settings of its own, which does nothing any more when the block ends."""
+    app = create_app(load({}, **(vars(settings) | others)))
+    try:
+        yield app.test_client()
+    finally:
+        stop_background(app)
 
 
 def events_at(broker: Subscriber) -> list[Event]:

@@ -20,7 +20,7 @@ from functions.ingest.announce import is_image
 from functions.ingest.app import create_app
 from tests.contracts import contract, read_http
 from tests.cosmoformer.local.subscriber import Answer, Subscriber, wait_until
-from tests.functions.ingest.conftest import events_at, post_event
+from tests.functions.ingest.conftest import client_with, events_at, post_event
 
 
 def _notification(settings: Settings, *keys: str, bucket: str | None = None, **members: Any) -> dict[str, Any]:
@@ -140,8 +140,8 @@ def test_broker_that_refuses_makes_the_store_try_again(
 
 def test_broker_that_is_away(settings: Settings) -> None:
     """Without a broker the store hears 503, and which setting to check."""
-    client = create_app(load({}, **(vars(settings) | {"k_sink": f"http://127.0.0.1:{free_port()}"}))).test_client()
-    answer = client.post("/", json=_notification(settings, "a"))
+    with client_with(settings, k_sink=f"http://127.0.0.1:{free_port()}") as client:
+        answer = client.post("/", json=_notification(settings, "a"))
     assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
     assert answer.json and "K_SINK" in answer.json["mend"]
 

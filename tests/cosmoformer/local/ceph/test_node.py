@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from cosmoformer.errors import PermanentError
-from cosmoformer.local.ceph import node as ceph
+from cosmoformer.local.ceph import layout
 from cosmoformer.local.ceph.node import CephLayout, CephNode, install_hint, missing_programs
 from cosmoformer.local.process import free_port, port_is_free
 from cosmoformer.settings import load
@@ -101,6 +102,39 @@ def test_new_keys_replace_the_old_secret(crashed: CephLayout, started: Callable[
 
 
 @pytest.mark.slow
+def test_a_copied_node_runs_beside_its_original(
+    crashed: CephLayout, started: Callable[[CephLayout], CephNode], tmp_path: Path
+) -> None:
+    """A copy of the folder, started while the original runs, has its objects; what either writes is not in the other."""
+    copied = replace(crashed, folder=tmp_path / "copy", port=free_port())
+    shutil.copytree(crashed.folder, copied.folder)
+    started(crashed)
+    started(copied)
+    original, copy = client_of(crashed), client_of(copied)
+    assert copy.get_object(Bucket="kept", Key="galaxy")["Body"].read() == b"NGC 1300"
+    original.put_object(Bucket="kept", Key="of the original", Body=b"1")
+    copy.put_object(Bucket="kept", Key="of the copy", Body=b"2")
+    listed = [
+        {entry["Key"] for entry in client.list_objects_v2(Bucket="kept")["Contents"]} for client in (original, copy)
+    ]
+    assert listed == [{"galaxy", "of the original"}, {"galaxy", "of the copy"}]
+    original.delete_object(Bucket="kept", Key="of the original")
+
+
+@pytest.mark.slow
+def test_a_move_of_the_monitor_that_was_cut_off_is_done_again(
+    crashed: CephLayout, started: Callable[[CephLayout], CephNode]
+) -> None:
+    """A start that was killed between the monitor's map and node.json leaves no node that cannot be started."""
+    (crashed.folder / "monitor-moves").touch()
+    made = json.loads((crashed.folder / "node.json").read_text())
+    (crashed.folder / "node.json").write_text(json.dumps(made | {"mon_port": free_port()}))
+    started(crashed)
+    assert status(client_of(crashed).head_object, Bucket="kept", Key="galaxy") == 200
+    assert not (crashed.folder / "monitor-moves").exists()
+
+
+@pytest.mark.slow
 def test_a_running_node_is_watched_and_stops_completely(tmp_path: Path) -> None:
     """A started node shows three living daemons; after stop none of them lives and both ports are free."""
     node = CephNode(CephLayout(tmp_path, free_port(), "access", "secret", "memstore"))
@@ -148,7 +182,7 @@ def test_a_port_in_use_is_refused(tmp_path: Path) -> None:
 def test_a_nearly_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk with less free space than the store needs is refused, saying how much is missing."""
     require_ceph()
-    monkeypatch.setattr(ceph, "_MIN_FREE_BYTES", 2**60)
+    monkeypatch.setattr(layout, "_MIN_FREE_BYTES", 2**60)
     with pytest.raises(PermanentError, match=r"nearly full: .* GiB free, the store needs"):
         CephNode(CephLayout(tmp_path, free_port(), "access", "secret")).start()
 

@@ -36,6 +36,12 @@ class Client:
         states = self._pool.request("GET", self.url + "queue").json()["triggers"]
         return next(state for state in states if state["name"] == trigger)
 
+    def set_aside(self) -> list[dict[str, Any]]:
+        return list(self._pool.request("GET", self.url + "set-aside").json()["set_aside"])
+
+    def forget(self, key: str) -> urllib3.BaseHTTPResponse:
+        return self._pool.request("DELETE", self.url + key)
+
     def is_idle(self, trigger: str = "t") -> bool:
         state = self.queue(trigger)
         return not (state["waiting"] or state["in_flight"] or state["dead_letters_waiting"])

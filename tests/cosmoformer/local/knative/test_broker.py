@@ -15,6 +15,7 @@ import pytest
 import urllib3
 
 from cosmoformer.events.cloudevents import Event, parse, to_structured
+from cosmoformer.local.knative import event_queue
 from cosmoformer.local.knative.delivery import STATUS_TABLE, Verdict, verdict_on
 from cosmoformer.local.process import free_port
 from tests.cosmoformer.local.knative.running_broker import Client, an_event, running_broker, trigger
@@ -244,11 +245,54 @@ def test_sink_that_is_down_gets_the_letter_later(tmp_path: Path) -> None:
             wait_until(lambda: broker.queue()["dead_letters_waiting"] == 1)
             time.sleep(0.3)  # several attempts, more than `retry` allows a subscriber
             assert broker.queue()["dead_letters_waiting"] == 1
-            with Subscriber(400, 500, 202, port=port) as sink:
+            with Subscriber(403, 500, 202, port=port) as sink:
                 wait_until(lambda: broker.queue()["dead_lettered"] == 1)
                 wait_until(broker.is_idle)
                 assert len(sink.received) == 3
             assert len(subscriber.received) == 1
+
+
+def test_letter_that_its_sink_will_never_take_is_set_aside(tmp_path: Path) -> None:
+    """Its one refusal is enough: it stays in the broker, over a restart too, is listed with the reason, and can be forgotten."""
+    with Subscriber(431) as subscriber, Subscriber(Answer(431, body=b"headers too large"), 202) as sink:
+        letters = trigger(subscriber.url, sink.url, retry=0)
+        long = an_event("x" * 60_000, data={"k": 1})
+        with running_broker(tmp_path, letters) as broker:
+            broker.send(*to_structured(long))
+            wait_until(lambda: broker.queue()["set_aside"] == 1)
+            broker.post(an_event("next"))
+            wait_until(lambda: broker.queue()["dead_lettered"] == 1)
+            assert len(sink.received) == 2
+        with running_broker(tmp_path, letters) as broker:
+            assert broker.is_idle()
+            (kept,) = broker.set_aside()
+            assert kept["event"]["id"] == "x" * 200
+            assert kept["error"] == {"dest": sink.url, "code": 431, "data": "headers too large"}
+            assert broker.forget(kept["key"]).status == 204
+            assert broker.forget(kept["key"]).status == 404
+            assert broker.queue()["set_aside"] == 0
+        assert len(sink.received) == 2
+
+
+def test_what_is_set_aside_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many letters that nobody takes the latest are kept, within a number and a number of bytes."""
+    monkeypatch.setattr(event_queue, "MOST_SET_ASIDE", 3)
+    monkeypatch.setattr(event_queue, "MOST_SET_ASIDE_BYTES", 5000)
+    with (
+        Subscriber(400) as subscriber,
+        Subscriber(400) as sink,
+        running_broker(tmp_path, trigger(subscriber.url, sink.url, parallelism=1)) as broker,
+    ):
+
+        def set_aside_after(*events: Event) -> list[str]:
+            before = len(sink.received)
+            for event in events:
+                broker.post(event)
+            wait_until(lambda: len(sink.received) == before + len(events) and broker.is_idle())
+            return [letter["event"]["id"] for letter in broker.set_aside()]
+
+        assert set_aside_after(*(an_event(str(number)) for number in range(5))) == ["4", "3", "2"]
+        assert set_aside_after(an_event("large", data={"k": "v" * 4800})) == ["large"]
 
 
 def test_without_a_sink_the_event_is_dropped_and_counted(tmp_path: Path) -> None:
@@ -363,6 +407,17 @@ def test_stop_leaves_the_rest_for_the_next_run(tmp_path: Path) -> None:
         with running_broker(tmp_path, one_at_a_time) as broker:
             wait_until(lambda: broker.queue()["delivered"] == 2)
     assert subscriber.ids() == ["0", "1", "2"]
+
+
+def test_a_restart_does_not_wait_for_a_retry(tmp_path: Path) -> None:
+    """What was to be tried again in a minute is tried at once by the next run, which counts its attempts anew."""
+    with Subscriber(Answer(503, {"Retry-After": "60"}), 503, 202) as subscriber:
+        for attempts in (1, 3):
+            with running_broker(tmp_path, trigger(subscriber.url, retry=1)) as broker:
+                if attempts == 1:
+                    broker.post(an_event())
+                wait_until(lambda attempts=attempts: len(subscriber.received) == attempts)  # type: ignore[misc]
+        assert subscriber.ids() == ["1"] * 3
 
 
 def test_events_of_a_removed_trigger_are_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
