@@ -155,7 +155,7 @@ def test_bare_pictures_are_answered_with_invoke_http(deployment: Deployment, mod
 
 def test_it_is_ready_when_its_model_is_loaded(deployment: Deployment, model: bytes, tmp_path: Path) -> None:
     """Before a model is registered it is alive but not ready, events are answered 503, and the probe says what to do."""
-    deployment.settings.model_recheck_seconds = 0.2
+    deployment.settings.model_recheck_seconds = 1.0
     with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_for(lambda: b"champion" in function.request("GET", "/health/readiness").body)
