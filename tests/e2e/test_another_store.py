@@ -56,7 +56,12 @@ def _check_promotion_by_webhook(running: RunningSystem) -> None:
 def test_up_with_a_wrong_key_says_what_to_mend(object_store: ObjectStore, tmp_path: Path) -> None:
     """A store that refuses the key ends the start with one line that names the setting."""
     running = RunningSystem(
-        tmp_path / "data", {"S3_ENDPOINT_URL": object_store.endpoint_url, "AWS_ACCESS_KEY_ID": "stranger"}
+        tmp_path / "data",
+        {
+            "S3_ENDPOINT_URL": object_store.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "stranger",
+            "AWS_SECRET_ACCESS_KEY": "unknown",
+        },
     )
     try:
         with pytest.raises(AssertionError, match="AWS_ACCESS_KEY_ID"):

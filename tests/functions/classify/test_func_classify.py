@@ -16,7 +16,6 @@ import urllib3
 from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
-from cosmoformer.events.attributes import REQUIRED
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
@@ -72,7 +71,10 @@ def requests(deployment: Deployment) -> dict[str, Request]:
     binary, data = cloudevents.to_binary(good)
     picture = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=IMAGE, content_type="image/jpeg")
     broken = cloudevents.new(type=cloudevents.IMAGE, source="s", id="i", data=b"no picture", content_type="image/jpeg")
-    found = {f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data) for name in REQUIRED}
+    found = {
+        f"without {name}": ({k: v for k, v in binary.items() if k != f"ce-{name}"}, data)
+        for name in cloudevents.REQUIRED
+    }
     return found | {
         "binary": (binary, data),
         "structured": cloudevents.to_structured(good),
@@ -125,7 +127,7 @@ def test_events_are_answered_as_by_the_application(served: Served, flask: FlaskC
     assert {name for name, status in statuses.items() if status == 200} == {
         "binary", "structured", "a picture, binary", "a picture, structured", "a broken picture",
     }  # fmt: skip
-    assert (statuses["a hint"], statuses["a foreign bucket"], statuses["a missing object"]) == (202, 403, 202)
+    assert (statuses["a hint"], statuses["a foreign bucket"], statuses["a missing object"]) == (202, 403, 410)
     assert (statuses["without id"], statuses["malformed data"], statuses["an unknown type"]) == (400, 400, 415)
 
 
@@ -153,7 +155,7 @@ def test_bare_pictures_are_answered_with_invoke_http(deployment: Deployment, mod
 
 def test_it_is_ready_when_its_model_is_loaded(deployment: Deployment, model: bytes, tmp_path: Path) -> None:
     """Before a model is registered it is alive but not ready, events are answered 503, and the probe says what to do."""
-    deployment.settings.model_recheck_seconds = 1
+    deployment.settings.model_recheck_seconds = 1.0
     with under_middleware(FOLDER, "cloudevent", deployment.settings, tmp_path / "log") as function:
         function.wait_until_up()
         function.wait_for(lambda: b"champion" in function.request("GET", "/health/readiness").body)
