@@ -25,8 +25,9 @@ from training.data.cache import ImageCache
 from training.data.feeder import Batch, Feeder
 from training.loop import recipe
 from training.loop.distributed import Place
+from training.loop.job import Job
 from training.loop.recipe import Recipe
-from training.loop.trainer import Job, Trainer
+from training.loop.trainer import Trainer
 from training.models.crossformer import CrossFormerGraph
 from training.tasks import find
 

@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cosmoformer.api.classifier import Classifier, Prediction
+    from cosmoformer.api.client import Client, Dropped, Results
 
-__all__ = ["Classifier", "Prediction"]
+__all__ = ["Classifier", "Client", "Dropped", "Prediction", "Results"]
 
-_HOMES = {"Classifier": "classifier", "Prediction": "classifier", "Client": "client", "Results": "client"}
+_HOMES = {
+    "Classifier": "classifier",
+    "Prediction": "classifier",
+    "Client": "client",
+    "Dropped": "client",
+    "Results": "client",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,8 +20,9 @@ from training.evaluate import evaluate, tags_of, write
 from training.evaluation.inference import probabilities
 from training.export import export
 from training.loop import checkpoint
+from training.loop.job import Job
 from training.loop.record import RunRecord
-from training.loop.trainer import Job, Trainer
+from training.loop.trainer import Trainer
 
 _log = logging.getLogger(__name__)
 

@@ -31,12 +31,13 @@ from training.data.splits import open_splits
 from training.finish import finish
 from training.loop import checkpoint, recipe
 from training.loop.distributed import Place, take_place
+from training.loop.job import Job
 from training.loop.learning_rate_finder import find_learning_rate
 from training.loop.progress import Stop, Stopped
 from training.loop.recipe import Recipe, RecipeError
 from training.loop.record import RunRecord, environment_tags
 from training.loop.system_metrics import SystemSampler
-from training.loop.trainer import Job, Trainer, TrainingDiverged
+from training.loop.trainer import Trainer, TrainingDiverged
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -226,6 +228,18 @@ def test_what_cannot_be_classified_says_why(system: RunningSystem) -> None:
 def _cut_jpeg() -> bytes:
     content = next(iter((BUNDLED / "samples").iterdir())).read_bytes()
     return content[: len(content) // 2]
+
+
+def test_python_drops_images_and_reads_their_results_as_a_table(system: RunningSystem) -> None:
+    """The example for notebooks runs as it stands against a system that sleeps."""
+    example = Path(__file__).parents[2] / "examples/results_table.py"
+    samples = str(BUNDLED / "samples")
+    done = subprocess.run(
+        [sys.executable, str(example), samples], env=system.environment, capture_output=True, text=True, timeout=180
+    )
+    assert done.returncode == 0, done.stderr
+    assert "example/round_smooth.jpg" in done.stdout
+    assert "8 rows; the probability of a spiral has the UCD 'stat.probability'" in done.stdout
 
 
 def test_a_restart_after_kill_9_goes_on_where_it_was(system: RunningSystem, galaxies: Galaxies) -> None:

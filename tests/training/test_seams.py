@@ -25,10 +25,11 @@ from training import export
 from training.data.splits import open_splits
 from training.finish import finish
 from training.loop.distributed import Place
+from training.loop.job import Job
 from training.loop.progress import Stop
 from training.loop.recipe import Recipe
 from training.loop.record import RunRecord
-from training.loop.trainer import Job, Trainer
+from training.loop.trainer import Trainer
 from training.tasks import Task
 
 FRACTIONS = '''

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training.data.sampler import batch_rows
-from training.loop.trainer import Job, Trainer
+from training.loop.job import Job
+from training.loop.trainer import Trainer
 
 _FROM, _TO = 1e-6, 1.0
 _SMOOTHING = 0.9

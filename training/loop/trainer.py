@@ -10,8 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from training.data.feeder import Batch, Feeder
 from training.data.sampler import batch_rows, epoch_order
 from training.loop import checkpoint
 from training.loop.checkpoint import Progress
-from training.loop.distributed import Place
+from training.loop.job import Job
 from training.loop.optimisation import (
     MovingAverage,
     class_weights,
@@ -37,9 +36,7 @@ from training.loop.optimisation import (
 )
 from training.loop.predicting import predict
 from training.loop.progress import Bar, Stop
-from training.loop.recipe import Recipe
 from training.loop.record import RunRecord
-from training.tasks import Task
 
 _log = logging.getLogger(__name__)
 
@@ -49,31 +46,6 @@ _CHECKPOINT_EVERY_S = 300.0
 
 class TrainingDiverged(RuntimeError):
     """The loss is no longer a number."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a run is made of.
-
-    Attributes:
-        recipe: its numbers.
-        task: what is learned.
-        train: training split.
-        val: validation split, by which the best epoch is chosen.
-        folder: where checkpoint and record are kept.
-        place: which process and device this is.
-        start: weights to start from, by name; empty is fresh ones.
-        compile: whether the model is compiled (``torch.compile``) first.
-    """
-
-    recipe: Recipe
-    task: Task
-    train: ImageCache
-    val: ImageCache
-    folder: Path
-    place: Place
-    start: Mapping[str, Tensor] = field(default_factory=dict)
-    compile: bool = False
 
 
 class Trainer:

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from stat import S_ISREG
-from typing import Literal
 
 import click
 
 from cosmoformer.cli.commands.results import result_table
 from cosmoformer.cli.environment import with_settings
-from cosmoformer.cli.images import ImageFile, find_images
-from cosmoformer.cli.watching import PARALLEL, look_up, wait_for
-from cosmoformer.errors import CosmoFormerError, PermanentError, StoreUnavailable
-from cosmoformer.images.formats import media_type
+from cosmoformer.errors import InvalidRequest, PermanentError
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import MAX_KEY_BYTES, Result
-from cosmoformer.storage.store import ObjectInfo, Store
+from cosmoformer.storage.dropping import Outcome, drop_files
+from cosmoformer.storage.image_files import ImageFile, find_images
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.store import Store
+from cosmoformer.storage.watching import look_up, wait_for
 from cosmoformer.terminal import console, progress
 from cosmoformer.text import printable
 
 _NAMED = 20  # of what is left out, one by one
-_GIVE_UP_AFTER = 20  # failures of the store in a row
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file.
-
-    Attributes:
-        file: the file.
-        state: what was done with it.
-        reason: why it failed.
-        store_failed: whether the store, not the file, was at fault.
-    """
-
-    file: ImageFile
-    state: Literal["dropped", "skipped", "failed"]
-    reason: str = ""
-    store_failed: bool = False
 
 
 @click.command(
@@ -68,10 +45,15 @@ def command(settings: Settings, paths: tuple[str, ...], prefix: str, wait: bool)
 
     What the bucket already holds, by key, size and MD5, is skipped: after an interruption, say the same again.
     """
-    found = find_images(paths, prefix)
+    try:
+        found = find_images(paths, prefix)
+    except InvalidRequest as error:
+        raise click.UsageError(error.detail) from None
     store = Store(settings)
     unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
-    outcomes = unreadable + _drop_all(store, found.files)
+    bar, advance = progress(console(stderr=True), "dropping", len(found.files))
+    with bar:
+        outcomes = unreadable + drop_files(store, found.files, advance)
     counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("dropped", "skipped", "failed")}
     for outcome in outcomes:
         if outcome.state == "failed":
@@ -92,76 +74,6 @@ def _name_left_out(left_out: Mapping[Path, str]) -> None:
         rest = Counter(path.suffix.lower() or "no suffix" for path in islice(left_out, _NAMED, None))
         kinds = ", ".join(f"{count} with {printable(suffix)}" for suffix, count in rest.most_common(_NAMED))
         click.echo(f"left out: {len(left_out) - _NAMED:,} more: {kinds}", err=True)
-
-
-def _drop_all(store: Store, files: list[ImageFile]) -> list[Outcome]:
-    fit, outcomes = _sort_out(store.settings, files)
-    present = look_up(store, store.settings.images_bucket, [file.key for file in fit])
-    bar, advance = progress(console(stderr=True), "dropping", len(files))
-    failures = 0
-    with bar, ThreadPoolExecutor(PARALLEL) as pool:
-        try:
-            for outcome in pool.map(lambda file: _drop(store, file, present.get(file.key)), fit):
-                outcomes.append(outcome)
-                advance(len(outcomes))
-                failures = failures + 1 if outcome.store_failed else 0
-                if failures == _GIVE_UP_AFTER:
-                    raise StoreUnavailable(f"{failures} uploads in a row failed: {outcome.reason}", "Drop again later")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)  # Ctrl-C ends the uploads under way, not those in line
-            raise
-    return outcomes
-
-
-def _sort_out(settings: Settings, files: list[ImageFile]) -> tuple[list[ImageFile], list[Outcome]]:
-    """The files that can be uploaded, and why the others cannot."""
-    fit: dict[str, ImageFile] = {}
-    unfit = []
-    for file in files:
-        if file.key in fit:
-            reason = f"{fit[file.key].path} has the same object key {file.key!r}; drop them with different --prefix"
-            unfit.append(Outcome(file, "failed", reason))
-        elif reason := _bad_key(settings, file.key):
-            unfit.append(Outcome(file, "failed", reason))
-        else:
-            fit[file.key] = file
-    return list(fit.values()), unfit
-
-
-def _bad_key(settings: Settings, key: str) -> str:
-    if not key.startswith(settings.images_prefix):
-        return f"object key {key!r} does not start with IMAGES_PREFIX {settings.images_prefix!r}; set --prefix"
-    try:
-        length = len(key.encode())
-    except UnicodeEncodeError:
-        return "its name is not UTF-8, as object keys must be; rename it"
-    return f"its object key has {length} bytes, {MAX_KEY_BYTES} are allowed" if length > MAX_KEY_BYTES else ""
-
-
-def _drop(store: Store, file: ImageFile, present: ObjectInfo | None) -> Outcome:
-    settings = store.settings
-    try:
-        facts = file.path.stat()
-        if not S_ISREG(facts.st_mode):  # reading a pipe would wait for ever
-            return Outcome(file, "failed", "it is no file but a pipe, socket or device")
-        size = facts.st_size
-        if size > settings.max_image_bytes:
-            reason = f"it has {size:,} bytes; at most {settings.max_image_bytes:,} are classified (MAX_IMAGE_BYTES)"
-            return Outcome(file, "failed", reason)
-        content = file.path.read_bytes()
-        if present and present.size == size and present.etag == _md5(content):
-            return Outcome(file, "skipped")
-        store.write(settings.images_bucket, file.key, content, media_type(file.path.name, content))
-    except OSError as error:
-        return Outcome(file, "failed", error.strerror or str(error))
-    except CosmoFormerError as error:
-        return Outcome(file, "failed", str(error), store_failed=True)
-    return Outcome(file, "dropped")
-
-
-def _md5(content: bytes) -> str:
-    """The eTag of an object that was written in one part."""
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _wait(store: Store, keys: list[str]) -> None:

@@ -17,12 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cosmoformer.cli.environment import with_settings
-from cosmoformer.cli.watching import watch
 from cosmoformer.errors import PermanentError
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, ResultsBucket, headline
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import write_csv, write_votable
+from cosmoformer.storage.watching import watch
 from cosmoformer.terminal import console, table, text
 
 Show = Callable[[Sequence[Result], int], None]  # given what is new, and how many results are known

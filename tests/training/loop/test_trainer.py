@@ -22,11 +22,12 @@ from training.data.feeder import Batch
 from training.export import export
 from training.loop import checkpoint, progress, trainer
 from training.loop.distributed import Place
+from training.loop.job import Job
 from training.loop.learning_rate_finder import Trial, find_learning_rate, suggest
 from training.loop.progress import Stop, Stopped
 from training.loop.recipe import Recipe
 from training.loop.record import RunRecord
-from training.loop.trainer import Job, Trainer, TrainingDiverged
+from training.loop.trainer import Trainer, TrainingDiverged
 from training.tasks import Task
 
 PLACE = Place(0, 1, torch.device("cpu"))

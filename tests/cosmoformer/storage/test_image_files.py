@@ -8,11 +8,11 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
-import click
 import pytest
 
-from cosmoformer.cli.images import find_images
+from cosmoformer.errors import InvalidRequest
 from cosmoformer.images.formats import MEDIA_TYPES
+from cosmoformer.storage.image_files import find_images
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_relative_words_work_from_the_present_folder(folder: Path, monkeypatch: 
 def test_a_word_that_names_nothing_is_a_usage_error(folder: Path, word: str) -> None:
     """A typing error is told before anything is uploaded."""
     (folder / "empty").mkdir()
-    with pytest.raises(click.UsageError, match="is no file"):
+    with pytest.raises(InvalidRequest, match="is no file"):
         keys(folder, folder / word)
 
 

@@ -9,8 +9,7 @@ from glob import has_magic
 from itertools import takewhile
 from pathlib import Path
 
-import click
-
+from cosmoformer.errors import InvalidRequest
 from cosmoformer.images.formats import MEDIA_TYPES, has_image_suffix
 
 _SUFFIXES = ", ".join(suffix[1:] for suffix in MEDIA_TYPES)
@@ -56,7 +55,7 @@ def find_images(words: Iterable[str], prefix: str) -> Findings:
     cannot be read ends nothing.
 
     Raises:
-        click.UsageError: a word names no image file.
+        InvalidRequest: a word names no image file.
     """
     findings = Findings()
     found: dict[Path, ImageFile] = {}
@@ -64,7 +63,7 @@ def find_images(words: Iterable[str], prefix: str) -> Findings:
         aside = len(findings.unreadable)
         files = list(_expand(word, findings))
         if not files and len(findings.unreadable) == aside:
-            raise click.UsageError(f"{word!r} is no file, and no folder or pattern with image files ({_SUFFIXES}).")
+            raise InvalidRequest(f"{word!r} is no file, and no folder or pattern with image files ({_SUFFIXES}).")
         for path, relative in files:
             found.setdefault(path.absolute(), ImageFile(path, prefix + relative))
     findings.files.extend(found.values())

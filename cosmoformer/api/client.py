@@ -1,0 +1,164 @@
+"""A running system from Python: images go in, results come out as a table.
+
+Only the object store is spoken to, as ``cosmoformer drop`` and ``cosmoformer results`` do; the functions wake by themselves.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from cosmoformer.errors import PermanentError, TransientError
+from cosmoformer.settings import Settings, load
+from cosmoformer.settings_file import effective_environment
+from cosmoformer.storage.dropping import drop_files
+from cosmoformer.storage.image_files import find_images
+from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.store import Store
+from cosmoformer.storage.tables import columns, flatten, write_votable
+from cosmoformer.storage.watching import look_up, wait_for
+
+if TYPE_CHECKING:
+    import pandas
+    from astropy.table import Table
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What became of the files that were dropped.
+
+    Attributes:
+        keys: object keys of those that are in the bucket now, in order.
+        failed: why a file or folder is not, by its path.
+        left_out: likewise, of what has no suffix of an image, or is hidden.
+    """
+
+    keys: tuple[str, ...] = ()
+    failed: dict[Path, str] = field(default_factory=dict)
+    left_out: dict[Path, str] = field(default_factory=dict)
+
+
+class Results(Sequence[Result]):
+    """Results, each as its JSON object has it (docs/results.md), and all of them as a table."""
+
+    def __init__(self, results: Iterable[Result]) -> None:
+        self._results = list(results)
+
+    @overload
+    def __getitem__(self, index: int) -> Result: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Results: ...
+
+    def __getitem__(self, index: int | slice) -> Result | Results:
+        return Results(self._results[index]) if isinstance(index, slice) else self._results[index]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A frame with the columns of `cosmoformer results --csv`.
+
+        Raises:
+            PermanentError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise PermanentError("a frame needs pandas", "pip install pandas") from None
+        table = columns(self._results)
+        rows = [flatten(result, table) for result in self._results]
+        return pandas.DataFrame(rows, columns=[column.name for column in table])
+
+    def to_table(self) -> Table:
+        """An astropy table with the columns of `cosmoformer results --votable`, their units, descriptions and UCDs.
+
+        Raises:
+            PermanentError: astropy is not installed.
+        """
+        try:
+            from astropy.table import Table
+        except ImportError:
+            raise PermanentError("a table needs astropy", "pip install 'cosmoformer[classify]'") from None
+        stream = io.BytesIO()
+        write_votable(self._results, stream)
+        stream.seek(0)
+        return Table.read(stream, format="votable")
+
+
+class Client:
+    """The system that the settings name: the one of `cosmoformer up` on this machine, or a cluster's.
+
+    Args:
+        settings: where it is; None is the environment, and beneath it what `cosmoformer up` chose.
+        overrides: single settings by lower-case name, such as ``s3_endpoint_url``.
+
+    Raises:
+        SettingsError: a setting is missing or malformed.
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        self.settings = settings or load(effective_environment(), **overrides)
+        self._store = Store(self.settings)
+
+    def drop(self, paths: str | Path | Iterable[str | Path], *, prefix: str = "") -> Dropped:
+        """Upload image files, which are then classified.
+
+        Args:
+            paths: files, folders (with all image files in them, at any depth) or patterns such as ``night/**/*.fits``.
+            prefix: start of every object key.
+
+        Raises:
+            InvalidRequest: a path names no image file.
+            StoreUnavailable: the store does not answer.
+        """
+        words = [paths] if isinstance(paths, str | Path) else paths
+        found = find_images(map(str, words), prefix)
+        outcomes = drop_files(self._store, found.files)
+        failed = dict(found.unreadable)
+        failed |= {outcome.file.path: outcome.reason for outcome in outcomes if outcome.state == "failed"}
+        done = {outcome.file.key for outcome in outcomes if outcome.state != "failed"}
+        return Dropped(tuple(file.key for file in found.files if file.key in done), failed, dict(found.left_out))
+
+    def results(self, prefix: str = "") -> Results:
+        """The results of all images whose key starts with ``prefix``, in the order of their keys.
+
+        Raises:
+            StoreUnavailable: the store does not answer.
+        """
+        return Results(ResultsBucket(self._store).all(prefix))
+
+    def wait(self, keys: Iterable[str], *, timeout_s: float | None = None) -> Results:
+        """The results of some images, once all are there, in the order of ``keys``.
+
+        Args:
+            keys: object keys, such as :attr:`Dropped.keys`.
+            timeout_s: how long to wait, seconds; None is for ever.
+
+        Raises:
+            TransientError: some have no result in time; the message says how many.
+            StoreUnavailable: the store does not answer.
+        """
+        wanted = list(keys)
+        images = {key: info.etag for key, info in look_up(self._store, self.settings.images_bucket, wanted).items()}
+        if absent := [key for key in wanted if key not in images]:
+            raise PermanentError(f"no image {absent[0]!r} in {self.settings.images_bucket!r}", "Drop it first")
+        found: dict[str, Result] = {}
+        for result in self._until(images, timeout_s):
+            found[result["image"]["key"]] = result
+        return Results(found[key] for key in wanted)
+
+    def _until(self, images: dict[str, str], timeout_s: float | None) -> Iterator[Result]:
+        begun, count = time.monotonic(), 0
+        for news in wait_for(self._store, images):
+            yield from news
+            count += len(news)
+            if timeout_s is not None and time.monotonic() - begun > timeout_s and count < len(images):
+                raise TransientError(
+                    f"{len(images) - count} of {len(images)} images have no result after {timeout_s:.0f} s",
+                    "`cosmoformer doctor` says what is wrong",
+                )

@@ -1,0 +1,39 @@
+"""What a training run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from training.data.cache import ImageCache
+from training.loop.distributed import Place
+from training.loop.recipe import Recipe
+from training.tasks import Task
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is made of.
+
+    Attributes:
+        recipe: its numbers.
+        task: what is learned.
+        train: training split.
+        val: validation split, by which the best epoch is chosen.
+        folder: where checkpoint and record are kept.
+        place: which process and device this is.
+        start: weights to start from, by name; empty is fresh ones.
+        compile: whether the model is compiled (``torch.compile``) first.
+    """
+
+    recipe: Recipe
+    task: Task
+    train: ImageCache
+    val: ImageCache
+    folder: Path
+    place: Place
+    start: Mapping[str, Tensor] = field(default_factory=dict)
+    compile: bool = False
