@@ -478,7 +478,7 @@ def test_the_store_tells_which_of_two_keys_is_meant(
     event = ObjectCreated(bucket, "a b+c.jpg", "ObjectCreated:Put", "rustfs:s3", "", None, "e1", "a b c.jpg").event()
     assert reply(send(client, event))["image"]["key"] == key
     gone = ObjectCreated(bucket, "x+y", "ObjectCreated:Put", "rustfs:s3", "", None, "e1", "x y").event()
-    assert "'x y'" in problem(send(client, gone), 410)
+    assert send(client, gone).status_code == 202  # the store has neither: it was deleted, and nobody wants its result
 
 
 def test_the_reply_about_any_key_is_an_event(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
