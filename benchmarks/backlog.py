@@ -71,7 +71,7 @@ class System:
         self.results = ResultsBucket(self.store)
 
     def activator(self) -> dict[str, Any]:
-        """What the activator says of its replicas."""
+        """The state of the activator's replicas."""
         return dict(_json(f"{self.settings.classify_url}/_activator"))
 
     def classify_pids(self) -> list[int]:

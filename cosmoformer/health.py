@@ -1,4 +1,4 @@
-"""How the broker and the functions are asked how they are, for ``cosmoformer status`` and ``cosmoformer doctor``."""
+"""Health of the broker and the functions, for ``cosmoformer status`` and ``cosmoformer doctor``."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RESULTS_BUCKET", "galaxy-results", "text", "", "store", "Bucket that results and dead letters are written to."),
     Setting("RESULTS_PREFIX", "results/", "text", "", "store", "Start of every result's object key."),
     Setting("DEAD_LETTERS_PREFIX", "dead-letters/", "text", "", "store", "Start of every dead letter's object key."),
-    Setting("JUDGEMENTS_KEY", "judgements/latest.json", "text", "", "store", "Object in the results bucket through which processes share what they said of which bytes; empty for none."),
+    Setting("JUDGEMENTS_KEY", "judgements/latest.json", "text", "", "store", "Object in the results bucket through which processes share their predictions by image digest; empty for none."),
     Setting("STORE_TIMEOUT_SECONDS", "20", "number", "seconds", "store", "How long one request to the store may take.", least=0.1, most=3600),
     Setting("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000", "text", "", "registry", "MLflow server that the model comes from; `cosmoformer up` sets it from MLFLOW_PORT."),
     Setting("MODEL_NAME", "cosmoformer", "text", "", "registry", "Registered model that is served."),

@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, plain columns for pipes, and text from strangers made harmless."""
+"""What the commands print: tables for people, plain columns for pipes, and untrusted text made harmless."""
 
 from __future__ import annotations
 

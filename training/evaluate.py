@@ -3,7 +3,7 @@
     python -m training.evaluate --artifact cosmoformer/bundled/model.pt --data galaxies --robustness --views 16 --out evaluation
 
 The test split takes no part in training or calibration. The folder given by ``--out`` gets ``report.json`` (every figure),
-``predictions.csv`` and ``pictures/``; ``--card`` writes what the registry is told of the artifact.
+``predictions.csv`` and ``pictures/``; ``--card`` writes the tags, metrics and parameters for the registry.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def held_out(cache: ImageCache, predictions: Predictions) -> dict[str, str]:
 
 
 def card(report: Report) -> dict[str, Any]:
-    """What the registry is told of an artifact: tags, metrics, parameters and a description."""
+    """What the registry keeps of an artifact: tags, metrics, parameters and a description."""
     facts, figures = report.model, report.figures
     params = {
         "input_size": str(facts.input_size),
@@ -260,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--views", type=int, default=0, metavar="N", help="measure test-time augmentation with N views too, such as 16")
     add("--subset", type=int, default=0, metavar="N", help="galaxies that these two are measured on (default: all)")
     add("--out", type=Path, help="folder for report.json, predictions.csv and pictures")
-    add("--card", type=Path, help="file for what the registry is told of the artifact, as JSON")
+    add("--card", type=Path, help="file for tags, metrics and parameters for the registry, as JSON")
     add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")
     add("--device", default="auto", help="for robustness and views: cpu, cuda, cuda:N or auto (default)")
     return parser

@@ -1,4 +1,4 @@
-"""Write the artifact: one TorchScript file that takes uint8 images and gives what people are told.
+"""Write the artifact: one TorchScript file that takes uint8 images and gives predictions.
 
     python -m training.export --checkpoint runs/first/checkpoint.pt --data galaxies --out model.pt
 
@@ -119,7 +119,7 @@ def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int
 
 
 def _self_check(module: torch.jit.ScriptModule) -> str:
-    """A few rendered galaxies, small, and what the artifact says of them on this machine."""
+    """A few small rendered galaxies, and the artifact's predictions for them on this machine."""
     pictures = [render(galaxy, size=_SELF_CHECK_SIDE, seed=0) for galaxy in list(SAMPLES.values())[:2]]
     images = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     with torch.inference_mode():

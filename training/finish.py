@@ -67,7 +67,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
 def _measure_classes(
     trainer: Trainer, model: Artifact, split: str, images: ImageCache, record: RunRecord
 ) -> dict[str, float]:
-    """Everything that is known how to be told of a classification; its figures by name."""
+    """All figures of a classification, by name."""
     # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
     predictions = probabilities(model, images, what=f"{split} galaxies")
     subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0

@@ -20,7 +20,7 @@ _BYTES = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 @dataclass(frozen=True)
 class Scaling:
-    """What Knative's pod autoscaler is told, in its own words (``config-autoscaler`` and annotations).
+    """The settings of Knative's pod autoscaler, by their own names (``config-autoscaler`` and annotations).
 
     Attributes:
         target: requests at once that a pod should have, times the utilization.

@@ -35,7 +35,7 @@ Image = str | Path | bytes | NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one image.
+    """A model's prediction for one image.
 
     Attributes:
         label: the most probable class; None for a task that is no classification.

@@ -46,7 +46,7 @@ def alias(version: int) -> str:
 
 @dataclass(frozen=True)
 class Canary:
-    """What a Service says of its canary.
+    """The state of a canary, as its Service has it.
 
     Attributes:
         version: model version that its template is pinned to; None when it follows the champion.
@@ -142,7 +142,7 @@ class CanaryRelease:
 
     Args:
         kubectl: the cluster and namespace.
-        report: is told of each step.
+        report: called with a message at each step.
         settle_s: how long a step may take, seconds; None is as long as Knative itself waits for a revision.
     """
 

@@ -1,4 +1,4 @@
-"""What a person sees of a running system: its addresses, its state and the latest results, as they come.
+"""The terminal display of a running system: addresses, state and the latest results.
 
 The console subscribes to the broker like anybody else: results reach it as reply events of the classify function.
 """

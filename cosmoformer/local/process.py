@@ -66,7 +66,7 @@ def start_process(
 
     May be called from any thread. The child leads a session of its own, so Ctrl-C in a terminal reaches only us.
     Children are killed at the latest when the interpreter joins its threads, which is before `atexit` functions
-    run: stop them before that with `stop_process` if they should end in peace.
+    run: stop them before that with `stop_process` if they should end cleanly.
 
     Args:
         argv: program, looked up on PATH, and its arguments.

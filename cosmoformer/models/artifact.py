@@ -1,4 +1,4 @@
-"""The artifact: one TorchScript file with everything that turns pixels into what people are told. This module loads it.
+"""The artifact: one TorchScript file with everything between pixels and predictions. This module loads it.
 
 The file takes a batch of square uint8 RGB images of any side and gives class probabilities, or the numbers of a task that is
 no classification; crop, resize, scaling, normalisation, temperature and softmax are inside. Beside the code it carries

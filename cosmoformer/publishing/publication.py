@@ -46,7 +46,7 @@ class Publication:
     Attributes:
         origin: where it was taken from, in words.
         artifact: the TorchScript file's content.
-        metadata: what the artifact says of itself.
+        metadata: the metadata inside the artifact.
         card: Markdown; empty where there is none.
         report: ``report.json`` of its evaluation; None where there is none of this artifact.
         figures: None where none are known.

@@ -34,7 +34,7 @@ class RunInfo:
         id: 32 hexadecimal digits that no other run has.
         started: RFC 3339.
         ended: RFC 3339; None while it runs, and when it was killed without a chance to say so.
-        status: MLflow's word for how it stands.
+        status: in MLflow's terms, such as RUNNING or FINISHED.
         params: what was asked of the run.
         tags: what was found out about it: versions of code and data, device.
     """

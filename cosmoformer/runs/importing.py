@@ -64,7 +64,7 @@ class RunImport:
     Args:
         registry: where to; the experiment is ``MODEL_NAME``.
         folder: the run's.
-        advance: is told the bytes gone through, of :func:`import_size`.
+        advance: called with the number of bytes processed, out of :func:`import_size`.
     """
 
     def __init__(self, registry: Registry, folder: Path, advance: Callable[[int], object] = lambda _: None) -> None:

@@ -43,7 +43,7 @@ def drop_files(store: Store, files: list[ImageFile], advance: Callable[[int], No
     Args:
         store: the object store.
         files: the files and their keys.
-        advance: is told how many are done.
+        advance: called with the number of files done so far.
 
     Returns:
         What became of each; one bad file ends nothing.

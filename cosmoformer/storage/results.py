@@ -37,7 +37,7 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a result says of its image.
+    """The image that a result is about.
 
     Attributes:
         bucket: bucket it was read from; None for an image that came inside an event.
@@ -256,7 +256,7 @@ class ResultsBucket:
 
         Of two images under one key, the one that the bucket holds now counts: its result wins. Of two models on the same
         image, the one that the alias names now wins (after a roll-back that is the lower version); else the higher version, if
-        one name and registry count both, else the new one. The same model's word on the same image stays as it is.
+        one name and registry count both, else the new one. A result of the same model for the same image stays as it is.
         """
         if new["image"]["etag"] != old["image"]["etag"]:
             return bool(self._store.head_image(new["image"]["key"]).etag == new["image"]["etag"])

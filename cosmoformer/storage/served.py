@@ -17,7 +17,7 @@ from cosmoformer.timestamps import rfc3339
 
 @dataclass(frozen=True)
 class Served:
-    """What a process of classify last said of its model.
+    """The version that a classify process served last.
 
     Attributes:
         name: registered model.
@@ -43,7 +43,7 @@ class Served:
 
 
 def of_version(version: ModelVersion, why: str = "") -> Served:
-    """What is said of a version that is served now."""
+    """The record of a version that is served now."""
     time = rfc3339(datetime.now(UTC))
     return Served(version.name, version.version, version.sha256, version.run_id, version.source, why, time)
 

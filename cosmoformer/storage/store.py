@@ -27,7 +27,7 @@ _MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="  # in base64, as Content-MD5 has it
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What the store says of an object.
+    """The store's metadata of an object.
 
     Attributes:
         key: object key.

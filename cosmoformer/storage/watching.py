@@ -1,4 +1,4 @@
-"""Seeing results come: the results bucket is listed again and again, and what is new in it is read."""
+"""Watching for results: the results bucket is listed repeatedly, and what is new is read."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ class Handler:
         )
 
     def _judgement(self, content: bytes, image: ImageFacts, served: Served) -> Judgement:
-        """What the model says of a file: what it said before, if it has seen the same bytes."""
+        """The model's prediction for a file: the earlier one, if it has seen the same bytes."""
         # What came by itself, without a bucket, leaves no trace in one.
         digest, shared = str(image.sha256), image.bucket is not None
         if known := self.judgements.find(served.artifact.sha256, digest, shared=shared):

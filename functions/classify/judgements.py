@@ -1,4 +1,4 @@
-"""What has been said of the same bytes before: no image is predicted twice by the same model.
+"""Predictions by image digest: no image is predicted twice by the same model.
 
 A judgement is known by the digests of the file and of the artifact. A process keeps its latest ones in memory, and every few
 seconds brings them together with those of other processes in one object of the results bucket: an object for each judgement
@@ -30,7 +30,7 @@ _ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a model says of a file's bytes, and what these were found to be.
+    """A model's prediction for a file's bytes, and the properties of the picture in it.
 
     Attributes:
         outputs: of the artifact, by name: probabilities of classes, or the values of another task.
@@ -88,7 +88,7 @@ class Judgements:
             self._thread.join(_LAST_WORDS_S)
 
     def find(self, model: str, image: str, *, shared: bool) -> Judgement | None:
-        """What an artifact said of a file, or None when nobody remembers.
+        """An artifact's earlier prediction for a file, or None when there is none.
 
         Args:
             model: SHA-256 of the artifact.
@@ -113,7 +113,7 @@ class Judgements:
         Args:
             model: SHA-256 of the artifact.
             image: SHA-256 of the file.
-            judgement: what the artifact says of it.
+            judgement: the artifact's prediction for it.
             shared: whether other processes get it.
         """
         with self._changing:

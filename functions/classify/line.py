@@ -1,4 +1,4 @@
-"""The line before the model."""
+"""The queue in front of the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether whoever sent a request still waits for the answer."""
+"""Whether the client of a request is still connected."""
 
 from __future__ import annotations
 

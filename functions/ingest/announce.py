@@ -1,4 +1,4 @@
-"""Announcements: which objects are images, and the broker that is told of them."""
+"""Announcements: which objects are images, and the broker that their events are sent to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How old a server is, counted from the start of the process that was asked to serve."""
+"""The age of a server process."""
 
 from __future__ import annotations
 

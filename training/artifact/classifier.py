@@ -1,4 +1,4 @@
-"""What is exported: everything between an upload's pixels and its class probabilities, around a traced model."""
+"""The exported classifier: everything between an upload's pixels and its class probabilities, around a traced model."""
 
 # No postponed annotations here: TorchScript reads the types of this class.
 import torch

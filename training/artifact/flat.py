@@ -27,7 +27,7 @@ class FlatModule(nn.Module):
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the model says of ``x``."""
+        """The model's outputs for ``x``."""
         outputs: Tensor = self._model[0](x)
         return outputs
 

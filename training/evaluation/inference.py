@@ -1,4 +1,4 @@
-"""What an artifact says of a cache's images.
+"""An artifact's predictions for the images of a cache.
 
 Figures must come out the same to the last digit wherever the same kind of CPU is: batches have a fixed size, each is computed
 by a single thread, and several CPUs take a batch each.

@@ -7,7 +7,7 @@ from rich.console import Console
 from cosmoformer.terminal import table, text
 from training.evaluation.report import Point, Report
 
-#: Figures of the whole split, as people call them, in the order in which they are told.
+#: Figures of the whole split, as people call them, in the order in which they are printed.
 FIGURES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",

@@ -1,4 +1,4 @@
-"""The same galaxies seen otherwise: turned, mirrored, or through noise. What an artifact says of them should not change.
+"""The same galaxies seen otherwise: turned, mirrored, or through noise. Predictions should be the same for all of them.
 
 A change takes uint8 images (n, 3, S, S) and the rows (n,) of the cache that they come from, and gives uint8 images of the same
 shape on the same device.

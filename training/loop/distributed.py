@@ -1,4 +1,4 @@
-"""One process or several: what ``torchrun`` says of this one."""
+"""One process or several: rank, world size and device, as ``torchrun`` sets them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run, and how they end it early."""
+"""Progress of a run on a terminal, and how it is stopped early."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class Recipe:
             _check_range(name, getattr(self, name) >= 0, "0 or above", getattr(self, name))
         for name in _SHARES:
             _check_range(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
-        self.augment()  # an unknown preset or field is told now, not after the images are decoded
+        self.augment()  # an unknown preset or field is refused now, not after the images are decoded
 
     def augment(self) -> Augmentation:
         """The augmentation that the recipe asks for."""

@@ -61,12 +61,12 @@ class Task:
 
     @property
     def predicted(self) -> tuple[str, ...]:
-        """Names of what people are told, in order; they travel with the artifact."""
+        """Names of the predictions, in order; they travel with the artifact."""
         return self.classes
 
     @property
     def is_classification(self) -> bool:
-        """Whether people are told probabilities of classes, not other values."""
+        """Whether the predictions are class probabilities, not other values."""
         return self.predicted == self.classes
 
     def looking_at(self, crop: float) -> Task:
@@ -134,7 +134,7 @@ class Task:
         return total / len(outputs)
 
     def predictions(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
-        """What people are told: class probabilities (N, classes) of outputs (N, outputs)."""
+        """Class probabilities (N, classes) of outputs (N, outputs)."""
         return torch.softmax(outputs[:, : len(self.classes)].float() / temperature, dim=1)
 
     def judged(self, table: pd.DataFrame) -> pd.Series[bool]:

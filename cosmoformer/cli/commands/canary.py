@@ -1,4 +1,4 @@
-"""``cosmoformer canary``: another version judges a share of the images, on a cluster, before it judges them all."""
+"""``cosmoformer canary``: try another version on a share of the images, on a cluster."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def abort(namespace: str) -> None:
 
 @contextmanager
 def _interruptible(again: str) -> Iterator[None]:
-    """Ctrl-C ends a step between two changes of the Service, each of which is sound; what goes on and what goes back is told."""
+    """Ctrl-C stops between two changes of the Service, each of which leaves it sound; print how to go on and how to go back."""
     try:
         yield
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""``cosmoformer classify``: files judged at once, past store and broker."""
+"""``cosmoformer classify``: classify files directly, without store and broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cosmoformer promote``: another version becomes the one that is served."""
+"""``cosmoformer promote``: serve another version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cosmoformer replay``: dead letters, looked at and sent again."""
+"""``cosmoformer replay``: list dead letters, or send them again."""
 
 from __future__ import annotations
 

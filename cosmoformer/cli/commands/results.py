@@ -1,4 +1,4 @@
-"""``cosmoformer results``: what was found, for people, spreadsheets and astronomers' tools."""
+"""``cosmoformer results``: show and export results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cosmoformer sweep``: images that no notification announced."""
+"""``cosmoformer sweep``: announce images that have no result."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class CephNode:
         starts again with every object it had acknowledged (bluestore).
 
         Args:
-            report: is told, in a few words, what happens.
+            report: called with a short message at each step.
 
         Raises:
             PermanentError: programs are missing, the folder or a port is in use, the disk is nearly full, or the

@@ -1,4 +1,4 @@
-"""What the broker and the activator share of HTTP/1.1: bodies, answers, one error shape, and an end in peace."""
+"""What the broker and the activator share of HTTP/1.1: bodies, answers, one error shape, and a graceful stop."""
 
 from __future__ import annotations
 
