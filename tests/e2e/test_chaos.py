@@ -10,7 +10,7 @@ from benchmarks.disturbances import DISTURBANCES
 from tests.conftest import require_ceph
 
 #: By other ways than these, images do not get lost: nobody hears of them, nobody can keep them, they go or change meanwhile.
-ROUNDS = ("kill ingest", "kill everything", "disk is full", "overwrite", "delete")
+ROUNDS = ("kill ingest", "kill everything", "SIGTERM", "disk is full", "overwrite", "delete")
 #: A sweep leaves images to their notifications for longer, by default: whatever was missed must have been found otherwise.
 BEFORE_ANY_PERIODIC_SWEEP_S = 200.0
 

@@ -262,11 +262,11 @@ def test_ctrl_c_ends_every_process(system: RunningSystem) -> None:
 
 def test_a_sweep_finds_what_no_notification_announced(system: RunningSystem, galaxies: Galaxies) -> None:
     """With notifications off, nothing happens until `cosmoformer sweep`, which brings all 103."""
-    system.start(NOTIFICATIONS="off")
+    system.start(NOTIFICATIONS="off", SWEEP_AT_START_SECONDS="0")
     keys = system.drop("silent/", galaxies)
     time.sleep(2)  # long enough for a notification, had there been one
     assert not list(system.results.keys("silent/"))
     system.command("sweep")
     assert len(system.wait_for_results(keys)) == len(galaxies)
     system.stop()
-    system.start()  # for whoever comes next, in whatever order, notifications are on
+    system.start(NOTIFICATIONS="on", SWEEP_AT_START_SECONDS="30")  # for whoever comes next, in whatever order
