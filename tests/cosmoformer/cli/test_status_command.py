@@ -10,6 +10,7 @@ import pytest
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
+from cosmoformer.storage.served import ServedMemory, of_version
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli, kept_letters, served
 from tests.cosmoformer.sample_results import classified_result, put_results
@@ -79,3 +80,20 @@ def test_status_is_a_table_for_people(system: Cli) -> None:
     result = system("status", CLASSIFY_URL="http://classify.invalid")
     rows = [line.split()[:2] for line in result.stdout.splitlines()[1:]]
     assert rows == [["store", "ok"], ["registry", "ok"], ["broker", "ok"], ["ingest", "ok"], ["classify", "unknown"]]
+
+
+def test_which_version_is_served_and_why_it_is_not_the_champion(system: Cli, settings: Settings, store: Store) -> None:
+    """Where another version stands in, status and doctor name both and the reason; also where the champion is gone."""
+    registry = Registry(settings)
+    memory, first = ServedMemory(store), registry.resolve("champion")
+    memory.remember(of_version(first))
+    words = status(system("status", "--json"))["registry"]
+    assert words["champion"] == words["served"]["version"] == first.version
+    assert "served last" not in system("status").stdout
+    register(registry, b"another model", tags={}, alias="champion")
+    memory.remember(of_version(first, why="its self-check failed"))
+    assert f"served last is version {first.version}, since its self-check failed" in system("status").stdout
+    findings = {finding["check"]: finding for finding in json.loads(system("doctor", "--json").stdout)}
+    assert findings["served"]["state"] == "doubtful" and "its self-check failed" in findings["served"]["came"]
+    result = system("status", "--json", MODEL_ALIAS="nobody")
+    assert f"served last is version {first.version}" in status(result)["registry"]["problem"]

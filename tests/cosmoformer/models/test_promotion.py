@@ -158,6 +158,16 @@ def test_a_roll_back_exchanges_champion_and_fallback(promoted_twice: Registry) -
     assert "rolled_back_from" not in tags[1]
 
 
+def test_a_roll_back_works_without_the_champion(promoted_twice: Registry) -> None:
+    """Its version deleted, and its alias with it, the version before becomes champion all the same."""
+    body = {"name": promoted_twice.settings.model_name, "version": "3"}
+    urllib3.request("DELETE", f"{promoted_twice.url}/api/2.0/mlflow/model-versions/delete", json=body)
+    assert "champion" not in promoted_twice.aliases()
+    done = roll_back(promoted_twice, check=accept)
+    assert (done.before, done.after, done.unfit) == (None, 2, "it is gone")
+    assert promoted_twice.aliases()["champion"] == 2
+
+
 def test_a_roll_back_to_an_unfit_version_is_refused(promoted_twice: Registry) -> None:
     """What would not be served does not become champion, and is not told to have."""
     with pytest.raises(ModelRefused, match="version 2 is bad"):
