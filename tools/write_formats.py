@@ -13,7 +13,7 @@ from cosmoformer.images.formats import FORMATS, HEAD_BYTES, MEDIA_TYPES, OTHERS,
 
 TARGET = Path(__file__).resolve().parents[1] / "web" / "js" / "formats.js"
 _HEAD = """\
-// The image formats of the classifier. Written by tools/write_formats.py from cosmoformer/images/formats.py: change them there.
+// Image formats, written by tools/write_formats.py; do not edit.
 """
 
 

@@ -23,14 +23,14 @@ def blocks(language: str) -> list[str]:
 
 
 def test_every_command_and_example_runs(system: RunningSystem, tmp_path: Path) -> None:
-    """In the order of the page, each command succeeds and each Python example prints a table."""
+    """In the order of the page, each command succeeds and each Python example prints what it found."""
     (tmp_path / "cosmoformer").symlink_to(ROOT / "cosmoformer")
     ran = 0
     for language, block in re.findall(r"^```(sh|python)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
         if language == "python":
             done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
-            assert "demo/" in done.stdout
+            assert "demo/" in done.stdout or "round_smooth" in done.stdout
             ran += 1
             continue
         for line in (line for line in block.splitlines() if line.startswith("cosmoformer ")):

@@ -1,4 +1,4 @@
-// The image formats of the classifier. Written by tools/write_formats.py from cosmoformer/images/formats.py: change them there.
+// Image formats, written by tools/write_formats.py; do not edit.
 
 export const HEAD_BYTES = 512;
 export const SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, BMP, JPEG 2000, PPM and FITS";
