@@ -25,7 +25,7 @@ def script() -> str:
             _HEAD,
             f"export const HEAD_BYTES = {HEAD_BYTES};",
             f"export const SUPPORTED = {json.dumps(SUPPORTED)};",
-            "/** Ends of file names, in lower case. */",
+            "/** Ends of names. */",
             f"export const SUFFIXES = {json.dumps(list(MEDIA_TYPES), indent=2)};",
             "/** First bytes, one character a byte, and media types. */",
             f"export const SIGNATURES = {_pairs(regular.items())};",

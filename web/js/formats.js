@@ -2,7 +2,7 @@
 
 export const HEAD_BYTES = 512;
 export const SUPPORTED = "JPEG, PNG, WebP, TIFF, GIF, BMP, JPEG 2000, PPM and FITS";
-/** Ends of file names, in lower case. */
+/** Ends of names. */
 export const SUFFIXES = [
   ".jpg",
   ".jpeg",
