@@ -11,6 +11,7 @@ from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
 from cosmoformer.events import cloudevents
 from cosmoformer.services import Service
+from cosmoformer.storage.presigned import upload_keys, view_keys
 
 _ADDRESSES = ("s3_endpoint_url", "mlflow_tracking_uri", "k_sink", "ingest_url", "classify_url")
 _NEEDED = ("aws_access_key_id", "aws_secret_access_key", "images_bucket", "results_bucket", "model_name", "model_alias")
@@ -25,6 +26,7 @@ def check_settings(system: System) -> str:
     given = [name for name in (*_ADDRESSES, "s3_public_endpoint_url") if values[name]]
     if wrong := [name.upper() for name in given if not _is_address(values[name])]:
         raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
+    upload_keys(system.settings), view_keys(system.settings)
     if not values["mlflow_webhook_secret"]:
         raise Doubt(
             "MLFLOW_WEBHOOK_SECRET is not set: webhooks are refused, so that a promotion is noticed only when a process looks",

@@ -41,14 +41,24 @@ class ObjectInfo:
     last_modified: datetime
 
 
-def connect(settings: Settings, endpoint_url: str | None = None, service: str = "s3") -> Any:
-    """A boto3 client for the configured store (or its topics, with ``service="sns"``)."""
+def connect(
+    settings: Settings, endpoint_url: str | None = None, service: str = "s3", keys: tuple[str, str] | None = None
+) -> Any:
+    """A boto3 client for the configured store (or its topics, with ``service="sns"``).
+
+    Args:
+        settings: names the store and its keys.
+        endpoint_url: another address of the store.
+        service: ``s3`` or ``sns``.
+        keys: access key and secret key of another account of the store.
+    """
     url = endpoint_url or settings.s3_endpoint_url
+    access_key, secret_key = keys or (settings.aws_access_key_id, settings.aws_secret_access_key)
     return boto3.client(
         service,
         endpoint_url=url,
-        aws_access_key_id=settings.aws_access_key_id,
-        aws_secret_access_key=settings.aws_secret_access_key,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         region_name=settings.aws_region,
         config=Config(
             signature_version="s3v4" if service == "s3" else None,
@@ -84,8 +94,6 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.client = connect(settings)
-        public = settings.store_public_url
-        self._presigner = self.client if public == settings.s3_endpoint_url else connect(settings, public)
 
     def reach(self, bucket: str) -> None:
         """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
@@ -207,29 +215,6 @@ class Store:
             for page in self.client.get_paginator("list_objects_v2").paginate(**place):
                 for entry in page.get("Contents", []):
                     yield _info(entry["Key"], entry, entry["Size"])
-
-    def presign_put(self, key: str, content_type: str, size: int, bucket: str = "") -> str:
-        """A URL that takes one PUT of exactly this media type and size into a bucket, that of images unless named."""
-        return str(
-            self._presigner.generate_presigned_url(
-                "put_object",
-                Params={
-                    "Bucket": bucket or self.settings.images_bucket,
-                    "Key": key,
-                    "ContentType": content_type,
-                    "ContentLength": size,
-                },
-                ExpiresIn=self.settings.upload_expiry_seconds,
-            )
-        )
-
-    def presign_get(self, bucket: str, key: str) -> str:
-        """A URL that reads one object, which need not exist yet."""
-        return str(
-            self._presigner.generate_presigned_url(
-                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=self.settings.result_expiry_seconds
-            )
-        )
 
     @contextmanager
     def _errors(self, key: str) -> Iterator[None]:
