@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cosmoformer.local.ceph.layout import Subuser
 from cosmoformer.local.ceph.node import CephLayout, CephNode, install_hint, missing_programs
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import Settings, load
@@ -20,6 +21,10 @@ from tests.mlflow_server import MlflowServer, running_mlflow
 
 # Names another store to test against; its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 OTHER_STORE = "COSMOFORMER_TEST_S3_ENDPOINT_URL"
+_SUBUSERS = (
+    Subuser("upload", "write", "test-upload", "test-upload-secret"),
+    Subuser("view", "read", "test-view", "test-view-secret"),
+)
 
 
 #: Fixtures behind which a server or a browser is started, and folders of tests that start them by themselves.
@@ -60,8 +65,14 @@ class ObjectStore:
     node: CephNode | None
 
     def settings(self, **overrides: Any) -> Settings:
-        """Default settings that point to this store."""
+        """Default settings that point to this store, with the keys for strangers that it has."""
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
+        for subuser in self.node.layout.subusers if self.node else ():
+            keys |= {
+                f"{subuser.name}_access_key_id": subuser.access_key,
+                f"{subuser.name}_secret_access_key": subuser.secret_key,
+                f"{subuser.name}_principal": subuser.principal,
+            }
         return load({}, s3_endpoint_url=self.endpoint_url, **(keys | overrides))
 
 
@@ -82,7 +93,9 @@ def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectSto
         yield ObjectStore(os.environ[OTHER_STORE], *keys, node=None)
         return
     require_ceph()
-    layout = CephLayout(tmp_path_factory.mktemp("ceph"), free_port(), "test-access", "test-secret", "memstore")
+    layout = CephLayout(
+        tmp_path_factory.mktemp("ceph"), free_port(), "test-access", "test-secret", "memstore", subusers=_SUBUSERS
+    )
     node = CephNode(layout)
     node.start()
     yield ObjectStore(layout.endpoint_url, layout.access_key, layout.secret_key, node)

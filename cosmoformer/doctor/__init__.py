@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from cosmoformer.doctor import functions, knative, registry, store
+from cosmoformer.doctor import addresses, functions, knative, registry, store
 from cosmoformer.doctor.check import Check, Finding, System, find
 from cosmoformer.settings import Settings
 
@@ -23,8 +23,9 @@ CHECKS: tuple[Check, ...] = (
     Check("images bucket", "S3_ENDPOINT_URL", store.check_images),
     Check("results bucket", "S3_ENDPOINT_URL", store.check_results),
     Check("notifications", "S3_ENDPOINT_URL", store.check_notifications),
-    Check("presigned URLs", "S3_PUBLIC_ENDPOINT_URL", store.check_presigned),
-    Check("CORS", "S3_PUBLIC_ENDPOINT_URL", store.check_cors),
+    Check("presigned URLs", "S3_PUBLIC_ENDPOINT_URL", addresses.check_presigned),
+    Check("strangers' addresses", "S3_PUBLIC_ENDPOINT_URL", addresses.check_strangers),
+    Check("CORS", "S3_PUBLIC_ENDPOINT_URL", addresses.check_cors),
     Check("registry", "MLFLOW_TRACKING_URI", registry.check_model),
     Check("champion", "MLFLOW_TRACKING_URI", registry.check_champion),
     Check("served", "S3_ENDPOINT_URL", registry.check_served, essential=False),

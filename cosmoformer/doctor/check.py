@@ -14,6 +14,8 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.settings import SETTINGS, Settings
 from cosmoformer.storage.store import Store
 
+#: What the keys of objects that checks make start with, after a prefix.
+RESERVED = ".cosmoformer-doctor-"
 State = Literal["ok", "doubtful", "wrong"]
 _PATIENCE_S = 10.0  # for one answer of store or registry; the settings may allow functions more
 _USER_IN_URL = re.compile(r"(?<=//)[^/@\s]+@")

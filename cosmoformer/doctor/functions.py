@@ -13,6 +13,7 @@ from cosmoformer.errors import PermanentError, SettingsError
 from cosmoformer.events import cloudevents
 from cosmoformer.services import Service
 from cosmoformer.storage.credentials import credentials
+from cosmoformer.storage.presigned import upload_keys, view_keys
 
 _ADDRESSES = ("s3_endpoint_url", "mlflow_tracking_uri", "k_sink", "ingest_url", "classify_url")
 _NEEDED = ("images_bucket", "results_bucket", "model_name", "model_alias")
@@ -28,6 +29,7 @@ def check_settings(system: System) -> str:
     if wrong := [name.upper() for name in given if not is_address(values[name])]:
         raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
     credentials(system.settings)
+    upload_keys(system.settings), view_keys(system.settings)
     if not values["mlflow_webhook_secret"]:
         raise Doubt(
             "MLFLOW_WEBHOOK_SECRET is not set: webhooks are refused, so that a promotion is noticed only when a process looks",

@@ -1,4 +1,4 @@
-"""Checks of the object store: its buckets, what they announce, and what a browser may do with them."""
+"""Checks of the object store: its buckets, and what they announce."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ import secrets
 from itertools import islice
 from typing import Any
 
-import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from cosmoformer import health
-from cosmoformer.addresses import is_address
 from cosmoformer.doctor import clock
-from cosmoformer.doctor.check import Doubt, System
-from cosmoformer.errors import CosmoFormerError, PermanentError, SettingsError, StoreUnavailable
+from cosmoformer.doctor.check import RESERVED, Doubt, System
+from cosmoformer.doctor.http import ask
+from cosmoformer.errors import StoreUnavailable
 from cosmoformer.storage.credentials import credentials, has_own_keys
 from cosmoformer.storage.store import connect
 
-_RESERVED = ".cosmoformer-doctor-"
 _NO_ETAG = "0" * 32
 _MOST = 10_000  # that are counted
-_HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5, read=10), retries=False)
 # Answers of a store that knows the key and checked its signature.
 _UNCONDITIONAL = (
     "Of two results for one image at the same moment the one written last stays, which may be an older model's:"
@@ -50,7 +47,7 @@ def check_answers(system: System) -> str:
 
 def check_clock(system: System) -> str:
     """The store's clock is right."""
-    return clock.compare(_ask("GET", system.settings.s3_endpoint_url).headers.get("date", ""), "the store")
+    return clock.compare(ask("GET", system.settings.s3_endpoint_url).headers.get("date", ""), "the store")
 
 
 def check_images(system: System) -> str:
@@ -64,7 +61,7 @@ def check_results(system: System) -> str:
     said = _check_bucket(system, settings.results_bucket, settings.results_prefix)
     if settings.results_bucket == settings.images_bucket:  # where even a write that fails might be announced
         return said
-    key = settings.results_prefix + _RESERVED + secrets.token_hex(8)
+    key = settings.results_prefix + RESERVED + secrets.token_hex(8)
     if system.store.write_json(settings.results_bucket, key, {}, replacing=_NO_ETAG):
         system.store.delete(settings.results_bucket, key)
         raise Doubt(f"{said}, but the store ignores conditions on writes", _UNCONDITIONAL)
@@ -74,7 +71,7 @@ def check_results(system: System) -> str:
 
 
 def _check_bucket(system: System, bucket: str, prefix: str) -> str:
-    key = prefix + _RESERVED + secrets.token_hex(8)
+    key = prefix + RESERVED + secrets.token_hex(8)
     system.store.reach(bucket)
     if system.store.try_write(bucket, key):
         system.store.delete(bucket, key)
@@ -108,64 +105,6 @@ def _destination(system: System, rule: dict[str, Any]) -> str:
         return arn
 
 
-def check_presigned(system: System) -> str:
-    """A file goes through a presigned PUT and a presigned GET at the public address, as it does for the page."""
-    store, settings = system.store, system.settings
-    bucket, content = settings.results_bucket, secrets.token_bytes(64)
-    # A key that ends in a slash is no image, should images be dropped into this bucket, too.
-    key = f"{_RESERVED}{secrets.token_hex(8)}" + ("/" if bucket == settings.images_bucket else "")
-    kind = "application/octet-stream"
-    put = store.presign_put(key, kind, len(content), bucket)
-    _expect(_ask("PUT", put, content, {"Content-Type": kind}), "PUT")
-    try:
-        answer = _ask("GET", store.presign_get(bucket, key))
-        _expect(answer, "GET")
-    finally:
-        store.delete(bucket, key)
-    if answer.data != content:
-        raise PermanentError(
-            f"{settings.store_public_url} gave back other bytes than were put there",
-            "Does S3_PUBLIC_ENDPOINT_URL lead to the same store as S3_ENDPOINT_URL, past no cache?",
-        )
-    return f"64 bytes went through {settings.store_public_url} and back"
-
-
-def _expect(answer: urllib3.BaseHTTPResponse, method: str) -> None:
-    if answer.status != 200:
-        raise PermanentError(
-            f"a presigned {method} was answered {answer.status}: {answer.data[:300].decode(errors='replace')}",
-            "S3_PUBLIC_ENDPOINT_URL must be the very host and port that reach the store: both are signed",
-        )
-
-
-def check_cors(system: System) -> str:
-    """Browsers let the page's origins put images and get results: they ask the store first, unsigned."""
-    settings, store = system.settings, system.store
-    put = store.presign_put("a.jpg", "image/jpeg", 1).partition("?")[0]
-    get = store.presign_get(settings.results_bucket, "a.json").partition("?")[0]
-    refused = [
-        f"{method} by {origin}"
-        for origin in settings.page_origins
-        for method, url in (("PUT", put), ("GET", get))
-        if not _is_allowed(method, url, origin)
-    ]
-    if refused:
-        raise PermanentError(
-            f"browsers are refused {', '.join(refused)}",
-            "Put a CORS rule on both buckets: the origins of PAGE_ORIGINS; PUT, GET, HEAD; any header; expose ETag",
-        )
-    return f"pages of {', '.join(settings.page_origins) or 'nowhere'} may use both buckets"
-
-
-def _is_allowed(method: str, url: str, origin: str) -> bool:
-    headers = {"Origin": origin, "Access-Control-Request-Method": method}
-    if method == "PUT":
-        headers["Access-Control-Request-Headers"] = "content-type"
-    answer = _ask("OPTIONS", url, headers=headers)
-    methods = answer.headers.get("Access-Control-Allow-Methods", "")
-    return answer.headers.get("Access-Control-Allow-Origin") in ("*", origin) and method in methods
-
-
 def check_dead_letters(system: System) -> str:
     """No event was given up."""
     settings = system.settings
@@ -183,22 +122,3 @@ def check_dead_letters(system: System) -> str:
             "`cosmoformer replay --list` says why; mend that, then `cosmoformer replay --all`",
         )
     return "none"
-
-
-def _ask(
-    method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> urllib3.BaseHTTPResponse:
-    if not is_address(url):  # urllib3 would guess
-        raise SettingsError(f"{url!r} is no address", "Expected http://HOST:PORT or https://HOST")
-    try:
-        return _HTTP.request(method, url, body=body, headers=headers)
-    except (urllib3.exceptions.HTTPError, ValueError) as error:
-        address = url.partition("?")[0]  # the rest is a signature
-        raise _unreachable(address, error) from error
-
-
-def _unreachable(address: str, error: Exception) -> CosmoFormerError:
-    reason = type(error).__name__ if "?" in str(error) else str(error)
-    return StoreUnavailable(
-        f"{address} does not answer: {reason}", "Are S3_ENDPOINT_URL and S3_PUBLIC_ENDPOINT_URL right?"
-    )

@@ -19,6 +19,7 @@ from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
 from cosmoformer.storage.credentials import credentials
+from cosmoformer.storage.policies import bucket_policy
 from cosmoformer.storage.store import Store, connect
 
 TOPIC = "cosmoformer"
@@ -27,13 +28,16 @@ _SAMPLES = "samples"
 
 
 def make_buckets(store: Store) -> None:
-    """Make the buckets that are missing, and let the page's origins read and write them."""
+    """Make the buckets that are missing, let the page's origins read and write them, and hold the page's keys to uploads."""
     settings = store.settings
     try:
         for bucket in (settings.images_bucket, settings.results_bucket, settings.models_bucket):
             _make_bucket(store.client, bucket, settings.aws_region)
         for bucket in (settings.images_bucket, settings.results_bucket):
             store.client.put_bucket_cors(Bucket=bucket, CORSConfiguration=bucket_cors(settings.page_origins))
+        for bucket in (settings.images_bucket, settings.results_bucket, settings.models_bucket):
+            if policy := bucket_policy(settings, bucket):
+                store.client.put_bucket_policy(Bucket=bucket, Policy=policy)
     except (ClientError, BotoCoreError) as error:
         raise StoreUnavailable(
             f"the buckets cannot be made at {settings.s3_endpoint_url}: {error}",

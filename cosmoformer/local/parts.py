@@ -13,6 +13,7 @@ from typing import Any
 
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.events import cloudevents
+from cosmoformer.local.ceph.layout import Subuser
 from cosmoformer.local.identity import Identity
 from cosmoformer.local.knative.activator import ActivatorConfig
 from cosmoformer.local.knative.broker import BrokerConfig
@@ -27,6 +28,7 @@ DATABASE = "mlflow.db"
 #: Of all parts; NAME_PORT is the setting of each one's port.
 NAMES = ("mlflow", "broker", "ingest", "classify", "page")
 _MOST_REPLICAS = 8  # each holds a model of its own in memory; MAX_REPLICAS can ask for more
+UPLOADER, VIEWER = "cosmoformer-upload", "cosmoformer-view"  # access keys
 _LOOPBACK = ("127.0.0.1", "localhost")
 _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 
@@ -55,10 +57,24 @@ def local_settings(environment: dict[str, str], folder: Path, identity: Identity
             "aws_profile": "",
             "s3_addressing_style": "path",  # nobody resolves names of buckets on loopback
             "aws_region": "us-east-1",  # the only one it knows
+            "upload_access_key_id": UPLOADER,
+            "upload_secret_access_key": identity.upload_secret_key,
+            "view_access_key_id": VIEWER,
+            "view_secret_access_key": identity.view_secret_key,
         }
+        for subuser in subusers(identity):
+            local[f"{subuser.name}_principal"] = subuser.principal
     if "MODEL_CACHE_DIR" not in environment:
         local["model_cache_dir"] = folder / "models"
     return load(environment, **local)
+
+
+def subusers(identity: Identity) -> tuple[Subuser, Subuser]:
+    """The two keys of the own store that sign addresses for strangers."""
+    return (
+        Subuser("upload", "write", UPLOADER, identity.upload_secret_key),
+        Subuser("view", "read", VIEWER, identity.view_secret_key),
+    )
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -232,7 +232,8 @@ class System:
         if missing := missing_programs():
             raise SettingsError(f"the object store needs {', '.join(missing)}", install_hint(missing))
         folder, port = self._folder / "ceph", self._settings.store_port
-        return CephLayout(folder, port, self._identity.access_key, self._identity.secret_key)
+        keys = self._identity.access_key, self._identity.secret_key
+        return CephLayout(folder, port, *keys, subusers=parts.subusers(self._identity))
 
     def _for_other_commands(self) -> dict[str, str]:
         """What every other `cosmoformer` command needs to find this system."""

@@ -96,10 +96,10 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.knows_conditions = True
-        self._clients: dict[str, Any] = {}
-        # Now rather than at the first request; what is wrong with them is told whoever uses the store.
+        self._client: Any = None
+        # Now rather than at the first request; what is wrong with the settings is told whoever uses the store.
         with suppress(SettingsError):
-            _ = self.client, self._presigner
+            _ = self.client
 
     @property
     def client(self) -> Any:
@@ -108,17 +108,9 @@ class Store:
         Raises:
             SettingsError: it cannot be made; see :func:`connect`.
         """
-        return self._connected("")
-
-    @property
-    def _presigner(self) -> Any:
-        public = self.settings.store_public_url
-        return self.client if public == self.settings.s3_endpoint_url else self._connected(public)
-
-    def _connected(self, public_url: str) -> Any:
-        if public_url not in self._clients:
-            self._clients[public_url] = connect(self.settings, public_url)
-        return self._clients[public_url]
+        if self._client is None:
+            self._client = connect(self.settings)
+        return self._client
 
     def reach(self, bucket: str) -> None:
         """Nothing, when the store answers, accepts the keys, and lets them list a bucket."""
@@ -265,29 +257,6 @@ class Store:
             for page in self.client.get_paginator("list_objects_v2").paginate(**place):
                 for entry in page.get("Contents", []):
                     yield _info(entry["Key"], entry, entry["Size"])
-
-    def presign_put(self, key: str, content_type: str, size: int, bucket: str = "") -> str:
-        """A URL that takes one PUT of exactly this media type and size into a bucket, that of images unless named."""
-        return str(
-            self._presigner.generate_presigned_url(
-                "put_object",
-                Params={
-                    "Bucket": bucket or self.settings.images_bucket,
-                    "Key": key,
-                    "ContentType": content_type,
-                    "ContentLength": size,
-                },
-                ExpiresIn=self.settings.upload_expiry_seconds,
-            )
-        )
-
-    def presign_get(self, bucket: str, key: str) -> str:
-        """A URL that reads one object, which need not exist yet."""
-        return str(
-            self._presigner.generate_presigned_url(
-                "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=self.settings.result_expiry_seconds
-            )
-        )
 
     def _errors(self, key: str) -> AbstractContextManager[None]:
         return answers.understood(self.settings.s3_endpoint_url, key)

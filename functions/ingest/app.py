@@ -5,7 +5,7 @@
 | ``POST /`` | a store's notification: announces each new image to the broker | 202 once the broker has them all |
 | ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
 | ``POST /uploads`` | addresses for uploads of the page, new and renewed (docs/uploads.md) | 200, JSON |
-| ``GET /uploads/<batch>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
+| ``GET /uploads/<show>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
 | ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
 | ``GET /dead-letters`` | kept events (``after``, ``limit``) | 200, JSON |
@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> Flask:
     for path, (method, view) in rules.items():
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
-    app.add_url_rule(f"{_UPLOADS}/<batch>", "GET batch", ingest.open_batch, methods=["GET"])
+    app.add_url_rule(f"{_UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
     _bind_logs(app)
     _guard_origins(app, settings)
@@ -99,8 +99,8 @@ class _Ingest:
     def __init__(self, settings: Settings, store: Store, gate: StoreGate) -> None:
         self._settings, self._gate = settings, gate
         self._broker = Broker(settings)
-        self._uploads = Uploads(settings, store)
-        self._batches = Batches(settings, store)
+        self._uploads = Uploads(settings)
+        self._batches = Batches(settings, store, self._uploads.presigner)
         self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
         self.catch_up = CatchUp(settings, gate, self._broker, self._sweeper)
         self._letters = DeadLetters(store)
@@ -129,8 +129,8 @@ class _Ingest:
     def prepare_uploads(self) -> Response:
         return _json(self._uploads.prepare(_json_body()))
 
-    def open_batch(self, batch: str) -> Response:
-        return _json(self._batches.page(batch, request.args.get("after", ""), _limit(MOST, "200")))
+    def open_batch(self, show: str) -> Response:
+        return _json(self._batches.page(show, request.args.get("after", ""), _limit(MOST, "200")))
 
     def sweep(self) -> Response:
         if not cloudevents.is_event(_headers()):

@@ -1,7 +1,7 @@
 """Batches reopened: what stands in the results bucket under the prefix of one batch of uploads.
 
-Whoever knows a batch's name may read its results and images: the name is a secret link. So only names that the upload
-endpoint made itself open anything; one that a person chose could be guessed, and its results are read with store keys.
+Whoever knows the name that shows a batch may read its results and images: it is a secret link, though one that can be passed on
+without letting anybody upload (links.py).
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import re
 from itertools import islice
 from typing import Any
 
-from cosmoformer.errors import InvalidRequest
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.presigned import Presigner
 from cosmoformer.storage.results import MAX_KEY_BYTES, SUFFIX, as_result
 from cosmoformer.storage.store import Store
-from functions.ingest.uploads import batch_folder, expiry, result_address
+from functions.ingest import links
+from functions.ingest.uploads import expiry, result_address
 
 MOST = 1000  # results a page
-_UNGUESSABLE = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{32}")
 _CUT = re.compile(rf"~[0-9a-f]{{64}}{re.escape(SUFFIX)}")
 _CUT_BYTES = MAX_KEY_BYTES - 3  # a cut key has this many bytes at least: it is not cut within a character
 
@@ -26,14 +26,14 @@ _CUT_BYTES = MAX_KEY_BYTES - 3  # a cut key has this many bytes at least: it is 
 class Batches:
     """Lists the results of a batch."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, store: Store, presigner: Presigner) -> None:
+        self._settings, self._store, self._presigner = settings, store, presigner
 
-    def page(self, batch: str, after: str, limit: int) -> dict[str, Any]:
+    def page(self, show: str, after: str, limit: int) -> dict[str, Any]:
         """Some of a batch's results, in key order.
 
         Args:
-            batch: name of the batch, as the upload endpoint made it.
+            show: the name that shows the batch.
             after: ``next`` of the page before; empty for the first.
             limit: most results on the page.
 
@@ -43,15 +43,10 @@ class Batches:
             results, and one that never was, are empty.
 
         Raises:
-            InvalidRequest: the name is none that the upload endpoint makes.
+            InvalidRequest: it is no name that shows a batch.
             StoreUnavailable: the store does not answer.
         """
-        if not _UNGUESSABLE.fullmatch(batch):
-            raise InvalidRequest(
-                f"{batch[:80]!r} is no link to a batch",
-                "Is it complete? Batches of names of one's own are not opened so",
-            )
-        folder = batch_folder(self._settings, batch)
+        folder = links.folder(self._settings, links.asked_to_show(show))
         prefix, bucket = self._settings.results_prefix + folder, self._settings.results_bucket
         start = prefix + after if after else ""
         keys = [entry.key for entry in islice(self._store.list(bucket, prefix, start), limit + 1)]
@@ -62,15 +57,15 @@ class Batches:
             if image is not None and image.startswith(folder)
         ]
         following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
-        return {"batch": batch, "results": entries, "next": following}
+        return {"batch": show, "results": entries, "next": following}
 
     def _entry(self, image: str, result: str, folder: str) -> dict[str, Any]:
         return {
             "key": image,
             "name": image.removeprefix(folder),
-            "result": result_address(self._store, result),
+            "result": result_address(self._settings, self._presigner, result),
             "image": {
-                "url": self._store.presign_get(self._settings.images_bucket, image),
+                "url": self._presigner.get_image(image),
                 "expires": expiry(self._settings.result_expiry_seconds),
             },
         }

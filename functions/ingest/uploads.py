@@ -1,13 +1,13 @@
 """Upload addresses: presigned PUTs, each for one file of one type and one size, and where its result will stand.
 
-Nothing here asks the store: presigning is arithmetic with the secret key. docs/uploads.md shows requests and answers.
+Nothing here asks the store: presigning is arithmetic with a secret key. docs/uploads.md shows requests and answers.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,13 @@ from typing import Any
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.settings import Settings
+from cosmoformer.storage.presigned import Presigner, upload_keys
 from cosmoformer.storage.results import MAX_KEY_BYTES, result_key
-from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
-from functions.ingest import metrics
+from functions.ingest import links, metrics
 
-_BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+log = logging.getLogger(__name__)
+
 _UNTYPED = "application/octet-stream"
 _TYPES = re.compile(rf"image/[a-z0-9.+-]+|application/fits|{_UNTYPED}")
 _LONGEST_EXTENSION = 16  # characters; what is longer is no extension
@@ -50,10 +51,19 @@ class _File:
 
 
 class Uploads:
-    """Gives out upload addresses."""
+    """Gives out upload addresses.
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    Attributes:
+        presigner: signs them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self.presigner = settings, Presigner(settings)
+        if upload_keys(settings) is None:
+            log.warning(
+                "upload addresses are signed with AWS_ACCESS_KEY_ID: whoever holds one may be able to read what that key"
+                " reads; set UPLOAD_ACCESS_KEY_ID, and see docs/security.md and `cosmoformer doctor`"
+            )
 
     def prepare(self, request: Any) -> dict[str, Any]:
         """Answer a request for upload addresses.
@@ -63,16 +73,18 @@ class Uploads:
                 of this batch in place of its name gets new addresses for that key.
 
         Returns:
-            ``{"batch", "uploads"}`` with one upload a file, in order: ``name``, ``key``, ``put`` (method, url, headers),
-            ``expires`` (of the PUT; ISO 8601) and ``result`` (key, url, expires); or ``name`` and ``error`` (code, detail)
-            for a refused file.
+            ``{"batch", "show", "uploads"}``: the name that uploads into this batch, the one that shows it, and one upload a
+            file, in order: ``name``, ``key``, ``put`` (method, url, headers), ``expires`` (of the PUT; ISO 8601) and ``result``
+            (key, url, expires); or ``name`` and ``error`` (code, detail) for a refused file.
 
         Raises:
             InvalidRequest: the request as a whole is malformed.
+            NotAllowed: its batch is a name that only shows.
         """
-        files, batch = self._files(request), _batch(request)
-        folder, taken = batch_folder(self._settings, batch), set[str]()
-        return {"batch": batch, "uploads": [self._upload(file, folder, taken) for file in files]}
+        files, batch = self._files(request), links.asked_to_upload(request.get("batch"))
+        show = links.showing(batch)
+        folder, taken = links.folder(self._settings, show), set[str]()
+        return {"batch": batch, "show": show, "uploads": [self._upload(file, folder, taken) for file in files]}
 
     def _files(self, request: Any) -> list[dict[str, Any]]:
         files = request.get("files") if isinstance(request, dict) else None
@@ -97,11 +109,11 @@ class Uploads:
         return {"name": checked.name, "key": key, **self._addresses(key, checked)}
 
     def _addresses(self, key: str, file: _File) -> dict[str, Any]:
-        put = self._store.presign_put(key, file.type, file.size)
+        put = self.presigner.put(key, file.type, file.size)
         return {
-            "put": {"method": "PUT", "url": put, "headers": {"Content-Type": file.type}},
+            "put": {"method": "PUT", "url": put.url, "headers": put.headers},
             "expires": expiry(self._settings.upload_expiry_seconds),
-            "result": result_address(self._store, result_key(self._settings, key)),
+            "result": result_address(self._settings, self.presigner, result_key(self._settings, key)),
         }
 
     def _size(self, file: dict[str, Any]) -> int:
@@ -120,15 +132,10 @@ def expiry(seconds: int) -> str:
     return rfc3339(datetime.now(UTC) + timedelta(seconds=seconds), "seconds")
 
 
-def result_address(store: Store, key: str) -> dict[str, Any]:
+def result_address(settings: Settings, presigner: Presigner, key: str) -> dict[str, Any]:
     """Where a result stands or will stand: its ``key``, a presigned ``url``, and when that ``expires``."""
-    url = store.presign_get(store.settings.results_bucket, key)
-    return {"key": key, "url": url, "expires": expiry(store.settings.result_expiry_seconds)}
-
-
-def batch_folder(settings: Settings, batch: str) -> str:
-    """What the keys of a batch's images start with, with its trailing slash."""
-    return f"{settings.images_prefix}uploads/{batch}/"
+    url = presigner.get_result(key)
+    return {"key": key, "url": url, "expires": expiry(settings.result_expiry_seconds)}
 
 
 def object_key(folder: str, name: str, taken: set[str]) -> str:
@@ -166,19 +173,6 @@ def _split_extension(name: str) -> tuple[str, str]:
     if dot <= name.rfind("/") + 1 or len(name) - dot > _LONGEST_EXTENSION:
         return name, ""
     return name[:dot], name[dot:]
-
-
-def _batch(request: dict[str, Any]) -> str:
-    """The batch asked for, or a new one: UTC time, so that batches sort, and 128 random bits, so that nobody guesses it."""
-    given = request.get("batch")
-    if given is None:
-        return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(16)}"
-    if not isinstance(given, str) or not _BATCH.fullmatch(given):
-        raise InvalidRequest(
-            f"batch must be 1 to 64 letters, digits, dots, dashes or underscores, got {str(given)[:80]!r}",
-            "Leave it out to get a new one",
-        )
-    return given
 
 
 def _name_in_key(key: Any, folder: str) -> str:

@@ -20,6 +20,7 @@ from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.policies import bucket_policy
 from cosmoformer.storage.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
 from cosmoformer.storage.store import ObjectInfo, Store, connect
 from functions.ingest.app import create_app
@@ -91,6 +92,9 @@ def running_stage(object_store: ObjectStore, **overrides: Any) -> Iterator[Stage
     page_url = f"http://127.0.0.1:{page_port}"
     with _buckets(object_store, page_url) as buckets:
         settings = object_store.settings(page_origins=[page_url], sweep_at_start_seconds=0.0, **buckets, **overrides)
+        for bucket in buckets.values():
+            if policy := bucket_policy(settings, bucket):
+                Store(settings).client.put_bucket_policy(Bucket=bucket, Policy=policy)
         ingest = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
         page = _page(page_port, f"http://127.0.0.1:{ingest.server_port}", settings)
         for server in (ingest, page):

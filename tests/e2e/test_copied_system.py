@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.conftest import require_ceph
 from tests.e2e.running_system import RunningSystem
+from tests.sparse import copy_folder
 
 OPTIONS = {"IDLE_SECONDS": "4"}
 
@@ -24,7 +24,7 @@ def pair(tmp_path: Path, galaxies: list[tuple[str, bytes]]) -> Iterator[tuple[Ru
         original.start()
         original.wait_for_results(original.drop("before/", galaxies[:1]))
         original.stop()
-        shutil.copytree(original.folder, copied.folder)
+        copy_folder(original.folder, copied.folder)
         original.start()
         copied.start()
         yield original, copied

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -294,6 +295,34 @@ def test_hostile_names_reopened(page: Page, browser: Browser, stage: Stage, tmp_
         assert sorted(other.locator(".card bdi").all_text_contents()) == sorted(HOSTILE)
         expect(other.locator(".card img")).to_have_count(len(HOSTILE))
         assert len(asked) == 2
+
+
+def test_link_shows_and_does_not_upload(page: Page, browser: Browser, stage: Stage, tmp_path: Path) -> None:
+    """What leaves the page never has the name that uploads; files dropped on an opened link go into another batch."""
+    answers: list[dict[str, Any]] = []
+    page.on("response", lambda answer: answers.append(answer.json()) if answer.request.method == "POST" else None)
+    choose(page, *copies(tmp_path / "mine", "m51.jpg"))
+    for image in stage.stored(1):
+        stage.classify(image)
+    expect(page.locator("#status")).to_contain_text("1 of 1 classified")
+    (answer,) = answers
+    link = page.get_by_label("Link to these results").input_value()
+    assert link == page.url and link.endswith(f"#batch={answer['show']}")
+    assert answer["batch"] not in page.evaluate(
+        "document.documentElement.outerHTML + JSON.stringify({...localStorage})"
+    )
+    with opened(browser, link) as other:
+        expect(card(other, "m51.jpg").locator(".verdict")).to_have_text("Spiral")
+        refused = other.evaluate(
+            """async ([api, batch]) => (await fetch(`${api}/uploads`, { method: "POST", body: JSON.stringify(
+                { batch, files: [{ name: "m51.jpg", type: "image/jpeg", size: 1 }] }) })).status""",
+            [api_of(other), answer["show"]],
+        )
+        assert refused == 403
+        (theirs,) = copies(tmp_path / "theirs", "m51.jpg")
+        choose(other, theirs)
+        assert len({image.key.split("/")[1] for image in stage.stored(2)}) == 2
+    assert stage.store.read_image(answer["uploads"][0]["key"])[1] == (tmp_path / "mine" / "m51.jpg").read_bytes()
 
 
 def test_result_of_a_slow_clock(browser: Browser, hasty: Stage) -> None:

@@ -27,6 +27,12 @@ VERSION = tomllib.loads((KNATIVE.parent / "pyproject.toml").read_text(encoding="
 #: Secrets that an installation makes by hand (knative/README.md), with their keys.
 SECRETS = {
     "cosmoformer-store": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+    "cosmoformer-page-keys": {
+        "UPLOAD_ACCESS_KEY_ID",
+        "UPLOAD_SECRET_ACCESS_KEY",
+        "VIEW_ACCESS_KEY_ID",
+        "VIEW_SECRET_ACCESS_KEY",
+    },
     "cosmoformer-models": {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
     "cosmoformer-webhook": {"MLFLOW_WEBHOOK_SECRET", "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"},
     "cosmoformer-mlflow-database": {"uri"},

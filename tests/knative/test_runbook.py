@@ -26,7 +26,7 @@ from tests.knative.runbook import PAGES, Command, commands, documents, rendered
 ROOT = KNATIVE.parent
 COMMANDS = commands()
 #: Programs of others, whose options cannot be checked here.
-_PROGRAMS = {"aws", "mc", "echo", "pip", "cat", "sh"}
+_PROGRAMS = {"aws", "mc", "radosgw-admin", "echo", "pip", "cat", "sh"}
 _SUBCOMMANDS = ("create secret generic", "create", "config", "rollout")
 #: Kinds of which the manifests have none, and the names that the runbook may give of them.
 _OF_OTHERS = {

@@ -53,8 +53,8 @@ def _pod_of_training() -> Any:
 def test_noobaa_is_told_of_the_topic_that_the_job_names() -> None:
     """The patch has NooBaa's fields, its Secret and key are those of the Job's topic, and the connection leads to ingest."""
     words = [command.words for command in commands() if command.page.stem == "storage"]
-    (connection,) = (json.loads(argv[1]) for argv in words if argv[0] == "echo")
-    (secret,) = (argv for argv in words if argv[:4] == ("kubectl", "create", "secret", "generic"))
+    (connection,) = (json.loads(argv[1]) for argv in words if argv[0] == "echo" and "notification_protocol" in argv[1])
+    (secret,) = (argv for argv in words if argv[:5] == ("kubectl", "create", "secret", "generic", "cosmoformer-notify"))
     (patch,) = (argv for argv in words if argv[:3] == ("kubectl", "patch", "noobaa"))
     spec = json.loads(patch[patch.index("--patch") + 1])
     noobaa = {"apiVersion": "noobaa.io/v1alpha1", "kind": "NooBaa", "metadata": {"name": "noobaa"}, **spec}

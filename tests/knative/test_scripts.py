@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -88,7 +89,7 @@ def test_registry_setup_without_a_secret(mlflow_server: MlflowServer) -> None:
 
 
 def test_page_access(object_store: ObjectStore, bucket: Callable[[], str]) -> None:
-    """The Job lets the page use the one bucket that holds images and results."""
+    """The Job lets the page use the one bucket that holds images and results, and holds its keys to uploads by a policy."""
     name, settings = bucket(), object_store.settings()
     variables = {
         "S3_ENDPOINT_URL": settings.s3_endpoint_url,
@@ -97,10 +98,16 @@ def test_page_access(object_store: ObjectStore, bucket: Callable[[], str]) -> No
         "IMAGES_BUCKET": name,
         "RESULTS_BUCKET": name,
         "PAGE_ORIGINS": "https://galaxies.example.com",
+        "UPLOAD_PRINCIPAL": "arn:aws:iam:::user/cosmoformer-upload",
     }
     _run("bucket-claims/page_access.py", **variables)
     (rule,) = connect(settings).get_bucket_cors(Bucket=name)["CORSRules"]
     assert rule["AllowedOrigins"] == ["https://galaxies.example.com"]
+    policy = json.loads(connect(settings).get_bucket_policy(Bucket=name)["Policy"])
+    allowed = [rule for rule in policy["Statement"] if rule["Effect"] == "Allow"]
+    assert [(rule["Action"], rule["Resource"]) for rule in allowed] == [
+        (["s3:PutObject"], [f"arn:aws:s3:::{name}/uploads/*"])
+    ]
 
 
 def test_noobaa_notifications(object_store: ObjectStore, bucket: Callable[[], str]) -> None:

@@ -6,7 +6,11 @@ import { Failure, retrying, turns } from "./pace.js";
 export const FILES_A_REQUEST = 100; // the API's MAX_UPLOADS
 const UNTYPED = "application/octet-stream";
 
-/** A folder of the images bucket, for the uploads of one session; the API names it with the first addresses. */
+/**
+ * A folder of the images bucket, for the uploads of one session; the API names it with the first addresses.
+ *
+ * `id` is the name that uploads. It stays in this page: links and files that leave it hold the name that only shows.
+ */
 export class Batch {
   /** @param {string|null} id - of a batch that is there already. */
   constructor(id = null) {
@@ -29,7 +33,7 @@ export class Batch {
 }
 
 /**
- * Gives each item its `address`: {batch, key, put, result, expires}, or {error} when the API does not take the file.
+ * Gives each item its `address`: {batch, show, key, put, result, expires}, or {error} when the API does not take the file.
  *
  * An item that has one already gets a new one for the same key.
  *
@@ -44,7 +48,7 @@ export async function address(items, work, signal) {
   });
   batch.id = answer.batch;
   answer.uploads.forEach((upload, index) => {
-    items[index].address = { ...upload, batch: answer.batch, received: Date.now() };
+    items[index].address = { ...upload, batch: answer.batch, show: answer.show, received: Date.now() };
   });
 }
 

@@ -1,4 +1,4 @@
-// Batches: reopening what was uploaded earlier, by the batch's name.
+// Batches: reopening what was uploaded earlier, by the name that shows a batch.
 
 import { ask } from "./addresses.js";
 import { Failure, retrying } from "./pace.js";
@@ -10,7 +10,7 @@ const READS_AT_ONCE = 6; // as many connections as browsers open to a host
  * What stands in the results bucket of a batch, in the order of the keys.
  *
  * @param {string} api - URL of the ingest function.
- * @param {string} batch - its name.
+ * @param {string} batch - the name that shows it.
  * @param {object} [on] - offline(waiting, words) as for uploads.
  * @yields {{key: string, name: string, result: object|null, reason: string, imageUrl: string}} `name` is the name that the
  *   file was uploaded by; `reason` says why there is no result; `imageUrl` is presigned, and expires like every address.

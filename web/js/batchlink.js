@@ -1,4 +1,5 @@
-// The link that opens a batch again: #batch=…, which names what lies in the store and so needs no account and no database.
+// The link that opens a batch again: #batch=…, with the name that shows what lies in the store and uploads nothing. So it can be
+// passed on, and needs no account and no database.
 
 import { openBatch } from "./batches.js";
 import { part, say } from "./parts.js";
@@ -12,7 +13,7 @@ export class BatchLink {
     part("link").addEventListener("focus", ({ target }) => target.select());
   }
 
-  /** Something lies in this batch: the link names it from now on. */
+  /** Something lies in the batch that this name shows: the link has it from now on. */
   add(batch) {
     if (this.batches.has(batch)) return;
     this.batches.add(batch);

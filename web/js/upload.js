@@ -22,7 +22,7 @@ const putTurn = turns(PUTS_AT_ONCE);
  * @param {string} options.api - URL of the ingest function.
  * @param {Batch} [options.batch] - the session's, so that one link reopens all of it; a new one when left out.
  * @param {AbortSignal} options.signal - cancels everything; the promise is rejected.
- * @param {object} options.on - started(item); progress(item, bytes); uploaded(item, {key, batch, resultUrl, expires});
+ * @param {object} options.on - started(item); progress(item, bytes); uploaded(item, {key, show, resultUrl, expires});
  *   refused(item, reason) when the API does not take the file; failed(item, reason) when trying again may help;
  *   offline(waiting, words) when it begins and ends to wait for a server.
  */
@@ -63,8 +63,8 @@ async function deliver(item, work) {
     if (!signal.aborted) on.failed(item, error.message);
     return;
   }
-  const { key, batch, result } = item.address;
-  on.uploaded(item, { key, batch, resultUrl: result.url, expires: result.expires });
+  const { key, show, result } = item.address;
+  on.uploaded(item, { key, show, resultUrl: result.url, expires: result.expires });
 }
 
 async function send(item, work, signal) {

@@ -11,7 +11,8 @@ export class Work {
   /**
    * @param {object} config - the page's config.json: {api, max_bytes}
    * @param {Board} board - shows the items.
-   * @param {object} on - ended(item); offline(waiting, words); stored(batch) once something lies in a batch; broken(error).
+   * @param {object} on - ended(item); offline(waiting, words); stored(show) once something lies in a batch, with the name that shows
+   *   it; broken(error).
    */
   constructor(config, board, on) {
     Object.assign(this, { config, board, on });
@@ -88,9 +89,9 @@ export class Work {
     const on = {
       started: (item) => this.board.change(item, { state: "uploading", sentAt: performance.now() }),
       progress: (item, sent) => this.board.change(item, { sent }),
-      uploaded: (item, { key, batch }) => {
-        this.board.change(item, { state: "classifying", sent: item.size, stored: performance.now(), key, batch });
-        this.on.stored(batch);
+      uploaded: (item, { key, show }) => {
+        this.board.change(item, { state: "classifying", sent: item.size, stored: performance.now(), key, batch: show });
+        this.on.stored(show);
         this.classify(item);
       },
       refused: (item, reason) => this.end(item, "rejected", { reason }),

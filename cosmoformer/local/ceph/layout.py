@@ -101,7 +101,35 @@ objecter timeout = 1
 rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw data = "{folder}/rgw"
 rgw thread pool size = 32
+# No limit instead of 1,000: the machine is its user's own.
+rgw user max buckets = 0
 """
+
+
+#: Name of the node's S3 user.
+USER = "cosmoformer"
+
+
+@dataclass(frozen=True)
+class Subuser:
+    """A key of the node's user that can do only a part of what the user can.
+
+    Attributes:
+        name: after the user's, such as ``upload``.
+        access: ``write`` puts and deletes but reads nothing, not even as the source of a copy; ``read`` the other way round.
+        access_key: access key.
+        secret_key: secret key.
+    """
+
+    name: str
+    access: Literal["read", "write"]
+    access_key: str
+    secret_key: str = field(repr=False)
+
+    @property
+    def principal(self) -> str:
+        """What bucket policies call it."""
+        return f"arn:aws:iam:::user/{USER}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +141,7 @@ class CephLayout:
         port: TCP port of the S3 gateway on 127.0.0.1.
         access_key: access key of the node's one S3 user, who may make buckets.
         secret_key: secret key of that user.
+        subusers: further keys of that user, which can do less.
         objectstore: ``bluestore`` keeps objects on disk; ``memstore`` is empty after every start.
         block_bytes: most that a bluestore node holds; its file is sparse and takes only what is used. Fixed by the
             first start.
@@ -124,6 +153,7 @@ class CephLayout:
     secret_key: str = field(repr=False)
     objectstore: Literal["bluestore", "memstore"] = "bluestore"
     block_bytes: int = 20 * 2**30
+    subusers: tuple[Subuser, ...] = ()
 
     @property
     def endpoint_url(self) -> str:

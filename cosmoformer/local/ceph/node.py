@@ -22,8 +22,6 @@ from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import IO
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from cosmoformer.errors import PermanentError, StoreUnavailable
 from cosmoformer.local.ceph.layout import (
     CephIdentity,
@@ -33,6 +31,7 @@ from cosmoformer.local.ceph.layout import (
     install_hint,
     missing_programs,
 )
+from cosmoformer.local.ceph.users import ensure_users
 from cosmoformer.local.folder_lock import take_lock
 from cosmoformer.local.process import (
     end_leftover,
@@ -42,12 +41,9 @@ from cosmoformer.local.process import (
     start_process,
     stop_process,
 )
-from cosmoformer.settings import load
-from cosmoformer.storage.store import connect
 
 __all__ = ["CephLayout", "CephNode", "install_hint", "missing_programs"]
 
-_USER = "cosmoformer"
 _START_TIMEOUT_S = 120.0
 _COMMAND_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 3.0
@@ -92,7 +88,7 @@ class CephNode:
             report("starting Ceph's OSD and S3 gateway")
             self._start_daemon("osd", ["ceph-osd", "-i", "0"])
             self.start_gateway()
-            self._ensure_user(report)
+            ensure_users(self.layout, self._run, report)
         except BaseException:
             self.stop()
             raise
@@ -211,36 +207,6 @@ class CephNode:
     def _start_monitor(self, identity: CephIdentity) -> None:
         self._start_daemon("mon", ["ceph-mon", "-i", "a"])
         self._wait_for_port(identity.mon_port, "mon")
-
-    def _ensure_user(self, report: Callable[[str], None]) -> None:
-        """Make the node's S3 user, or give it the keys of the layout when it has others."""
-        if self._keys_are_known():
-            return
-        report("making the S3 user")
-        keys = ["--uid", _USER, "--access-key", self.layout.access_key, "--secret-key", self.layout.secret_key]
-        try:
-            self._run(["radosgw-admin", "user", "create", "--display-name", "CosmoFormer", *keys])
-        except StoreUnavailable:
-            self._run(["radosgw-admin", "key", "create", "--key-type", "s3", *keys])
-        if not self._keys_are_known():
-            raise StoreUnavailable(f"{self.layout.endpoint_url} refuses the keys of the user that was just made")
-
-    def _keys_are_known(self) -> bool:
-        settings = load(
-            {},
-            s3_endpoint_url=self.layout.endpoint_url,
-            aws_access_key_id=self.layout.access_key,
-            aws_secret_access_key=self.layout.secret_key,
-        )
-        try:
-            connect(settings).list_buckets()
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 403:
-                return False
-            raise StoreUnavailable(f"{self.layout.endpoint_url} answers, but not as an S3 store: {error}") from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(f"{self.layout.endpoint_url} does not answer S3 requests: {error}") from error
-        return True
 
     def _run(self, command: Sequence[str]) -> None:
         """Run one of Ceph's own commands to its end."""

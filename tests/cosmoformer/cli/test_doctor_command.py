@@ -33,12 +33,13 @@ from tests.lacking_store import lacking_store, no_conditions
 NOBODY = "http://127.0.0.1:9"
 CLASSIFY = "http://classify.example.org"  # elsewhere: never asked
 METRICS = "Knative's metrics"
+PRESIGNED = ("presigned URLs", "strangers' addresses")
 INNER = "http://broker-ingress.knative-eventing.svc.cluster.local/ns/default"
 
 
 KEYLESS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
-#: Checks that cannot be made without a client of the store.
-USING_STORE = {"store", "images bucket", "results bucket", "notifications", "presigned URLs", "CORS"}
+#: Checks that cannot be made without the store's own keys.
+USING_STORE = {"store", "images bucket", "results bucket", "notifications", *PRESIGNED}
 
 
 @pytest.fixture
@@ -115,8 +116,20 @@ def test_a_system_that_works_is_well(
     assert findings["notifications"]["came"].endswith(f"announces to {notified.url}")
     assert "self-check passes" in findings["artifact"]["came"]
     assert list(store.list(settings.images_bucket)) == list(store.list(settings.results_bucket)) == []
-    assert notified.received == []
+    assert len(notified.received) <= 4 and all(_is_no_image(request.body) for request in notified.received)
     assert {item.headers["ce-type"] for item in subscriber.received} <= {cloudevents.PROBE}
+
+
+def _is_no_image(notification: bytes) -> bool:
+    """Whether it tells of keys that end in a slash only, which ingest does not announce."""
+    return all(record["s3"]["object"]["key"].endswith("/") for record in json.loads(notification)["Records"])
+
+
+def test_strangers_who_can_copy_are_found(system: Cli, store: Store, settings: Settings) -> None:
+    """With the store's own key for uploads, the doctor reads another object as a stranger could, says so and cleans up."""
+    _, findings = examined(system, UPLOAD_ACCESS_KEY_ID="", UPLOAD_SECRET_ACCESS_KEY="")
+    assert "read other objects (x-amz-copy-source)" in findings["strangers' addresses"]["came"]
+    assert list(store.list(settings.images_bucket)) == list(store.list(settings.results_bucket)) == []
 
 
 def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:
@@ -131,22 +144,25 @@ def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:
     [
         (
             {"AWS_SECRET_ACCESS_KEY": "forgotten"},
-            {"store", "images bucket", "results bucket", "presigned URLs"},
+            {"store", "images bucket", "results bucket", *PRESIGNED},
             "Check AWS_SECRET_ACCESS_KEY",
         ),
         (
             {"AWS_ACCESS_KEY_ID": "nobody"},
-            {"store", "images bucket", "results bucket", "presigned URLs"},
+            {"store", "images bucket", "results bucket", *PRESIGNED},
             "Check AWS_ACCESS_KEY_ID",
         ),
-        ({"IMAGES_BUCKET": "no-such-bucket"}, {"images bucket", "CORS"}, "Make the buckets"),
-        ({"RESULTS_BUCKET": "no-such-bucket"}, {"results bucket", "presigned URLs", "CORS"}, "Make the buckets"),
+        ({"IMAGES_BUCKET": "no-such-bucket"}, {"images bucket", *PRESIGNED, "CORS"}, "Make the buckets"),
+        ({"RESULTS_BUCKET": "no-such-bucket"}, {"results bucket", *PRESIGNED, "CORS"}, "Make the buckets"),
         (
             {"S3_ENDPOINT_URL": NOBODY},
-            {"store", "store's clock", "images bucket", "results bucket", "presigned URLs", "CORS"},
+            {"store", "store's clock", "images bucket", "results bucket", *PRESIGNED, "CORS"},
             "Is S3_ENDPOINT_URL right",
         ),
-        ({"S3_PUBLIC_ENDPOINT_URL": NOBODY}, {"presigned URLs", "CORS"}, "S3_PUBLIC_ENDPOINT_URL right"),
+        ({"S3_PUBLIC_ENDPOINT_URL": NOBODY}, {*PRESIGNED, "CORS"}, "S3_PUBLIC_ENDPOINT_URL right"),
+        ({"UPLOAD_SECRET_ACCESS_KEY": "forgotten"}, {"presigned URLs"}, "UPLOAD_ACCESS_KEY_ID"),
+        ({"UPLOAD_SECRET_ACCESS_KEY": ""}, {"settings", *PRESIGNED, "CORS"}, "Set both, or neither"),
+        ({"UPLOAD_ACCESS_KEY_ID": "", "UPLOAD_SECRET_ACCESS_KEY": ""}, {"strangers' addresses"}, "a key that can only put"),
         ({"PAGE_ORIGINS": "https://elsewhere.example.org"}, {"CORS"}, "Put a CORS rule on both buckets"),
         ({"MLFLOW_TRACKING_URI": NOBODY}, {"registry", "champion", "artifact", "fallback"}, "Is MLFLOW_TRACKING_URI right"),
         ({"MODEL_NAME": "nothing"}, {"registry", "champion", "artifact"}, "MODEL_NAME is wrong"),
@@ -157,7 +173,7 @@ def test_no_secret_is_shown(system: Cli, settings: Settings) -> None:
         ({"CLASSIFY_URL": "classify"}, {"settings"}, "http://HOST:PORT"),
         ({"AWS_SECRET_ACCESS_KEY": ""}, {"settings", *USING_STORE}, "Set both, or neither"),
         (KEYLESS | {"AWS_PROFILE": "nobody"}, {"settings", *USING_STORE}, "Correct it"),
-        ({"S3_ENDPOINT_URL": "s3.example.org"}, {"settings", "store's clock", *USING_STORE}, "Expected http://HOST:PORT"),
+        ({"S3_ENDPOINT_URL": "s3.example.org"}, {"settings", "store's clock", *USING_STORE, "CORS"}, "Expected http://HOST:PORT"),
     ],
 )  # fmt: skip
 def test_what_is_broken_is_named_with_its_mend(system: Cli, broken: dict[str, str], wrong: set[str], mend: str) -> None:
@@ -192,7 +208,7 @@ def test_a_bucket_that_cannot_be_written_is_found(system: Cli, store: Store, set
     policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
     store.client.put_bucket_policy(Bucket=settings.images_bucket, Policy=policy)
     _, findings = examined(system)
-    assert those(findings, "wrong") == {"images bucket"}, findings
+    assert those(findings, "wrong") == {"images bucket", "presigned URLs"}, findings
     assert "list, read and write" in findings["images bucket"]["mend"]
 
 
@@ -262,7 +278,7 @@ def test_it_is_a_table_for_people(system: Cli, settings: Settings) -> None:
     """One line a check, with its sign."""
     result = system("doctor", CLASSIFY_URL=CLASSIFY, MODEL_ALIAS="nobody")
     lines = result.stdout.splitlines()[1:]
-    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✗✓✗✓✓✓!!✓✓"]
+    assert [line[0] for line in lines] == ["!", *"✓✓✓✓✓✓✓✓✓✗✓✗✓✓✓!!✓✓"]
     assert len(lines) == len(CHECKS)
 
 

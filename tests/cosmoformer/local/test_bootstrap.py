@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,15 +15,18 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.local.bootstrap import (
     announce_new_objects,
     keep_database,
+    make_buckets,
     prepare_database,
     silence_new_objects,
 )
+from cosmoformer.local.identity import load_or_make
+from cosmoformer.local.parts import local_settings, subusers
 from cosmoformer.local.process import free_port
 from cosmoformer.models.bundled import register_bundled_model
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
-from cosmoformer.storage.store import connect
+from cosmoformer.storage.store import Store, connect
 from tests.conftest import ObjectStore
 from tests.mlflow_server import MlflowServer
 
@@ -151,3 +155,32 @@ def _remove_alias(registry: Registry, alias: str) -> None:
 def _notifications(settings: Settings) -> list[object]:
     answer = connect(settings).get_bucket_notification_configuration(Bucket=settings.images_bucket)
     return list(answer.get("TopicConfigurations", []))
+
+
+def test_own_store_signs_for_strangers_with_keys_of_their_own(tmp_path: Path) -> None:
+    """With the store of `up`, upload and view addresses have subusers' keys; with another store, what its user sets."""
+    identity = load_or_make(tmp_path / "identity.json")
+    own = local_settings({}, tmp_path, identity, own_store=True)
+    upload, view = subusers(identity)
+    assert (upload.access, view.access) == ("write", "read")
+    assert (own.upload_access_key_id, own.upload_secret_access_key) == (upload.access_key, upload.secret_key)
+    assert (own.view_access_key_id, own.view_secret_access_key) == (view.access_key, view.secret_key)
+    assert (own.upload_principal, view.principal) == (upload.principal, own.view_principal)
+    given = {"UPLOAD_ACCESS_KEY_ID": "theirs", "UPLOAD_SECRET_ACCESS_KEY": "secret"}
+    other = local_settings(given, tmp_path, identity, own_store=False)
+    assert (other.upload_access_key_id, other.view_access_key_id, other.upload_principal) == ("theirs", "", "")
+
+
+def test_new_buckets_hold_strangers_to_uploads(object_store: ObjectStore) -> None:
+    """The buckets that a start makes have policies: strangers' keys put and get below uploads/ and nowhere else."""
+    names = {f"{kind}_bucket": f"test-{kind}-{uuid.uuid4().hex[:12]}" for kind in ("images", "results", "models")}
+    settings = object_store.settings(**names, upload_principal="arn:aws:iam:::user/a:up", view_principal="")
+    store = Store(settings)
+    make_buckets(store)
+    make_buckets(store)
+    allowed = {}
+    for kind, name in names.items():
+        policy = json.loads(store.client.get_bucket_policy(Bucket=name)["Policy"])
+        allowed[kind] = [rule["Resource"] for rule in policy["Statement"] if rule["Effect"] == "Allow"]
+    uploads = [[f"arn:aws:s3:::{names['images_bucket']}/uploads/*"]]
+    assert allowed == {"images_bucket": uploads, "results_bucket": [], "models_bucket": []}

@@ -17,6 +17,7 @@ import urllib3
 
 from cosmoformer.errors import SettingsError
 from cosmoformer.settings import Settings
+from cosmoformer.storage.presigned import Presigner
 from cosmoformer.storage.store import Store, connect
 from tests.temporary_keys import HOST, StsStore, TemporaryKeys, key_server
 
@@ -206,14 +207,13 @@ def _temporary(store: StsStore, **overrides: Any) -> Settings:
 
 def test_presigned_addresses_carry_the_token(sts_store: StsStore) -> None:
     """Upload and result addresses of temporary keys are taken by the store, which checks their token."""
-    store = Store(_temporary(sts_store))
-    put = store.presign_put("temporary.jpg", "image/jpeg", 5)
-    assert "X-Amz-Security-Token=" in put
-    assert urllib3.request("PUT", put, body=b"hello", headers={"Content-Type": "image/jpeg"}).status == 200
-    get = store.presign_get(sts_store.settings.images_bucket, "temporary.jpg")
-    assert urllib3.request("GET", get).data == b"hello"
-    tokenless = Store(_temporary(sts_store, aws_session_token=""))
-    assert urllib3.request("GET", tokenless.presign_get("images", "temporary.jpg")).status == 403
+    presigner = Presigner(_temporary(sts_store))
+    put = presigner.put("temporary.jpg", "image/jpeg", 5)
+    assert "X-Amz-Security-Token=" in put.url
+    assert urllib3.request("PUT", put.url, body=b"hello", headers=put.headers).status == 200
+    assert urllib3.request("GET", presigner.get_image("temporary.jpg")).data == b"hello"
+    tokenless = Presigner(_temporary(sts_store, aws_session_token=""))
+    assert urllib3.request("GET", tokenless.get_image("temporary.jpg")).status == 403
 
 
 def test_a_token_is_not_shown(sts_store: StsStore) -> None:
@@ -234,11 +234,12 @@ def test_buckets_may_be_part_of_the_hosts_name(sts_store: StsStore, monkeypatch:
     monkeypatch.setattr(socket, "getaddrinfo", resolve_test)
     port = sts_store.node.layout.port
     url = f"http://{HOST}:{port}"
-    store = Store(_temporary(sts_store, s3_endpoint_url=url, s3_addressing_style="virtual"))
+    settings = _temporary(sts_store, s3_endpoint_url=url, s3_addressing_style="virtual")
+    store = Store(settings)
     store.write("images", "virtual.jpg", b"hello", "image/jpeg")
     assert store.read_image("virtual.jpg")[1] == b"hello"
     assert asked == {f"images.{HOST}"}
-    get = store.presign_get("images", "virtual.jpg")
+    get = Presigner(settings).get_image("virtual.jpg")
     assert get.startswith(f"http://images.{HOST}:{port}/virtual.jpg?")
     assert urllib3.request("GET", get).data == b"hello"
 

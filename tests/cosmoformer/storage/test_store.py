@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import urllib3
 
 from cosmoformer import settings
 from cosmoformer.errors import ObjectGone, StoreUnavailable
@@ -106,39 +105,6 @@ def test_deleting_twice_is_no_error(store: Store, images: str) -> None:
     store.delete(images, "a")
     store.delete(images, "a")
     assert list(store.list(images)) == []
-
-
-def _put(url: str, body: bytes, content_type: str) -> int:
-    return urllib3.request("PUT", url, body=body, headers={"Content-Type": content_type}).status
-
-
-def test_presigned_upload_takes_one_type_and_one_size(store: Store, images: str) -> None:
-    """An upload address takes exactly the type and size it was made for."""
-    url = store.presign_put("up/a b+ü%.jpg", "image/jpeg", 5)
-    assert _put(url, b"hello", "image/png") == 403
-    assert _put(url, b"hell", "image/jpeg") == 403
-    assert _put(url, b"hello!", "image/jpeg") == 403
-    assert list(store.list(images)) == []
-    assert _put(url, b"hello", "image/jpeg") == 200
-    assert store.read_image("up/a b+ü%.jpg")[1] == b"hello"
-
-
-def test_presigned_result_may_come_later(store: Store) -> None:
-    """A result's address answers 404 until the result is there, then 200, and is for reading only."""
-    bucket = store.settings.results_bucket
-    url = store.presign_get(bucket, "results/ü.json")
-    assert urllib3.request("GET", url).status == 404
-    store.write_json(bucket, "results/ü.json", {"a": 1}, replacing=None)
-    assert urllib3.request("GET", url).json() == {"a": 1}
-    assert _put(url, b"{}", "application/json") == 403
-
-
-def test_presigned_addresses_name_the_public_endpoint(store: Store) -> None:
-    """Browsers get the store's public address, while requests from here go to the inner one."""
-    values = vars(store.settings) | {"s3_public_endpoint_url": "https://s3.example.org"}
-    public = Store(settings.load({}, **values))
-    assert public.presign_put("a", "image/png", 1).startswith("https://s3.example.org/")
-    assert public.client.meta.endpoint_url == store.settings.s3_endpoint_url
 
 
 def _store(store: Store, **overrides: Any) -> Store:

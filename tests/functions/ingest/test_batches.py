@@ -87,19 +87,21 @@ def test_unknown_batch_is_empty(client: FlaskClient) -> None:
     "batch", ["night-1", "b", BATCH[:-1], BATCH + "0", BATCH.upper(), "..", "20260131T120000Z-", "%2e"]
 )
 def test_guessable_batch_is_not_opened(client: FlaskClient, batch: str) -> None:
-    """A name that was not made by the upload endpoint is refused, whether such a batch exists or not."""
+    """A name that is none of those that show is refused, whether such a batch exists or not."""
     answer = client.get(f"/uploads/{batch}")
     assert answer.status_code in (400, 404)
     if answer.status_code == 400:
         assert answer.json and "no link to a batch" in answer.json["detail"]
 
 
-def test_new_batch_can_be_opened(client: FlaskClient, store: Store) -> None:
-    """The name that comes with new upload addresses opens what was uploaded to them."""
+def test_new_batch_is_opened_by_the_name_that_shows(client: FlaskClient, store: Store) -> None:
+    """Of the two names that come with upload addresses one opens what was uploaded; the one that uploads is refused."""
     asked = client.post("/uploads", json={"files": [{"name": "m51.jpg", "type": "image/jpeg", "size": 7}]}).json or {}
-    _upload(store, "m51.jpg", asked["batch"])
-    (entry,) = _opened(client, asked["batch"])["results"]
-    assert entry["key"] == asked["uploads"][0]["key"]
+    _upload(store, "m51.jpg", asked["show"])
+    opened = _opened(client, asked["show"])
+    assert [entry["key"] for entry in opened["results"]] == [asked["uploads"][0]["key"]]
+    assert asked["batch"][-32:] not in str(opened)
+    assert client.get(f"/uploads/{asked['batch']}").status_code == 400
 
 
 def test_prefixes_stand_before_the_keys(settings: Settings) -> None:

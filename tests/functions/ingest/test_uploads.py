@@ -15,13 +15,18 @@ from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 from cosmoformer.settings import Settings, load
+from cosmoformer.storage.presigned import ACL
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
+from functions.ingest.links import showing
 from functions.ingest.uploads import object_key
 from tests.functions.ingest.conftest import ORIGIN, put_result
 
 BODY = b"picture"  # 7 bytes
+BATCH = "upload-20260131T120000Z-" + "0123456789abcdef" * 2
+FOLDER = f"uploads/{showing(BATCH)}"
+OTHER_FOLDER = f"uploads/{showing(BATCH[:-1] + '0')}"
 
 
 def _file(name: Any = "m51.jpg", type_: Any = "image/jpeg", size: Any = 7) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def _ask(client: FlaskClient, *files: dict[str, Any], **more: Any) -> dict[str, 
 
 def _put(upload: dict[str, Any], body: bytes = BODY, content_type: str | None = None) -> int:
     put = upload["put"]
-    headers = {"Content-Type": content_type} if content_type else put["headers"]
+    headers = put["headers"] | ({"Content-Type": content_type} if content_type else {})
     return urllib3.request(put["method"], put["url"], body=body, headers=headers).status
 
 
@@ -50,7 +55,7 @@ def test_address_takes_the_file(client: FlaskClient, store: Store, name: str) ->
     """A file put to its address stands under its key, which ends in its name, folders and all."""
     document = _ask(client, _file(name))
     (upload,) = document["uploads"]
-    assert upload["key"] == f"uploads/{document['batch']}/{name}"
+    assert upload["key"] == f"uploads/{document['show']}/{name}"
     assert _put(upload) == 200
     assert store.read_image(upload["key"])[1] == BODY
 
@@ -106,11 +111,11 @@ def test_longest_key_is_renewed(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [None, 5, "", "m51.jpg", "uploads/b", "uploads/b2/m51.jpg", "uploads/b/" + "m" * 1020, "uploads/b/\ud800"]
+    "key", [None, 5, "", "m51.jpg", FOLDER, f"{OTHER_FOLDER}/m51.jpg", f"{FOLDER}/" + "m" * 1020, f"{FOLDER}/\ud800"]
 )
 def test_key_of_elsewhere_is_not_renewed(client: FlaskClient, key: Any) -> None:
     """Only keys of the batch that the request names are renewed."""
-    refused, fine = _ask(client, _renewal(key), _file(), batch="b")["uploads"]
+    refused, fine = _ask(client, _renewal(key), _file(), batch=BATCH)["uploads"]
     assert refused["error"]["code"] in ("invalid_key", "invalid_name")
     assert fine["put"]["url"]
 
@@ -118,41 +123,75 @@ def test_key_of_elsewhere_is_not_renewed(client: FlaskClient, key: Any) -> None:
 @pytest.mark.parametrize("name", ["", "../a.jpg", "a//b.jpg", "./a.jpg", "a\n.jpg"])
 def test_renewed_key_is_checked_like_a_name(client: FlaskClient, name: str) -> None:
     """Asking for a key of the batch is no way round the rules for names."""
-    (refused,) = _ask(client, _renewal(f"uploads/b/{name}"), batch="b")["uploads"]
+    (refused,) = _ask(client, _renewal(f"{FOLDER}/{name}"), batch=BATCH)["uploads"]
     assert refused["error"]["code"] == "invalid_name"
 
 
 def test_new_batches_sort_by_time_and_differ(client: FlaskClient) -> None:
-    """A batch that was not named gets the time and a random part."""
-    first, second = _ask(client, _file())["batch"], _ask(client, _file())["batch"]
-    assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{32}", first)
-    assert first != second and first[:16] <= second[:16]
+    """A batch that was not named gets names with the time and a part that nobody guesses: one to upload, one to show."""
+    first, second = _ask(client, _file()), _ask(client, _file())
+    for document in (first, second):
+        assert re.fullmatch(r"upload-\d{8}T\d{6}Z-[0-9a-f]{32}", document["batch"])
+        assert re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{32}", document["show"])
+        assert document["batch"][-32:] not in str(document["uploads"])
+    assert first["batch"] != second["batch"] and first["show"] != second["show"]
+    assert first["show"][:16] <= second["show"][:16]
 
 
-def test_named_batch_is_used(client: FlaskClient) -> None:
-    """A second request can go into the batch of the first."""
-    assert _ask(client, _file(), batch="night-1")["uploads"][0]["key"] == "uploads/night-1/m51.jpg"
+def test_a_batch_is_added_to_by_its_name(client: FlaskClient) -> None:
+    """A second request with the name that uploads goes into the same batch, which is shown by the same other name."""
+    first = _ask(client, _file())
+    second = _ask(client, _file("m101.jpg"), batch=first["batch"])
+    assert (second["batch"], second["show"]) == (first["batch"], first["show"])
+    assert second["uploads"][0]["key"] == f"uploads/{first['show']}/m101.jpg"
 
 
-@pytest.mark.parametrize("batch", ["", "..", "a/b", ".hidden", "ü", "x" * 65, 5])
-def test_batch_that_is_no_folder_name_is_refused(client: FlaskClient, batch: Any) -> None:
-    """A batch that would leave its folder, or is no short name, is refused."""
+def test_the_name_that_shows_uploads_nothing(client: FlaskClient) -> None:
+    """Whoever has a link that shows a batch gets no address in it: neither for a new file nor for one that is there."""
+    document = _ask(client, _file())
+    for file in (_file(), _renewal(document["uploads"][0]["key"])):
+        answer = client.post("/uploads", json={"files": [file], "batch": document["show"]})
+        assert answer.status_code == 403
+        assert answer.json and "shows a batch" in answer.json["detail"]
+        (refused,) = _ask(client, _renewal(document["uploads"][0]["key"]))["uploads"]  # nor by a batch of one's own
+        assert refused["error"]["code"] == "invalid_key"
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        "",
+        "..",
+        "a/b",
+        "ü",
+        "night-1",
+        5,
+        ["a"],
+        BATCH[:-1],
+        BATCH + "0",
+        BATCH.upper(),
+        BATCH + "\n",
+        "upload-" + BATCH,
+    ],
+)
+def test_batch_that_was_not_named_here_is_refused(client: FlaskClient, batch: Any) -> None:
+    """A name that could be guessed, or is no name, opens nothing: whoever guessed it would read results and replace images."""
     answer = client.post("/uploads", json={"files": [_file()], "batch": batch})
     assert answer.status_code == 400
-    assert answer.json and "batch must be" in answer.json["detail"]
+    assert answer.json and "service" in answer.json["detail"]
 
 
 def test_prefix_stands_before_the_key(settings: Settings) -> None:
     """Keys start with IMAGES_PREFIX, or no notification would be acted on."""
     client = create_app(load({}, **(vars(settings) | {"images_prefix": "in/"}))).test_client()
-    assert _ask(client, _file(), batch="b")["uploads"][0]["key"] == "in/uploads/b/m51.jpg"
+    assert _ask(client, _file(), batch=BATCH)["uploads"][0]["key"] == f"in/{FOLDER}/m51.jpg"
 
 
 def test_equal_names_get_different_keys(client: FlaskClient) -> None:
     """Files of one name in one request do not replace each other."""
     names = ["a.jpg", "a.jpg", "a~2.jpg", "a.jpg", "f/a.jpg", ".hidden", ".hidden"]
     keys = [
-        upload["key"].removeprefix("uploads/b/") for upload in _ask(client, *map(_file, names), batch="b")["uploads"]
+        upload["key"].removeprefix(f"{FOLDER}/") for upload in _ask(client, *map(_file, names), batch=BATCH)["uploads"]
     ]
     assert keys == ["a.jpg", "a~2.jpg", "a~2~2.jpg", "a~3.jpg", "f/a.jpg", ".hidden", ".hidden~2"]
 
@@ -226,7 +265,7 @@ def test_refused_file_does_not_hold_up_the_others(client: FlaskClient, file: dic
 def test_types_that_are_taken(client: FlaskClient, given_type: str | None, bound_type: str) -> None:
     """Pictures, FITS and files of no known type are taken; the answer says which type to send."""
     (upload,) = _ask(client, _file(type_=given_type))["uploads"]
-    assert upload["put"]["headers"] == {"Content-Type": bound_type}
+    assert upload["put"]["headers"] == {"Content-Type": bound_type, "x-amz-acl": ACL}
     assert _put(upload) == 200
 
 

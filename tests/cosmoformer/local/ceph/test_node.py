@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +26,7 @@ from cosmoformer.local.process import free_port, port_is_free
 from cosmoformer.settings import load
 from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore, require_ceph
+from tests.sparse import copy_folder
 
 _RUN_A_NODE = """
 import sys, time
@@ -107,7 +107,7 @@ def test_a_copied_node_runs_beside_its_original(
 ) -> None:
     """A copy of the folder, started while the original runs, has its objects; what either writes is not in the other."""
     copied = replace(crashed, folder=tmp_path / "copy", port=free_port())
-    shutil.copytree(crashed.folder, copied.folder)
+    copy_folder(crashed.folder, copied.folder)
     started(crashed)
     started(copied)
     original, copy = client_of(crashed), client_of(copied)
@@ -267,3 +267,13 @@ def own_node(store: ObjectStore) -> CephNode:
     if store.node is None:
         pytest.skip("the store under test is not ours to stop")
     return store.node
+
+
+def test_buckets_are_not_counted(object_store: ObjectStore) -> None:
+    """The node's user may have more than Ceph's 1,000 buckets: a long run of tests makes as many."""
+    if object_store.node is None:
+        pytest.skip("the store is another's, which has its own limits")
+    configuration = object_store.node.layout.folder / "ceph.conf"
+    command = ["radosgw-admin", "-c", str(configuration), "user", "info", "--uid", layout.USER]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert json.loads(shown.stdout)["max_buckets"] == 0
