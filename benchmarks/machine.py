@@ -20,7 +20,7 @@ _PACKAGES = (
     "litserve",
     "mlflow",
     "bentoml",
-    "gunicorn",
+    "waitress",
     "flask",
 )
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")

@@ -93,9 +93,13 @@ def classify(settings: Settings, cache: Path | None = None, queue: str | None = 
         own["PREDICTION_QUEUE"] = queue
     if cache:
         own["MODEL_CACHE_DIR"] = str(cache)
-    configuration = ROOT / "functions" / "classify" / "gunicorn.conf.py"
-    argv: tuple[str, ...] = (sys.executable, "-m", "gunicorn", "-c", str(configuration), "functions.classify.wsgi:app")
-    return Server(OURS, argv, _environment(settings, own), "/health/readiness", _event_target)
+    return Server(
+        OURS,
+        (sys.executable, "-m", "functions.classify"),
+        _environment(settings, own),
+        "/health/readiness",
+        _event_target,
+    )
 
 
 def scaled_classify(settings: Settings) -> Server:

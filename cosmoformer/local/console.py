@@ -14,13 +14,16 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+from werkzeug.wrappers import Request, Response
 
 from cosmoformer.events.cloudevents import parse
-from cosmoformer.local.knative.http_server import Handler, LocalServer
+from cosmoformer.http.server import HttpServer, Limits
+from cosmoformer.http.wsgi import application
 from cosmoformer.storage.results import Result, headline
 from cosmoformer.text import printable
 
 SHOWN = 15
+_THREADS = 2
 
 
 class ResultsConsole:
@@ -39,10 +42,9 @@ class ResultsConsole:
         self._state, self._note = "", ""
         self._live: Live | None = None
         self._lock = threading.Lock()
-        handler = type("ConsoleHandler", (_Handler,), {"owner": self})
-        self._server = LocalServer(("127.0.0.1", port), handler)
+        self._server = HttpServer(application(self._take), "127.0.0.1", port, _THREADS, Limits())
         self.url = f"http://127.0.0.1:{port}"
-        threading.Thread(target=self._server.serve_forever, name="console", daemon=True).start()
+        self._server.start("console")
 
     def start(self) -> None:
         """Begin to draw."""
@@ -77,6 +79,12 @@ class ResultsConsole:
         if not self._live:
             self._console.print(_line(result), highlight=False, soft_wrap=True)
 
+    def _take(self, request: Request) -> Response:
+        if request.method == "POST":
+            event = parse(dict(request.headers.items()), request.get_data())
+            self.add(event.id, event.json())
+        return Response(status=202)
+
     def _draw(self) -> Group:
         with self._lock:
             rows, counts = list(self._latest), dict(self._counts.most_common())
@@ -92,16 +100,6 @@ class ResultsConsole:
         tally = "   ".join(f"{name} {count}" for name, count in counts.items()) or "no results yet: drop an image"
         lines = [Text(tally, style="bold cyan"), Text(self._state, style="dim"), Text(self._note, style="yellow")]
         return Group(table, *(line for line in lines if line.plain))
-
-
-class _Handler(Handler):
-    owner: ResultsConsole
-
-    def answer(self, body: bytes) -> None:
-        if self.command == "POST":
-            event = parse(dict(self.headers.items()), body)
-            self.owner.add(event.id, event.json())
-        self.send(202)
 
 
 def _class_of(result: Result) -> str:

@@ -15,16 +15,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from werkzeug.wrappers import Request, Response
 
 from cosmoformer import logs, settings
 from cosmoformer.errors import SettingsError
-from cosmoformer.local.knative.http_server import (
-    Handler,
-    LocalServer,
-    MethodNotAllowed,
-    NoSuchPath,
-    serve_until_signalled,
-)
+from cosmoformer.http.problems import MethodNotAllowed, NoSuchPath
+from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
+from cosmoformer.http.wsgi import application, refusal
 
 _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -40,6 +37,8 @@ _TYPES = {
     ".webp": "image/webp",
 }
 _DRAIN_S = 1.0
+_THREADS = 8
+_LIMITS = Limits(body_bytes=0)  # the page is only read
 
 
 def web_folder() -> Path:
@@ -102,7 +101,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-class PageServer(LocalServer):
+class PageServer(HttpServer):
     """Serves the page.
 
     Args:
@@ -120,29 +119,22 @@ class PageServer(LocalServer):
         # Only these paths exist, so no request can name another file.
         self.files = {f"/{path.relative_to(folder).as_posix()}": path for path in files}
         self.files["/"] = folder / "index.html"
-        self.config, self.headers = config, headers
-        super().__init__((host, port), _PageHandler)
+        self.config = config
+        super().__init__(application(self._answer), host, port, _THREADS, _LIMITS, headers)
 
+    def _answer(self, request: Request) -> Response:
+        response = self._file(request)
+        response.headers.extend(self.headers)
+        return response
 
-class _PageHandler(Handler):
-    server: PageServer
-
-    def answer(self, body: bytes) -> None:
-        """Answer with a file of the page."""
-        if self.command not in ("GET", "HEAD"):
-            raise MethodNotAllowed(f"the page is only read, {self.command} was asked for")
-        path = urlsplit(self.path).path
-        if path not in self.server.files:
-            raise NoSuchPath(f"the page has no file {path!r}")
-        file = self.server.files[path]
-        content = self.server.config if path == "/config.json" else file.read_bytes()
-        self.send(200, content, [("Content-Type", _TYPES[file.suffix])])
-
-    def end_headers(self) -> None:
-        """Add the security headers, to errors too."""
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        super().end_headers()
+    def _file(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return refusal(MethodNotAllowed(f"the page is only read, {request.method} was asked for"))
+        if request.path not in self.files:
+            return refusal(NoSuchPath(f"the page has no file {request.path!r}"))
+        file = self.files[request.path]
+        content = self.config if request.path == "/config.json" else file.read_bytes()
+        return Response(content, content_type=_TYPES[file.suffix])
 
 
 @click.command()

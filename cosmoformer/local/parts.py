@@ -30,7 +30,6 @@ NAMES = ("mlflow", "broker", "ingest", "classify", "page")
 _MOST_REPLICAS = 8  # each holds a model of its own in memory; MAX_REPLICAS can ask for more
 UPLOADER, VIEWER = "cosmoformer-upload", "cosmoformer-view"  # access keys
 _LOOPBACK = ("127.0.0.1", "localhost")
-_FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 
 
 def local_settings(environment: dict[str, str], folder: Path, identity: Identity, own_store: bool) -> Settings:
@@ -134,17 +133,9 @@ def mlflow(settings: Settings, identity: Identity) -> Part:
 
 def ingest(settings: Settings) -> Part:
     """The ingest function; it is asked inside every upload, so it always runs here."""
-    return _gunicorn("ingest", settings.ingest_port, "INGEST_PORT", settings)
-
-
-def _gunicorn(name: str, port: int, port_setting: str, settings: Settings) -> Part:
-    env = environment(settings) | {"PORT": str(port)}
-    return Part(name, _gunicorn_argv(name), port, port_setting, "/health/readiness", env)
-
-
-def _gunicorn_argv(function: str) -> list[str]:
-    configuration = _FUNCTIONS / function / "gunicorn.conf.py"
-    return [sys.executable, "-m", "gunicorn", "-c", str(configuration), f"functions.{function}.wsgi:app"]
+    env = environment(settings) | {"PORT": str(settings.ingest_port)}
+    argv = [sys.executable, "-m", "functions.ingest"]
+    return Part("ingest", argv, settings.ingest_port, "INGEST_PORT", "/health/readiness", env)
 
 
 def page(settings: Settings) -> Part:
@@ -162,7 +153,7 @@ def classify(settings: Settings) -> Part:
     at_once = predictions_at_once(settings)
     function = FunctionSpec(
         name="classify",
-        argv=tuple(_gunicorn_argv("classify")),
+        argv=(sys.executable, "-m", "functions.classify"),
         folder=settings.data_dir / "classify",
         env={"PREDICTIONS_AT_ONCE": str(at_once), "OMP_NUM_THREADS": str(settings.torch_threads or cpu_limit())},
         container_concurrency=concurrency(settings),

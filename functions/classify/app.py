@@ -20,14 +20,12 @@ from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Origin, Result
 from functions.classify import metrics, sender
 from functions.classify.handler import Handler, is_picture
+from functions.classify.limits import most_bytes
 from functions.classify.serving import ModelServing
 from functions.runtime.start import BACKGROUND, READINESS
 from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
-#: A structured event carries its picture in base64, a third longer, beside its attributes.
-_ENVELOPE = 4 / 3
-_ATTRIBUTES_BYTES = 65536
 
 
 def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate: StoreGate) -> Flask:
@@ -62,7 +60,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     def _bind() -> None:
         g.bound = ExitStack()
         g.bound.enter_context(logs.bound(event_id=request.headers.get("ce-id")))
-        g.bound.enter_context(sender.at(request.environ.get("gunicorn.socket")))
+        g.bound.enter_context(sender.told_by(request.environ.get("waitress.client_disconnected")))
 
     @app.teardown_request
     def _unbind(_: BaseException | None) -> None:
@@ -99,7 +97,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
 def _answer(settings: Settings, handler: Handler) -> Response:
     origin = Origin(None, None, None, datetime.now(UTC))
     # Without it a chunked body, which does not tell its length, would be read whole.
-    request.max_content_length = _most_bytes(settings)
+    request.max_content_length = most_bytes(settings)
     size = request.content_length or 0
     if not cloudevents.is_event(headers := dict(request.headers)):
         _check_bare_type()
@@ -118,7 +116,7 @@ def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str],
         event = cloudevents.parse(headers, b"")
         if size > settings.max_image_bytes and is_picture(event.content_type):
             return handler.reject_event_unread(event, size)
-    if size > _most_bytes(settings):
+    if size > most_bytes(settings):
         raise _too_large(f"{size:,}", settings)
     event = cloudevents.parse(headers, _body(settings))
     logs.bind(event_id=event.id, key=event.subject)
@@ -127,17 +125,13 @@ def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str],
 
 def _body(settings: Settings) -> bytes:
     body = request.get_data()
-    if len(body) >= _most_bytes(settings):  # a chunked body, of which no more than this was read
+    if len(body) >= most_bytes(settings):  # a chunked body, of which no more than this was read
         raise _too_large(f"{len(body):,} or more", settings)
     return body
 
 
 def _too_large(size: str, settings: Settings) -> TooLarge:
     return TooLarge(f"the body has {size} bytes; pictures of at most {settings.max_image_bytes:,} bytes are classified")
-
-
-def _most_bytes(settings: Settings) -> int:
-    return int(settings.max_image_bytes * _ENVELOPE) + _ATTRIBUTES_BYTES
 
 
 def _check_bare_type() -> None:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_connection: ContextVar[socket.socket | None] = ContextVar("connection", default=None)
+
+def _unknown() -> bool:
+    return False
+
+
+_has_left: ContextVar[Callable[[], bool]] = ContextVar("has_left", default=_unknown)
 
 
 @contextmanager
-def at(connection: socket.socket | None) -> Iterator[None]:
-    """While a request is handled: it came over this connection; None where the server does not tell."""
-    token = _connection.set(connection)
+def told_by(has_left: Callable[[], bool] | None) -> Iterator[None]:
+    """While a request is handled: the server tells like this whether its client has left; None where it does not tell."""
+    token = _has_left.set(has_left or _unknown)
     try:
         yield
     finally:
-        _connection.reset(token)
+        _has_left.reset(token)
 
 
 def is_gone() -> bool:
     """Whether the sender of the present request has closed its connection."""
-    connection = _connection.get()
-    if connection is None:
-        return False
-    try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False  # open, and silent
-    except OSError:
-        return True
+    return _has_left.get()()

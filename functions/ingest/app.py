@@ -48,6 +48,7 @@ from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.batches import MOST, Batches
 from functions.ingest.catch_up import CatchUp
+from functions.ingest.limits import REQUEST_BYTES, letter_bytes
 from functions.ingest.sweep import Sweeper, read_options
 from functions.ingest.uploads import Uploads
 from functions.runtime.start import BACKGROUND, READINESS
@@ -55,7 +56,6 @@ from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
 
-_REQUEST_BYTES = 4 * 2**20  # of a notification, which may carry a thousand records
 _MOST_LETTERS = 1000
 _PREFLIGHT_S = 600
 _UPLOADS = "/uploads"  # and below: the only path that pages, and on a cluster the outside, may ask for
@@ -64,7 +64,7 @@ _UPLOADS = "/uploads"  # and below: the only path that pages, and on a cluster t
 def create_app(settings: Settings) -> Flask:
     """The WSGI application; neither store nor broker has to answer yet."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = _REQUEST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES
     store = Store(settings)
     gate = StoreGate(settings, store, needed=("k_sink",))
     gate.start()
@@ -147,8 +147,7 @@ class _Ingest:
         return Response(status=202)
 
     def keep_dead_letter(self) -> Response:
-        # The event may carry a picture, and that in base64.
-        request.max_content_length = self._settings.max_image_bytes * 4 // 3 + _REQUEST_BYTES
+        request.max_content_length = letter_bytes(self._settings)
         event = _event()
         key = self._letters.keep(event)
         metrics.DEAD_LETTERS.labels("kept").inc()

@@ -1,7 +1,7 @@
 """A function as Knative's Python middleware (``func-python``) serves it: an object around the function's WSGI application.
 
-Every request is handed to the very application that gunicorn serves, so whatever is decided (statuses, results, replies,
-rejections, what a probe is told) is decided by the same code. Left to the middleware, and so different from gunicorn:
+Every request is handed to the very application that our own server has, so whatever is decided (statuses, results, replies,
+rejections, what a probe is told) is decided by the same code. Left to the middleware, and so different from our own server:
 
 - A probe that fails is answered 500 instead of 503. Kubernetes tells neither from the other.
 - With ``invoke: cloudevent`` the middleware parses the event first. It refuses what is none with a 400 of its own, so bare

@@ -8,14 +8,10 @@ from pathlib import Path
 
 
 class ProcessClock:
-    """The age of this process, or of the one that forked it."""
+    """The age of this process."""
 
     def __init__(self) -> None:
         self._began = _process_began()
-
-    def begin_again(self) -> None:
-        """Count from now: this process takes the place of one that ended, long after its parent started."""
-        self._began = _uptime()
 
     def age_s(self) -> float:
         """Seconds since the start."""
@@ -33,5 +29,5 @@ def _process_began() -> float:
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
-#: Of the server. gunicorn's first process makes it, and those that it forks inherit it.
+#: Of the server.
 CLOCK = ProcessClock()

@@ -1,4 +1,4 @@
-"""What both functions do at the start of their process, under gunicorn and under Knative's middleware alike."""
+"""What both functions do at the start of their process, under our own server and under Knative's middleware alike."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: Path of the probe that tells whether requests may come.
 READINESS = "/health/readiness"
-#: Exit status with which a gunicorn worker says that another one would fail as well.
-_HOPELESS = 4
 #: Where an application keeps what works in threads of its own, to be stopped with it (``Flask.extensions``).
 BACKGROUND = "cosmoformer.background"
 #: The ingest function's requests at once; most wait for the broker.
@@ -40,7 +38,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     except SettingsError as error:
         logs.configure()
         log.critical("cannot start", extra={"problem": str(error)})
-        sys.exit(_HOPELESS)
+        sys.exit(1)
     logs.configure(found.log_level)
     return found
 

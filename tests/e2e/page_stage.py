@@ -5,7 +5,6 @@ So a test decides which result comes, and when. Tests of the page that need no s
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -13,8 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from werkzeug.serving import make_server
-
+from cosmoformer.http.server import HttpServer
 from cosmoformer.local.page import PageServer, configuration, security_headers, web_folder
 from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
@@ -24,6 +22,8 @@ from cosmoformer.storage.policies import bucket_policy
 from cosmoformer.storage.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
 from cosmoformer.storage.store import ObjectInfo, Store, connect
 from functions.ingest.app import create_app
+from functions.ingest.limits import limits
+from functions.runtime.start import INGEST_THREADS
 from tests.conftest import ObjectStore
 
 MODEL = ModelVersion("cosmoformer", 3, "run", "source", "a" * 64)
@@ -95,14 +95,13 @@ def running_stage(object_store: ObjectStore, **overrides: Any) -> Iterator[Stage
         for bucket in buckets.values():
             if policy := bucket_policy(settings, bucket):
                 Store(settings).client.put_bucket_policy(Bucket=bucket, Policy=policy)
-        ingest = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
-        page = _page(page_port, f"http://127.0.0.1:{ingest.server_port}", settings)
+        ingest = HttpServer(create_app(settings), "127.0.0.1", 0, INGEST_THREADS, limits(settings))
+        page = _page(page_port, f"http://127.0.0.1:{ingest.port}", settings)
         for server in (ingest, page):
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+            server.start("stage")
         yield Stage(page_url, settings)
-        ingest.shutdown()
-        ingest.server_close()
-        page.stop(1)
+        for server in (ingest, page):
+            server.stop(1)
 
 
 def _page(port: int, api: str, settings: Settings) -> PageServer:

@@ -6,7 +6,6 @@ import bz2
 import gzip
 import hashlib
 import io
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ MOST_BYTES = 200_000
 def bare(browser: Browser) -> Iterator[Page]:
     """A document with the page's modules and security policy."""
     server = PageServer(0, web_folder(), b"{}", security_headers("http://127.0.0.1:1", "http://127.0.0.1:2"))
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    with bare_page(browser, f"http://127.0.0.1:{server.server_port}") as page:
+    server.start("page")
+    with bare_page(browser, f"http://127.0.0.1:{server.port}") as page:
         yield page
     server.stop(1)
 

@@ -1,4 +1,4 @@
-"""What a pod says and how it answers probes when something it needs is missing, under gunicorn as in its image."""
+"""What a pod says and how it answers probes when something it needs is missing, served as in its image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from cosmoformer.storage.store import connect
 from tests.conftest import ObjectStore
-from tests.functions.under_middleware import Served, texts, under_gunicorn
+from tests.functions.under_middleware import Served, as_deployed, texts
 
 NOBODY = "http://127.0.0.1:9"  # the discard port: nobody answers
 
@@ -52,7 +52,7 @@ def test_without_secret_or_store_it_is_not_ready(
 ) -> None:
     """A missing or wrong secret, profile or address, a store that is away and a missing bucket are named; it is not ready."""
     settings = object_store.settings(images_bucket=bucket(), results_bucket=bucket(), mlflow_tracking_uri=NOBODY)
-    with under_gunicorn(function, texts(settings) | broken, tmp_path / "log") as served:
+    with as_deployed(function, texts(settings) | broken, tmp_path / "log") as served:
         assert_not_ready(served, named)
 
 
@@ -61,7 +61,7 @@ def test_without_a_registry_classify_is_not_ready(
 ) -> None:
     """An MLflow server that is away is named by its setting."""
     settings = object_store.settings(images_bucket=bucket(), results_bucket=bucket(), mlflow_tracking_uri=NOBODY)
-    with under_gunicorn("classify", texts(settings), tmp_path / "log") as served:
+    with as_deployed("classify", texts(settings), tmp_path / "log") as served:
         assert_not_ready(served, "MLFLOW_TRACKING_URI")
 
 
@@ -72,7 +72,7 @@ def test_it_gets_ready_when_the_store_comes(
     later = bucket()
     settings = object_store.settings(images_bucket=bucket(), results_bucket=later)
     connect(settings).delete_bucket(Bucket=later)
-    with under_gunicorn("ingest", texts(settings), tmp_path / "log") as served:
+    with as_deployed("ingest", texts(settings), tmp_path / "log") as served:
         assert_not_ready(served, "RESULTS_BUCKET")
         connect(settings).create_bucket(Bucket=later)
         served.wait_until_ready()
@@ -81,7 +81,7 @@ def test_it_gets_ready_when_the_store_comes(
 @pytest.mark.parametrize("function", ["classify", "ingest"])
 def test_a_malformed_setting_is_one_line(function: str, tmp_path: Path) -> None:
     """A setting that cannot be read ends the process with one line, not with a traceback."""
-    with under_gunicorn(function, {"STORE_TIMEOUT_SECONDS": "soon"}, tmp_path / "log") as served:
+    with as_deployed(function, {"STORE_TIMEOUT_SECONDS": "soon"}, tmp_path / "log") as served:
         assert served.process.wait(60) != 0
     (line,) = log_lines(served)
     assert line["problem"].startswith("STORE_TIMEOUT_SECONDS must be a number, got 'soon'")

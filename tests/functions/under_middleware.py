@@ -116,10 +116,10 @@ def under_middleware(
 
 
 @contextmanager
-def under_gunicorn(function: str, variables: Mapping[str, str], log: Path) -> Iterator[Served]:
+def as_deployed(function: str, variables: Mapping[str, str], log: Path) -> Iterator[Served]:
     """A function as its image starts it."""
     port = free_port()
-    argv = [sys.executable, "-m", "gunicorn", "-c", f"functions/{function}/gunicorn.conf.py"]
+    argv = [sys.executable, "-m", f"functions.{function}"]
     own = {"HOST": "127.0.0.1", "PORT": str(port)}
-    with process([*argv, f"functions.{function}.wsgi:app"], ROOT, dict(variables) | own, port, log) as served:
+    with process(argv, ROOT, dict(variables) | own, port, log) as served:
         yield served

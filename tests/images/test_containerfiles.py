@@ -17,7 +17,7 @@ from tools.build_images import CONTAINERFILES, reference
 from tools.images.install import requirements
 from tools.images.slim import SERVICES
 
-#: What Python, shells, gunicorn and MLflow read.
+#: What Python, shells, our own server and MLflow read.
 _OTHER_VARIABLES = {"HOME", "HOST", "MLFLOW_HOST", "PATH", "PORT", "USER"}
 _PYTHON_VARIABLE = re.compile(r"PYTHON[A-Z]+")
 _LABELS = {"title", "description", "licenses", "version", "revision"}
@@ -111,7 +111,7 @@ def test_the_rest_stays_out(path: str) -> None:
 
 @_every_image
 def test_variables_are_known(name: str) -> None:
-    """Every variable that an image sets is a setting, or one of those that Python, gunicorn and MLflow read."""
+    """Every variable that an image sets is a setting, or one of those that Python and MLflow read."""
     settings = {setting.name for setting in SETTINGS}
     variables = set(_read(name).final.pairs("ENV"))
     assert {v for v in variables - settings - _OTHER_VARIABLES if not _PYTHON_VARIABLE.fullmatch(v)} == set()
@@ -138,8 +138,8 @@ def test_requirements_exist(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "module"),
     [
-        ("classify", "functions.classify.wsgi"),
-        ("ingest", "functions.ingest.wsgi"),
+        ("classify", "functions.classify.__main__"),
+        ("ingest", "functions.ingest.__main__"),
         ("web", "cosmoformer.local.page"),
         ("training", "training.train"),
     ],
@@ -164,14 +164,12 @@ def test_mlflow_is_of_one_version() -> None:
 
 
 @pytest.mark.parametrize("name", ["classify", "ingest"])
-def test_functions_start_gunicorn(name: str) -> None:
-    """A function's image starts gunicorn with the function's own configuration; the manifests name no command."""
+def test_functions_are_started(name: str) -> None:
+    """A function's image starts the function as `cosmoformer up` does; the manifests name no command."""
     final = _read(name).final
     assert "command" not in _manifest(f"base/{name}.yaml", "Service")
-    gunicorn, option, configuration, app = final.argv("CMD")
-    assert (gunicorn, option, final.argv("ENTRYPOINT")) == ("gunicorn", "-c", [])
-    assert (ROOT / configuration.removeprefix("/app/")).is_file()
-    assert app == f"functions.{name}.wsgi:app"
+    assert final.argv("CMD") == ["python", "-m", f"functions.{name}"]
+    assert final.argv("ENTRYPOINT") == []
 
 
 @pytest.mark.parametrize("name", ["classify", "ingest", "web"])

@@ -43,7 +43,7 @@ SHARED_WITH_MLFLOW = {"S3_ENDPOINT_URL", "AWS_REGION", "MODELS_BUCKET"}
 _CLAIMED_KEYS = {"BUCKET_NAME", "BUCKET_HOST", "BUCKET_PORT"}
 #: In every namespace: Kubernetes' and OpenShift's certificate authorities.
 _GIVEN_CONFIG_MAPS = {"kube-root-ca.crt", "openshift-service-ca.crt"}
-#: Variables that are no settings: what gunicorn, Python, boto3, MLflow and its login read, and what others refer to.
+#: Variables that are no settings: what our own server, Python, boto3, MLflow and its login read, and what others refer to.
 _OTHER_VARIABLES = re.compile(r"HOST|HOME|NAMESPACE|AWS_\w+|BUCKET_\w+|DO_NOT_TRACK|MLFLOW_\w+")
 #: The only image that is not ours.
 _FOREIGN_IMAGES = ("registry.redhat.io/openshift4/ose-oauth-proxy-rhel9",)

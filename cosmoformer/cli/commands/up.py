@@ -10,7 +10,7 @@ import click
 from cosmoformer.errors import PermanentError
 
 # Modules of the extra `local`; most are needed only in the processes that are started, where nobody would see them missing.
-_NEEDED = ("rich", "flask", "gunicorn", "prometheus_client", "mlflow", "torch", "numpy", "PIL")
+_NEEDED = ("rich", "flask", "waitress", "prometheus_client", "mlflow", "torch", "numpy", "PIL")
 
 
 @click.command(

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,12 +25,14 @@ import urllib3
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import SKIP_HEADER
-from urllib3.util.wait import wait_for_read
+from werkzeug.datastructures import Headers
+from werkzeug.wrappers import Request, Response
 
 from cosmoformer import logs
-from cosmoformer.errors import CosmoFormerError, SettingsError, TransientError
+from cosmoformer.errors import Abandoned, CosmoFormerError, TransientError
+from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
+from cosmoformer.http.wsgi import application, json_response, refusal
 from cosmoformer.local.config import load
-from cosmoformer.local.knative.http_server import Handler, LocalServer, serve_until_signalled
 from cosmoformer.local.knative.replica import FunctionSpec, Replica
 from cosmoformer.local.knative.replica_set import ClientLeft, ReplicaSet, StartFailed
 
@@ -43,6 +44,7 @@ _HOP_BY_HOP = frozenset(
 )
 _SET_HERE = frozenset(("content-length", "date", "server"))
 _REFUSED_LIMIT = 3
+_SPARE_THREADS = 4  # that find the line full, and say so
 
 
 class ReplicaDied(TransientError):
@@ -87,12 +89,11 @@ class Activator:
 
     def __init__(self, config: ActivatorConfig) -> None:
         self.config = config
-        handler = type("ActivatorHandler", (_Handler,), {"activator": self, "body_limit": config.body_limit_mib << 20})
-        try:
-            self.server = LocalServer((config.host, config.port), handler)
-        except OSError as error:
-            raise SettingsError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
-        self.replicas = ReplicaSet(config.function)
+        function = config.function
+        threads = function.max_waiting + function.container_concurrency * function.max_replicas + _SPARE_THREADS
+        limits = Limits(body_bytes=config.body_limit_mib << 20, held_bytes=config.body_limit_mib << 22)
+        self.server = HttpServer(application(self._answer), config.host, config.port, threads, limits)
+        self.replicas = ReplicaSet(function)
 
     def stop(self) -> None:
         """Stop accepting, let requests under way end, then end the function."""
@@ -115,86 +116,74 @@ class Activator:
             gauge.labels(function).set(value)
         return generate_latest(registry)
 
+    def _answer(self, request: Request) -> Response:
+        if request.method in ("GET", "HEAD") and request.path.startswith("/health/"):
+            return json_response({"status": "ok"})
+        if request.method == "GET" and request.path == "/metrics":
+            return Response(self.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        if request.method == "GET" and request.path == "/_activator":
+            return json_response(asdict(self.replicas.snapshot()))
+        return self._pass_on(request)
 
-class _Handler(Handler):
-    activator: Activator
-
-    def answer(self, body: bytes) -> None:
-        path = self.path.partition("?")[0]
-        if self.command in ("GET", "HEAD") and path.startswith("/health/"):
-            self.send_json({"status": "ok"})
-        elif self.command == "GET" and path == "/metrics":
-            self.send(200, self.activator.metrics(), [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")])
-        elif self.command == "GET" and path == "/_activator":
-            self.send_json(asdict(self.activator.replicas.snapshot()))
-        else:
-            self._pass_on(body)
-
-    def _pass_on(self, body: bytes) -> None:
+    def _pass_on(self, request: Request) -> Response:
         try:
-            answer = self._ask_a_replica(body)
+            answer = self._ask_a_replica(request)
         except StartFailed as error:
-            self.send_problem(error, log=error.log)
+            return refusal(error, log=error.log)
         except ClientLeft:
-            self.close_connection = True
-        else:
-            dropped = _HOP_BY_HOP | _SET_HERE
-            own = [(name, value) for name, value in answer.headers.items() if name.lower() not in dropped]
-            self.send(answer.status, answer.data, own)
+            raise Abandoned("the client has left") from None
+        response = Response(answer.data, answer.status)
+        dropped = _HOP_BY_HOP | _SET_HERE
+        response.headers = Headers([pair for pair in answer.headers.items() if pair[0].lower() not in dropped])
+        response.content_length = len(answer.data)
+        return response
 
-    def _ask_a_replica(self, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _ask_a_replica(self, request: Request) -> urllib3.BaseHTTPResponse:
         for _ in range(_REFUSED_LIMIT):
-            with self.activator.replicas.slot(self._client_left) as replica:
+            with self.replicas.slot(request.environ["waitress.client_disconnected"]) as replica:
                 try:
-                    return self._forward(replica, body)
+                    return self._forward(replica, request)
                 except HTTPError as error:
-                    self.activator.replicas.doubt(replica)
+                    self.replicas.doubt(replica)
                     self._raise_unless_resendable(error)
         raise ReplicaDied(f"{_REFUSED_LIMIT} replicas one after the other refused the connection")
 
     def _raise_unless_resendable(self, error: HTTPError) -> None:
         """A request that no replica got may go to another one; any other may have had its effect."""
         if isinstance(error, ReadTimeoutError):
-            raise ReplicaTimedOut(f"no answer within {self.activator.config.function.timeout_s:g} s")
+            raise ReplicaTimedOut(f"no answer within {self.config.function.timeout_s:g} s")
         if not isinstance(error, NewConnectionError):
             raise ReplicaDied(f"the replica hung up while it had the request: {error}")
 
-    def _forward(self, replica: Replica, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _forward(self, replica: Replica, request: Request) -> urllib3.BaseHTTPResponse:
         # A new connection each time: one that was kept might die unnoticed, and the next request would be lost with it.
         with urllib3.HTTPConnectionPool("127.0.0.1", replica.port) as connection:
             return connection.urlopen(
-                self.command,
-                self.path,
-                body=body or None,
-                headers=self._forwarded_headers(),
-                timeout=urllib3.Timeout(total=self.activator.config.function.timeout_s),
+                request.method,
+                request.environ["REQUEST_URI"],
+                body=request.get_data() or None,
+                headers=_forwarded_headers(request),
+                timeout=urllib3.Timeout(total=self.config.function.timeout_s),
                 retries=False,
                 assert_same_host=False,  # the path may look like a URL, and is the replica's to judge
                 decode_content=False,
             )
 
-    def _forwarded_headers(self) -> urllib3.HTTPHeaderDict:
-        """The client's headers, and those that a proxy owes (Knative runtime contract, "Headers")."""
-        headers = urllib3.HTTPHeaderDict()
-        for name, value in self.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
-                headers.add(name, value)
-        for name in ("User-Agent", "Accept-Encoding"):  # urllib3 would add its own
-            headers.setdefault(name, SKIP_HEADER)
-        client = self.client_address[0]
-        headers.add("Forwarded", f"for={client};proto=http", combine=True)
-        headers.add("X-Forwarded-For", client, combine=True)
-        headers["X-Forwarded-Proto"] = "http"
-        headers["Connection"] = "close"
-        return headers
 
-    def _client_left(self) -> bool:
-        if not wait_for_read(self.connection, timeout=0):
-            return False
-        try:
-            return not self.connection.recv(1, socket.MSG_PEEK)
-        except ConnectionError:
-            return True
+def _forwarded_headers(request: Request) -> urllib3.HTTPHeaderDict:
+    """The client's headers, and those that a proxy owes (Knative runtime contract, "Headers")."""
+    headers = urllib3.HTTPHeaderDict()
+    for name, value in request.headers.items():
+        if name.lower() not in _HOP_BY_HOP:
+            headers.add(name, value)
+    for name in ("User-Agent", "Accept-Encoding"):  # urllib3 would add its own
+        headers.setdefault(name, SKIP_HEADER)
+    client = request.remote_addr
+    headers.add("Forwarded", f"for={client};proto=http", combine=True)
+    headers.add("X-Forwarded-For", str(client), combine=True)
+    headers["X-Forwarded-Proto"] = "http"
+    headers["Connection"] = "close"
+    return headers
 
 
 def main() -> None:

@@ -20,20 +20,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from werkzeug.wrappers import Request, Response
+
 from cosmoformer import logs
 from cosmoformer.errors import BrokerUnavailable, CosmoFormerError, SettingsError
 from cosmoformer.events.cloudevents import parse
+from cosmoformer.http.problems import MethodNotAllowed, NoSuchPath
+from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
+from cosmoformer.http.wsgi import application, json_response
 from cosmoformer.local.config import load, require
 from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.knative.dispatcher import Dispatcher
 from cosmoformer.local.knative.event_queue import EventQueue, SetAside
-from cosmoformer.local.knative.http_server import (
-    Handler,
-    LocalServer,
-    MethodNotAllowed,
-    NoSuchPath,
-    serve_until_signalled,
-)
 from cosmoformer.local.knative.triggers import Trigger
 from cosmoformer.timestamps import rfc3339
 
@@ -46,6 +44,7 @@ _METHODS = {
     "/queue": ("GET", "HEAD"),
     _SET_ASIDE: ("GET", "HEAD"),
 }
+_THREADS = 32
 _SHOWN = 200  # characters of each attribute of a letter that is set aside: their length may be what is wrong with it
 
 
@@ -88,11 +87,8 @@ class Broker:
         self._config = config
         self.queue = EventQueue(config.folder)
         self.dispatcher = Dispatcher(self.queue, config.triggers, config.hop_limit)
-        handler = type("BrokerHandler", (_Handler,), {"broker": self, "body_limit": config.body_limit_mib << 20})
-        try:
-            self.server = LocalServer((config.host, config.port), handler)
-        except OSError as error:
-            raise SettingsError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
+        limits = Limits(body_bytes=config.body_limit_mib << 20, held_bytes=config.body_limit_mib << 22)
+        self.server = HttpServer(application(self._answer), config.host, config.port, _THREADS, limits)
         self.dispatcher.start()
 
     def stop(self) -> None:
@@ -103,44 +99,36 @@ class Broker:
         else:
             _log.warning("some deliveries did not end in time; they will be made again")
 
-
-class _Handler(Handler):
-    broker: Broker
-
-    def answer(self, body: bytes) -> None:
-        path = self.path.partition("?")[0]
-        if self.command == "DELETE" and path.startswith(f"{_SET_ASIDE}/"):
-            self._forget(path.removeprefix(f"{_SET_ASIDE}/"))
-        elif path not in _METHODS:
+    def _answer(self, request: Request) -> Response:
+        path = request.path
+        if request.method == "DELETE" and path.startswith(f"{_SET_ASIDE}/"):
+            return self._forget(path.removeprefix(f"{_SET_ASIDE}/"))
+        if path not in _METHODS:
             raise NoSuchPath(f"nothing is served under {path}", f"Served are {', '.join(_METHODS)}")
-        elif self.command == "OPTIONS":
-            self.send(200, headers=[("Allow", ", ".join(_METHODS[path]))])
-        elif self.command not in _METHODS[path]:
-            raise MethodNotAllowed(f"{path} takes {', '.join(_METHODS[path])}, got {self.command}")
-        elif path == "/":
-            self._accept(body)
-        elif path == "/health":
-            self.send_json({"status": "ok"})
-        elif path == _SET_ASIDE:
-            self.send_json({"set_aside": [_summary(letter) for letter in self.broker.queue.all_set_aside()]})
-        else:
-            self.send_json({"triggers": self.broker.dispatcher.snapshot()})
+        if request.method == "OPTIONS":
+            return Response(headers={"Allow": ", ".join(_METHODS[path])})
+        if request.method not in _METHODS[path]:
+            raise MethodNotAllowed(f"{path} takes {', '.join(_METHODS[path])}, got {request.method}")
+        if path == "/":
+            return self._accept(request)
+        if path == "/health":
+            return json_response({"status": "ok"})
+        if path == _SET_ASIDE:
+            return json_response({"set_aside": [_summary(letter) for letter in self.queue.all_set_aside()]})
+        return json_response({"triggers": self.dispatcher.snapshot()})
 
-    def _forget(self, number: str) -> None:
+    def _forget(self, number: str) -> Response:
         if not (
-            number.isascii()
-            and number.isdecimal()
-            and len(number) < 19
-            and self.broker.queue.forget_set_aside(int(number))
+            number.isascii() and number.isdecimal() and len(number) < 19 and self.queue.forget_set_aside(int(number))
         ):
             raise NoSuchPath(f"no letter {number[:20]!r} is set aside", f"GET {_SET_ASIDE} lists them")
-        self.send(204)
+        return Response(status=204)
 
-    def _accept(self, body: bytes) -> None:
+    def _accept(self, request: Request) -> Response:
         if self.server.stopping:
             raise BrokerUnavailable("the broker is about to end")
-        self.broker.dispatcher.accept(parse(dict(self.headers.items()), body))
-        self.send(202)
+        self.dispatcher.accept(parse(dict(request.headers.items()), request.get_data()))
+        return Response(status=202)
 
 
 def _summary(letter: SetAside) -> dict[str, object]:

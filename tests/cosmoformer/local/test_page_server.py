@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -21,8 +20,8 @@ def page_url() -> Iterator[str]:
     """Address of a running page server."""
     folder = web_folder()
     server = PageServer(0, folder, configuration(folder, f"{API}/", 1000), security_headers(API, f"{STORE}/path"))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    server.start("page")
+    yield f"http://127.0.0.1:{server.port}"
     server.stop(1)
 
 

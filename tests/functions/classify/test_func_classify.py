@@ -1,4 +1,4 @@
-"""The classify function under Knative's Python middleware, beside the application that gunicorn serves."""
+"""The classify function under Knative's Python middleware, beside the application that our own server has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def served(deployment: Deployment, model: bytes, tmp_path: Path) -> Iterator[Ser
 
 @pytest.fixture
 def flask(deployment: Deployment) -> Iterator[FlaskClient]:
-    """The application that gunicorn serves, with the same settings."""
+    """The application that our own server has, with the same settings."""
     app = create_app(deployment.settings)
     with app.test_client() as client:
         deadline = time.monotonic() + 30

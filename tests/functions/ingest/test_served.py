@@ -1,4 +1,4 @@
-"""The ingest function as it is deployed, under gunicorn, with a store that notifies it."""
+"""The ingest function as it is deployed, with a store that notifies it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def served(settings: Settings, tmp_path: Path) -> Iterator[str]:
     port = free_port()
     texts = {setting.name: getattr(settings, setting.name.lower()) for setting in SETTINGS if setting.kind == "text"}
     environment = os.environ | texts | {"HOST": "127.0.0.1", "PORT": str(port)}
-    argv = [sys.executable, "-m", "gunicorn", "-c", "functions/ingest/gunicorn.conf.py", "functions.ingest.wsgi:app"]
+    argv = [sys.executable, "-m", "functions.ingest"]
     with (tmp_path / "ingest.log").open("wb") as log:
         process = subprocess.Popen(argv, cwd=ROOT, env=environment, stderr=log)
     url = f"http://127.0.0.1:{port}"

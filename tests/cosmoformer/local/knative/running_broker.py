@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,9 +49,9 @@ class Client:
 @contextmanager
 def running_broker(folder: Path, *triggers: Trigger, **config: Any) -> Iterator[Client]:
     broker = Broker(BrokerConfig(port=0, folder=folder, triggers=triggers, **config))
-    threading.Thread(target=broker.server.serve_forever, args=(0.02,), daemon=True).start()
+    broker.server.start("broker")
     try:
-        yield Client(broker.server.server_address[1])
+        yield Client(broker.server.port)
     finally:
         broker.stop()
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -56,9 +55,9 @@ class Client:
 def activated(folder: Path, argv: tuple[str, ...] = ARGV, **fields: Any) -> Iterator[Client]:
     spec = FunctionSpec(**{"name": "echo", "argv": argv, "folder": folder, "grace_s": 2.0, **fields})
     activator = Activator(ActivatorConfig(port=0, function=spec, stop_deadline_s=5.0))
-    threading.Thread(target=activator.server.serve_forever, args=(0.02,), daemon=True).start()
+    activator.server.start("activator")
     try:
-        yield Client(activator.server.server_address[1])
+        yield Client(activator.server.port)
     finally:
         activator.stop()
 
@@ -173,22 +172,25 @@ def test_replica_killed_while_idle_is_replaced(tmp_path: Path) -> None:
         assert answer.json()["pid"] != first["pid"]
 
 
-def test_killed_gunicorn_leaves_no_worker(tmp_path: Path) -> None:
-    """When a replica's master process is killed, its workers are ended too and the next request starts anew."""
-    (tmp_path / "own_pid.py").write_text(
-        "import os\n"
+def test_killed_replica_leaves_no_child(tmp_path: Path) -> None:
+    """When a replica's process is killed, those that it started are ended too and the next request starts anew."""
+    program = tmp_path / "with_child.py"
+    program.write_text(
+        "import subprocess, sys\n"
+        "from wsgiref.simple_server import make_server\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
         "def app(environ, start_response):\n"
         "    start_response('200 OK', [])\n"
-        "    return [str(os.getpid()).encode()]\n"
+        "    return [str(child.pid).encode()]\n"
+        "make_server('127.0.0.1', int(sys.argv[1]), app).serve_forever()\n"
     )
-    argv = (sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "own_pid:app")
-    with activated(tmp_path, argv=argv, cwd=tmp_path) as client:
-        worker = int(client.ask().data)
-        (master,) = client.pids()
-        assert worker != master
-        os.kill(master, signal.SIGKILL)
-        wait_until(lambda: not _alive(worker))
-        assert int(client.ask().data) != worker
+    with activated(tmp_path, argv=(sys.executable, str(program), "{port}")) as client:
+        child = int(client.ask().data)
+        (leader,) = client.pids()
+        assert child != leader
+        os.kill(leader, signal.SIGKILL)
+        wait_until(lambda: not _alive(child))
+        assert int(client.ask().data) != child
 
 
 def test_replica_that_hangs_up_is_probed_and_kept(tmp_path: Path) -> None:

@@ -465,7 +465,7 @@ def test_sender_that_breaks_off_leaves_no_event(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", _port(broker))) as sender:
             sender.sendall(head + b"Content-Length: 100\r\n\r\nhalf")
             sender.shutdown(socket.SHUT_WR)
-            assert sender.recv(1000).startswith(b"HTTP/1.1 400")
+            assert sender.recv(1000) == b""
         wait_until(broker.is_idle)
     assert not subscriber.received
 

@@ -1,0 +1,41 @@
+"""WSGI applications of one function, for what is too small for Flask's routes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.wrappers import Request, Response
+
+from cosmoformer.errors import CosmoFormerError, problem
+from cosmoformer.http.server import WsgiApplication
+
+_log = logging.getLogger(__name__)
+
+
+def application(answer: Callable[[Request], Response]) -> WsgiApplication:
+    """A WSGI application that answers every request by a function; errors raised in it become problem details."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            response = answer(Request(environ))
+        except CosmoFormerError as error:
+            response = refusal(error)
+        except Exception as error:
+            _log.exception("unexpected error")
+            response = refusal(CosmoFormerError(f"unexpected {type(error).__name__}", "The log tells more"))
+        return response(environ, start_response)
+
+    return app
+
+
+def refusal(error: CosmoFormerError, **extra: object) -> Response:
+    """An error as problem details."""
+    return Response(*problem(error, **extra))
+
+
+def json_response(members: object) -> Response:
+    """A JSON answer."""
+    return Response(json.dumps(members), mimetype="application/json")
