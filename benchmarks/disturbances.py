@@ -97,6 +97,10 @@ class DisturbedSystem:
             return [pid for replica in replicas for pid in family(replica["pid"])]
         return []
 
+    def classify_ports(self) -> list[int]:
+        """Where the processes of the classify function listen that run now."""
+        return [replica["port"] for replica in _json(f"{self.settings.classify_url}/_activator")["replicas"]]
+
     def outstanding(self) -> int:
         """Events that the broker has not brought to an end, dead letters on their way included."""
         lanes = _json(f"{self.settings.k_sink}/queue")["triggers"]

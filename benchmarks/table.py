@@ -14,6 +14,7 @@ ORDER = (
     "thesis_load",
     "backlog",
     "chaos",
+    "slow_clients",
     "memory",
     "training_speed",
     "capacity",

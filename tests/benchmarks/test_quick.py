@@ -9,7 +9,18 @@ from typing import Any
 
 import pytest
 
-from benchmarks import backlog, cold_start, harness, latency, memory, servers, thesis_load, throughput, training_speed
+from benchmarks import (
+    backlog,
+    cold_start,
+    harness,
+    latency,
+    memory,
+    servers,
+    slow_clients,
+    thesis_load,
+    throughput,
+    training_speed,
+)
 from cosmoformer.settings import Settings
 from tests.conftest import require_ceph
 
@@ -104,3 +115,14 @@ def test_rounds_are_interleaved() -> None:
     samples = harness.interleaved(4, {name: lambda name=name: variant(name) for name in "ab"})  # type: ignore[misc]
     assert order == ["a", "b", "b", "a", "a", "b", "b", "a"]
     assert [len(found) for found in samples.values()] == [4, 4]
+
+
+def test_slow_clients(tmp_path: Path) -> None:
+    """While clients send half a request, every server answers its probe and a good request."""
+    require_ceph()
+    slow_clients.main([*QUICK, str(tmp_path)])
+    found = written("slow_clients", tmp_path)["figures"]
+    names = ("ingest", "activator", "broker", "page", "classify")
+    assert set(found) == {
+        f"{name}, {crowd}" for name in names for crowd in ("nobody else", "half a header", "half a body")
+    }

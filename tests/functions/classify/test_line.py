@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -66,26 +65,23 @@ def test_whoever_has_gone_is_not_predicted_for() -> None:
     """A request whose connection is closed while it waits gives its turn to the next; one that is still open gets it."""
     line, came, abandoned = Line(at_once=1, length=2), [], []
 
-    def wait_at(connection: socket.socket, name: str) -> None:
-        with sender.at(connection):
+    def wait(name: str) -> None:
+        with sender.told_by(left[name].is_set):
             try:
                 line.run(lambda: came.append(name))
             except Abandoned:
                 abandoned.append(name)
 
-    pairs = {name: socket.socketpair() for name in ("patient", "impatient")}
-    waiters = [threading.Thread(target=wait_at, args=(ours, name)) for name, (ours, _) in pairs.items()]
+    left = {name: threading.Event() for name in ("patient", "impatient")}
+    waiters = [threading.Thread(target=wait, args=(name,)) for name in left]
 
     def leave() -> None:
         for waiter in waiters:
             waiter.start()
         until(lambda: line.inside == 3)
-        pairs["impatient"][1].close()
+        left["impatient"].set()
 
     line.run(leave)
     for waiter in waiters:
         waiter.join(10)
     assert (came, abandoned, line.inside) == (["patient"], ["impatient"], 0)
-    for ours, theirs in pairs.values():
-        ours.close()
-        theirs.close()
