@@ -72,7 +72,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
         if (
             request.path != READINESS
         ):  # what is missing at the start is logged where it is found out, not at every probe
-            metrics.FAILURES.labels(type(error).__name__).inc()
+            metrics.FAILURES.count(type(error).__name__)
             log.warning("not handled", extra={"problem": str(error), "status": error.status})
         body, status, headers = problem(error, event_id=logs.bound_value("event_id"))
         return Response(body, status, headers)
@@ -87,7 +87,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
         log.exception("unexpected error")
-        metrics.FAILURES.labels("unexpected").inc()
+        metrics.FAILURES.count("unexpected")
         body, status, headers = problem(CosmoFormerError(f"unexpected {type(error).__name__}: {error}"))
         return Response(body, status, headers)
 

@@ -1,10 +1,12 @@
-"""What the classify function counts, for Prometheus."""
+"""What the classify function counts, for Prometheus: labels are words of ours and of the registered models, and no one else's."""
 
 from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models.registry import ModelVersion
+from functions.runtime.labels import ClosedCounter, problems
 from functions.runtime.process_clock import CLOCK
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -14,7 +16,9 @@ IMAGES = Counter(
 )  # status: classified, rejected, repeated, gone; class_name is empty for a task that is no classification
 PHASE_SECONDS = Histogram("cosmoformer_phase_seconds", "Time of each phase of one image", ["phase"], buckets=_SECONDS)
 KNOWN = Counter("cosmoformer_known_images", "Images whose bytes the served model had judged before")
-FAILURES = Counter("cosmoformer_failures", "Requests answered with an error", ["problem"])
+FAILURES = ClosedCounter(
+    "cosmoformer_failures", "Requests answered with an error", problem=problems(CosmoFormerError) | {"unexpected"}
+)
 WAITING = Gauge("cosmoformer_waiting_requests", "Requests that wait for the model")
 MODEL_INFO = Gauge(
     "cosmoformer_model_info", "1 for the model version that is served", ["model_version", "sha256", "alias"]

@@ -45,7 +45,7 @@ class Broker:
             metrics.BROKER_FAILURES.inc()
             said = answer.data[:_SHOWN_BYTES].decode(errors="replace")
             raise BrokerUnavailable(f"{self._url} answered {answer.status}: {said}")
-        metrics.EVENTS_SENT.labels(event.type).inc()
+        metrics.EVENTS_SENT.count(event.type)
 
 
 def is_image(settings: Settings, bucket: str, key: str) -> bool:

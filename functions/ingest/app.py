@@ -119,8 +119,7 @@ class _Ingest:
         ]
         for created in found:
             logs.bind(key=created.key, event_id=created.id)
-            store = created.store if created.store in notifications.KEYS_ENCODED else "other"
-            metrics.NOTIFICATIONS.labels(store, "announced" if created in images else "foreign").inc()
+            metrics.NOTIFICATIONS.count(created.store, "announced" if created in images else "foreign")
             if created not in images:
                 log.info("not an image of this system", extra={"bucket": created.bucket})
         self.catch_up.announce(images)
@@ -150,7 +149,7 @@ class _Ingest:
         request.max_content_length = letter_bytes(self._settings)
         event = _event()
         key = self._letters.keep(event)
-        metrics.DEAD_LETTERS.labels("kept").inc()
+        metrics.DEAD_LETTERS.count("kept")
         log.warning("dead letter kept", extra={"dead_letter": key, "type": event.type})
         return Response(status=202)
 
@@ -166,14 +165,14 @@ class _Ingest:
         if everything == listed:
             raise InvalidRequest("expected which dead letters to replay", 'Send {"keys": ["…"]} or {"all": true}')
         outcome = self._letters.replay(self._broker.send, None if everything else keys)
-        metrics.DEAD_LETTERS.labels("replayed").inc(outcome.replayed)
+        metrics.DEAD_LETTERS.count("replayed", times=outcome.replayed)
         return _json({"replayed": outcome.replayed, "missing": outcome.missing})
 
     def take_webhook(self) -> Response:
         body = request.get_data()
         hooks.verify(self._settings.mlflow_webhook_secret, _headers(), body, time.time())
         event = hooks.alias_event(self._settings, request.headers[hooks.DELIVERY_ID], body)
-        metrics.WEBHOOKS.labels("announced" if event else "ignored").inc()
+        metrics.WEBHOOKS.count("announced" if event else "ignored")
         if event:
             logs.bind(event_id=event.id, subject=event.subject)
             self._broker.send(event)
@@ -275,7 +274,7 @@ def _shape_errors(app: Flask) -> None:
         if (
             request.path != READINESS
         ):  # what is missing at the start is logged where it is found out, not at every probe
-            metrics.FAILURES.labels(type(error).__name__).inc()
+            metrics.FAILURES.count(type(error).__name__)
             level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
             log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
         return Response(*problem(error))
@@ -291,6 +290,6 @@ def _shape_errors(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:
-        metrics.FAILURES.labels("unexpected").inc()
+        metrics.FAILURES.count("unexpected")
         log.exception("unexpected error")
         return Response(*problem(CosmoFormerError(f"unexpected {type(error).__name__}", "The log tells more")))

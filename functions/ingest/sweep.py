@@ -28,6 +28,7 @@ from cosmoformer.storage.pairs import is_cut, pairs
 from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest import metrics
 from functions.ingest.announce import Broker, is_image
+from functions.ingest.metrics import SWEEP_OUTCOMES, SweepOutcome
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ PATIENCE_S = 3600.0
 MOST_HEARD = 100_000
 
 Again = Literal["rejected", "stale", "all"]
-Outcome = Literal["with_result", "announced", "dead_lettered", "too_young", "waiting"]
-OUTCOMES: tuple[Outcome, ...] = ("with_result", "announced", "dead_lettered", "too_young", "waiting")
 
 
 @dataclass(frozen=True)
@@ -154,14 +153,14 @@ class Sweeper:
             self._heard = self._heard if options.within_s is None else None
             return counts
         finally:
-            metrics.SWEEPS.labels(outcome).inc()
+            metrics.SWEEPS.count(outcome)
             self._running.release()
 
     def _sweep(self, options: SweepOptions) -> dict[str, int]:
         begun = time.monotonic()
         self._announced = {event: at for event, at in self._announced.items() if at > begun - PATIENCE_S}
         judge = _Judge(options, self._settings, self._store, self._registry)
-        counts: Counter[Outcome] = Counter()
+        counts: Counter[SweepOutcome] = Counter()
 
         def doubtful() -> Iterator[tuple[ObjectInfo, bool]]:
             for image, result in self._images_with_results(options.prefix):
@@ -174,15 +173,15 @@ class Sweeper:
                 else:
                     counts[outcome] += 1
 
-        def settle(pair: tuple[ObjectInfo, bool]) -> Outcome:
+        def settle(pair: tuple[ObjectInfo, bool]) -> SweepOutcome:
             image, certain = pair
             return self._announce(image, options, judge) if certain or judge.by_reading(image) else "with_result"
 
         counts.update(map_stream(settle, doubtful()))
-        for name in OUTCOMES:
-            metrics.SWEPT_IMAGES.labels(name).inc(counts[name])
+        for name in SWEEP_OUTCOMES:
+            metrics.SWEPT_IMAGES.count(name, times=counts[name])
         report: dict[str, int] = {"images": counts.total()}
-        report |= {name: counts[name] for name in OUTCOMES}
+        report |= {name: counts[name] for name in SWEEP_OUTCOMES}
         log.info("sweep ended", extra={**report, "dry_run": options.dry_run, "seconds": time.monotonic() - begun})
         return report
 
@@ -200,7 +199,7 @@ class Sweeper:
         found = self._store.list(settings.results_bucket, settings.results_prefix + prefix)
         return ((image, result) for image, result in pairs(settings, images, found) if image is not None)
 
-    def _announce(self, image: ObjectInfo, options: SweepOptions, judge: _Judge) -> Outcome:
+    def _announce(self, image: ObjectInfo, options: SweepOptions, judge: _Judge) -> SweepOutcome:
         if judge.is_dead_lettered(image):
             return "dead_lettered"
         created = self._created(image)
@@ -228,7 +227,7 @@ class _Judge:
         self._dead_letters = DeadLetters(store).latest_by_subject()
         self._champion = registry.resolve(settings.model_alias).identity if options.again == "stale" else None
 
-    def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> Outcome | None:
+    def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> SweepOutcome | None:
         """What the two listings tell; None when the result has to be read."""
         standing = result is not None and result.last_modified >= image.last_modified
         if standing and not (self._options.deep or self._options.again):

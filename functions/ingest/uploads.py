@@ -101,9 +101,9 @@ class Uploads:
             name = _name_in_key(file["key"], folder) if renewed else _name(file)
             checked = _File(name, _type(file), self._size(file))
         except FileRefused as refused:
-            metrics.UPLOADS.labels(refused.code).inc()
+            metrics.UPLOADS.count(refused.code)
             return {"name": file.get("name"), "error": {"code": refused.code, "detail": refused.detail}}
-        metrics.UPLOADS.labels("presigned").inc()
+        metrics.UPLOADS.count("presigned")
         key = folder + name if renewed else object_key(folder, name, taken)
         taken.add(key)
         return {"name": checked.name, "key": key, **self._addresses(key, checked)}
