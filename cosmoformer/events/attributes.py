@@ -10,6 +10,7 @@ from cosmoformer.errors import InvalidEvent
 from cosmoformer.timestamps import moment
 
 REQUIRED = ("id", "source", "specversion", "type")
+_LONGEST_BYTES = 2048  # twice that of an object key
 _SHOWN = 60  # characters of a value in a message
 
 # Excluded from strings by the type system (section 2.2): control characters, surrogates and Unicode's noncharacters.
@@ -74,6 +75,17 @@ def check(attributes: Mapping[str, str]) -> None:
         rule = _RULES.get(name)
         if rule and not rule.accepts(value):
             raise InvalidEvent(f"attribute '{name}': {rule.expected}, got {_shown(value)}")
+
+
+def check_lengths(attributes: Mapping[str, str]) -> None:
+    """Check that attributes fit into headers, percent-encoded, of which servers take some kilobytes.
+
+    Raises:
+        InvalidEvent: one does not.
+    """
+    for name, value in attributes.items():
+        if len(value.encode()) > _LONGEST_BYTES:
+            raise InvalidEvent(f"attribute '{name}': at most {_LONGEST_BYTES:,} bytes, got {len(value.encode()):,}")
 
 
 def as_text(name: str, value: Any) -> str:

@@ -185,7 +185,11 @@ def new(
     time: datetime | None = None,
     **extensions: str,
 ) -> Event:
-    """A CloudEvent; a mapping as ``data`` becomes JSON. ``time`` is now unless given."""
+    """A CloudEvent; a mapping as ``data`` becomes JSON. ``time`` is now unless given.
+
+    Raises:
+        InvalidEvent: an attribute is malformed, or too long for a header; the data is no Unicode text.
+    """
     when = (time or datetime.now(UTC)).astimezone(UTC)
     attributes = {
         "specversion": "1.0",
@@ -197,8 +201,17 @@ def new(
         "datacontenttype": content_type,
         **extensions,
     }
-    payload = data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False).encode()
-    return Event({name: value for name, value in attributes.items() if value is not None}, payload)
+    given = {name: value for name, value in attributes.items() if value is not None}
+    rules.check(given)
+    rules.check_lengths(given)
+    return Event(given, data if isinstance(data, bytes) else _as_json(data))
+
+
+def _as_json(data: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(data, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidEvent("the data has half a surrogate pair, which no text can have") from None
 
 
 def to_binary(event: Event) -> tuple[dict[str, str], bytes]:

@@ -30,6 +30,7 @@ CREATED = "ObjectCreated:"
 UPLOADS = frozenset(CREATED + way for way in ("Put", "Post", "Copy", "CompleteMultipartUpload"))
 EVENTBRIDGE_REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
 _EVENTBRIDGE_MULTIPART = "CompleteMultipartUpload"
+_LONGEST_ID, _LONGEST_REGION = 512, 100
 _NORMALISED_TYPE = "com.amazonaws.s3."
 _SOURCE_CHARACTERS = "!$&'()*+,;=@/~"  # beside letters, digits and -._ of a URI's path
 
@@ -70,7 +71,7 @@ class ObjectCreated:
         return cloudevents.new(
             type=_NORMALISED_TYPE + self.name,
             source=_source(f"{self.store}.{self.region}.{self.bucket}"),
-            id=self.id,
+            id=_usable(self.id),
             subject=cloudevents.subject(self.key),  # where that is none, the data has the key
             time=self.time,
             data={"bucket": self.bucket, "key": self.key, **decoded},
@@ -79,8 +80,15 @@ class ObjectCreated:
 
 def _source(text: str) -> str:
     """The text as a URI-reference."""
-    plain = quote(text, safe=_SOURCE_CHARACTERS + ":")
-    return plain if attributes.is_uri_reference(plain) else quote(text, safe=_SOURCE_CHARACTERS)
+    plain = quote(text, safe=_SOURCE_CHARACTERS + ":", errors="replace")
+    return plain if attributes.is_uri_reference(plain) else quote(text, safe=_SOURCE_CHARACTERS, errors="replace")
+
+
+def _usable(identifier: str) -> str:
+    """An identifier that events can have: a digest in place of one that is too long, or has forbidden characters."""
+    if len(identifier) <= _LONGEST_ID and not attributes.FORBIDDEN.search(identifier):
+        return identifier
+    return hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
 
 
 def read(payload: Any) -> list[ObjectCreated]:
@@ -173,7 +181,7 @@ def _from_s3_record(record: Mapping[str, Any], source: str, name: str, index: in
         key=key,
         name=name,
         store=source,
-        region=str(record.get("awsRegion") or ""),
+        region=_region(record.get("awsRegion")),
         time=_time(record.get("eventTime")),
         id=_identifier(record, index),
         decoded_key=decoded_key,
@@ -205,10 +213,15 @@ def _from_eventbridge(payload: Mapping[str, Any]) -> Iterator[ObjectCreated]:
         key,
         CREATED + reason,
         "aws:s3",
-        str(payload.get("region", "")),
+        _region(payload.get("region")),
         _time(payload.get("time")),
         str(payload.get("id") or _digest(payload)),
     )
+
+
+def _region(value: Any) -> str:
+    """A region's name; what is none is left out."""
+    return value if isinstance(value, str) and len(value) <= _LONGEST_REGION else ""
 
 
 def _identifier(record: Mapping[str, Any], index: int) -> str:
@@ -240,5 +253,5 @@ def _time(value: Any) -> datetime | None:
 def _unwrap(text: Any) -> Any:
     try:
         return json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise InvalidRequest("expected a notification as JSON text inside the SQS or SNS message") from None

@@ -16,9 +16,11 @@ from rich.table import Table
 from rich.text import Text
 from werkzeug.wrappers import Request, Response
 
+from cosmoformer.errors import InvalidRequest
 from cosmoformer.events.cloudevents import parse
 from cosmoformer.http.server import HttpServer, Limits
 from cosmoformer.http.wsgi import application
+from cosmoformer.storage.result_shape import is_result
 from cosmoformer.storage.results import Result, headline
 from cosmoformer.text import printable
 
@@ -82,7 +84,10 @@ class ResultsConsole:
     def _take(self, request: Request) -> Response:
         if request.method == "POST":
             event = parse(dict(request.headers.items()), request.get_data())
-            self.add(event.id, event.json())
+            result = event.json()
+            if not is_result(result):
+                raise InvalidRequest(f"expected a result as the data of the event, got {len(event.data)} bytes")
+            self.add(event.id, result)
         return Response(status=202)
 
     def _draw(self) -> Group:

@@ -13,7 +13,7 @@ from cosmoformer.errors import CosmoFormerError, StoreUnavailable
 from cosmoformer.images.formats import media_type
 from cosmoformer.settings import Settings
 from cosmoformer.storage.image_files import ImageFile
-from cosmoformer.storage.results import MAX_KEY_BYTES
+from cosmoformer.storage.keys import MAX_KEY_BYTES
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.storage.watching import PARALLEL, look_up
 

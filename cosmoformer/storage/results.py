@@ -21,13 +21,13 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.keys import MAX_KEY_BYTES
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
 
-MAX_KEY_BYTES = 1024  # S3 object keys, in UTF-8
 SUFFIX = ".json"
 _ATTEMPTS = 8
 _HEADLINE_VALUES = 2

@@ -10,6 +10,7 @@ from cosmoformer.errors import BrokerUnavailable
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.settings import Settings
+from cosmoformer.storage.keys import is_key
 from functions.ingest import metrics
 
 _CONNECTIONS = 16
@@ -57,9 +58,4 @@ def is_image(settings: Settings, bucket: str, key: str) -> bool:
     own = (settings.results_prefix, settings.dead_letters_prefix)
     if bucket != settings.images_bucket or not key.startswith(settings.images_prefix) or key.endswith("/"):
         return False
-    return bool(key) and not (bucket == settings.results_bucket and key.startswith(own)) and _is_unicode(key)
-
-
-def _is_unicode(key: str) -> bool:
-    """Object keys are UTF-8; JSON can also spell lone surrogates, which no store can hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in key)
+    return bool(key) and not (bucket == settings.results_bucket and key.startswith(own)) and is_key(key)

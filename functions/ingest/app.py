@@ -43,6 +43,7 @@ from cosmoformer.events import cloudevents, notifications
 from cosmoformer.events.dead_letters import DeadLetter, DeadLetters
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
+from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.store import Store
 from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
@@ -129,7 +130,7 @@ class _Ingest:
         return _json(self._uploads.prepare(_json_body()))
 
     def open_batch(self, show: str) -> Response:
-        return _json(self._batches.page(show, request.args.get("after", ""), _limit(MOST, "200")))
+        return _json(self._batches.page(show, _after(), _limit(MOST, "200")))
 
     def sweep(self) -> Response:
         if not cloudevents.is_event(_headers()):
@@ -154,7 +155,7 @@ class _Ingest:
         return Response(status=202)
 
     def list_dead_letters(self) -> Response:
-        letters, following = self._letters.page(request.args.get("after", ""), _limit(_MOST_LETTERS, "100"))
+        letters, following = self._letters.page(_after(), _limit(_MOST_LETTERS, "100"))
         return _json({"dead_letters": [_summary(letter) for letter in letters], "next": following})
 
     def replay_dead_letters(self) -> Response:
@@ -214,6 +215,14 @@ def _json_body(empty: Any = None) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"expected JSON, got {len(body)} bytes that are none: {error}") from None
+
+
+def _after() -> str:
+    """Where a page begins: the parameter ``after``."""
+    after = request.args.get("after", "")
+    if not can_be_listed(after):
+        raise InvalidRequest(f"after must be the key that the page before ended with, got {after[:20]!r}")
+    return after
 
 
 def _limit(most: int, usual: str) -> int:
@@ -278,6 +287,10 @@ def _shape_errors(app: Flask) -> None:
             level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
             log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
         return Response(*problem(error))
+
+    @app.errorhandler(RecursionError)
+    def _too_deep(_: RecursionError) -> Response:
+        return _expected(InvalidRequest("the JSON is nested too deeply"))
 
     @app.errorhandler(HTTPException)
     def _by_flask(error: HTTPException) -> Response:  # unknown path, wrong method, too large

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from cosmoformer import logs
-from cosmoformer.errors import CosmoFormerError, SettingsError, TransientError
+from cosmoformer.errors import CosmoFormerError, PermanentError, SettingsError, TransientError
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
 from functions.ingest import metrics
@@ -116,7 +116,10 @@ class CatchUp:
     def _hand_over(self) -> None:
         count = len(self._missed)
         for created in list(self._missed.values()):
-            self._broker.send(created.event())
+            try:
+                self._broker.send(created.event())
+            except PermanentError as error:  # it must not keep the others waiting
+                log.error("left to the sweep: %s", error, extra={"key": created.key})
             self._passed_on(created)
         if count:
             log.info("announced what the broker had not taken", extra={"images": count})

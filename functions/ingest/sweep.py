@@ -24,6 +24,7 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
+from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.pairs import is_cut, pairs
 from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest import metrics
@@ -88,7 +89,7 @@ def read_options(settings: Settings, request: Any) -> SweepOptions:
 
 
 _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "prefix": (lambda value: isinstance(value, str), "text"),
+    "prefix": (lambda value: isinstance(value, str) and can_be_listed(value), "the start of an object key"),
     "min_age_s": (lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds, 0 or more"),
     "deep": (lambda value: isinstance(value, bool), "true or false"),
     "again": (lambda value: value in ("rejected", "stale", "all"), "'rejected', 'stale' or 'all'"),

@@ -15,8 +15,9 @@ from typing import Any
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.settings import Settings
+from cosmoformer.storage.keys import MAX_KEY_BYTES
 from cosmoformer.storage.presigned import Presigner, upload_keys
-from cosmoformer.storage.results import MAX_KEY_BYTES, result_key
+from cosmoformer.storage.results import result_key
 from cosmoformer.timestamps import rfc3339
 from functions.ingest import links, metrics
 

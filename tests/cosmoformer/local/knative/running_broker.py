@@ -20,7 +20,7 @@ class Client:
     """Posts to a broker and reads its queue."""
 
     def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/"
+        self.port, self.url = port, f"http://127.0.0.1:{port}/"
         self._pool = urllib3.PoolManager(maxsize=8)
 
     def post(self, event: Event) -> None:
