@@ -16,16 +16,19 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from cosmoformer.errors import SettingsError
+from cosmoformer.errors import Overloaded, SettingsError
 from cosmoformer.http.channel import Channel
 
 WsgiApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-_PROBES = ("/health", "/metrics")
+#: What tells whether a process lives and how it is: answered while all other threads work.
+PROBES = frozenset({"/health", "/health/liveness", "/health/readiness", "/metrics"})
 _PROBE_THREADS = 2
 _CHECK_EVERY_S = 1
 _STOP_POLL_S = 0.02
-_ANSWER_BYTES = 64 << 20
+_NEW_S = 1.0  # for so long a connection may be silent before another takes its place
+_UNBOUNDED = 1 << 62  # for what is bounded here, and not by waitress
+_log = logging.getLogger(__name__)
 # It tells of each request that waits for a thread, which is what our own metrics are for.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
@@ -38,10 +41,10 @@ class Limits:
         body_bytes: largest body.
         judged_unread: whether a request whose length is beyond gets to the application all the same, without its body.
         header_bytes: largest request line and headers together.
-        held_bytes: largest sum of the bodies that are read or worked on at a time, small ones left out.
+        held_bytes: largest sum of the bodies that are read or worked on at a time, small ones left out, and of answers.
         connections: most at a time; beyond, the one that was silent longest is closed.
-        unfinished_s: how long a request may take to come.
-        slowest_bytes_per_s: a body may take longer by as much as it has at this rate.
+        unfinished_s: how long a request may take to come, and its answer to be taken.
+        slowest_bytes_per_s: they may take longer by as much as their bodies need at this rate.
         idle_s: how long a connection may stay without a request.
     """
 
@@ -53,6 +56,10 @@ class Limits:
     unfinished_s: float = 20.0
     slowest_bytes_per_s: float = 64 << 10
     idle_s: int = 75
+
+    def patience_s(self, size: float) -> float:
+        """How long it may take until so many bytes have come, or have been taken."""
+        return self.unfinished_s + size / self.slowest_bytes_per_s
 
 
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without types
@@ -84,7 +91,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without
     ) -> None:
         self.limits, self.headers = limits, dict(headers or {})
         self.stopping = False
-        self._stop_at = 0.0
+        self._stop_at = self._stopped_at = 0.0
         self._serving = False
         self._ended = threading.Event()
         self._probes = _threads(_PROBE_THREADS)
@@ -97,39 +104,54 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without
         self.port = int(self.effective_port)
 
     def held_bytes(self) -> int:
-        """Memory that the bodies of all requests take."""
-        return sum(channel.held_bytes() for channel in self.active_channels.values())
+        """Memory that the bodies of all requests and answers take."""
+        return sum(channel.held_bytes() for channel in list(self.active_channels.values()))
+
+    def make_room(self, more: int) -> bool:
+        """Whether a request's body may take so much more memory; those that come slowly make room for it."""
+        if self.held_bytes() + more > self.limits.held_bytes:
+            for channel in list(self.active_channels.values()):
+                if channel.holds_in_vain():
+                    channel.refuse(Overloaded("the body came slowly, and others need the memory"))
+        return self.held_bytes() + more <= self.limits.held_bytes
 
     def add_task(self, task: Channel) -> None:
         """Have the first request of a connection answered."""
         request = task.requests[0]
         task.refused |= request.unread
-        is_probe = request.error or request.path.startswith(_PROBES)
+        is_probe = request.error or (request.command in ("GET", "HEAD") and request.path in PROBES)
         (self._probes if is_probe else self.task_dispatcher).add_task(task)
 
     def maintenance(self, now: float) -> None:
         """Look at every connection, once a second."""
         for channel in list(self.active_channels.values()):
             channel.check()
-        super().maintenance(now)
 
     def handle_accept(self) -> None:
         """Take a connection, in place of the one that was silent longest when there are too many."""
         super().handle_accept()
-        if len(self.active_channels) > self._most:
-            silent = [channel for channel in self.active_channels.values() if not channel.requests]
-            if silent:
-                min(silent, key=lambda channel: channel.last_activity).handle_close()
+        count = len(self.active_channels)
+        if count > self._most:
+            channels = [channel for channel in self.active_channels.values() if not channel.is_busy()]
+            first = min(channels, key=lambda channel: channel.heard, default=None)
+            if first and (time.monotonic() - first.heard > _NEW_S or count > self._most * 3 // 2):
+                first.handle_close()
 
     def serve(self) -> None:
         """Serve until `stop` is called from another thread."""
         self._serving = True
         try:
             while not self._is_over():
-                wait_s = _STOP_POLL_S if self.stopping else float(_CHECK_EVERY_S)
-                wasyncore.loop(timeout=wait_s, use_poll=True, map=self._map, count=1)
+                self._turn()
         finally:
             self._ended.set()
+
+    def _turn(self) -> None:
+        try:
+            wait_s = _STOP_POLL_S if self.stopping else float(_CHECK_EVERY_S)
+            wasyncore.loop(timeout=wait_s, use_poll=True, map=self._map, count=1)
+        except Exception:  # a process that listens must answer
+            _log.exception("the loop goes on")
 
     def start(self, name: str) -> None:
         """Serve in a thread of this name."""
@@ -138,7 +160,8 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without
 
     def stop(self, deadline_s: float) -> bool:
         """Take no more connections and wait for the requests under way; whether all of them ended in time."""
-        self._stop_at = time.monotonic() + deadline_s
+        self._stopped_at = time.monotonic()
+        self._stop_at = self._stopped_at + deadline_s
         self.stopping = True
         self.pull_trigger()
         if self._serving:
@@ -146,8 +169,6 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without
         else:
             self._is_over()
         in_time = not self.active_channels
-        for channel in list(self.active_channels.values()):
-            channel.cancel()
         for dispatcher in (self.task_dispatcher, self._probes):
             dispatcher.set_thread_count(0)
         if in_time:  # else a request may still want to tell the loop of its answer
@@ -162,9 +183,13 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]  # waitress ships without
             self.del_channel()
             self.socket.close()
         for channel in list(self.active_channels.values()):
-            if channel.is_idle():
+            # What has begun to come has a moment to be finished; the rest will not be answered.
+            if not channel.is_busy() and (channel.request is None or self._stopping_s() > _NEW_S):
                 channel.handle_close()
         return not self.active_channels or time.monotonic() > self._stop_at
+
+    def _stopping_s(self) -> float:
+        return time.monotonic() - self._stopped_at
 
 
 def _threads(count: int) -> ThreadedTaskDispatcher:
@@ -179,16 +204,15 @@ def _adjustments(host: str, port: int, limits: Limits) -> Adjustments:
         port=port,
         ident=None,
         backlog=1024,
-        connection_limit=1 << 20,  # kept here: waitress would take no more, and so no probe
+        connection_limit=_UNBOUNDED,  # waitress would take no more, and so no probe
         cleanup_interval=_CHECK_EVERY_S,
-        channel_timeout=limits.idle_s,
-        channel_request_lookahead=1,  # so that it is noticed when a client leaves
         max_request_header_size=limits.header_bytes,
-        max_request_body_size=1 << 62,  # counted by our parser: waitress counts the framing of chunks, too
+        max_request_body_size=_UNBOUNDED,
         recv_bytes=1 << 16,
-        # No files, since a pod's disk may be read-only: `held_bytes` is the limit.
-        inbuf_overflow=limits.body_bytes + 1,
-        outbuf_overflow=_ANSWER_BYTES,
+        # No files, since a pod's disk may be read-only, and no thread that waits for a reader: `held_bytes` is the limit.
+        inbuf_overflow=_UNBOUNDED,
+        outbuf_overflow=_UNBOUNDED,
+        outbuf_high_watermark=_UNBOUNDED,
         clear_untrusted_proxy_headers=False,
     )
 

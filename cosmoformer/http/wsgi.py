@@ -9,10 +9,11 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from cosmoformer.errors import CosmoFormerError, problem
+from cosmoformer.errors import CosmoFormerError, NotAllowed, problem
 from cosmoformer.http.server import WsgiApplication
 
 _log = logging.getLogger(__name__)
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def application(answer: Callable[[Request], Response]) -> WsgiApplication:
@@ -29,6 +30,20 @@ def application(answer: Callable[[Request], Response]) -> WsgiApplication:
         return response(environ, start_response)
 
     return app
+
+
+def check_name(request: Request) -> None:
+    """Check that a server of one machine was asked for by one of that machine's names.
+
+    A page elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding), and would then be allowed to read the answers.
+
+    Raises:
+        NotAllowed: it was asked for by another name.
+    """
+    host = request.headers.get("Host", "")
+    name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
+    if name.lower() not in _LOOPBACK:
+        raise NotAllowed(f"this is no server of {host[:80]!r}", f"Ask for it by {' or '.join(_LOOPBACK)}")
 
 
 def refusal(error: CosmoFormerError, **extra: object) -> Response:

@@ -31,7 +31,7 @@ from werkzeug.wrappers import Request, Response
 from cosmoformer import logs
 from cosmoformer.errors import Abandoned, CosmoFormerError, TransientError
 from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
-from cosmoformer.http.wsgi import application, json_response, refusal
+from cosmoformer.http.wsgi import application, check_name, json_response, refusal
 from cosmoformer.local.config import load
 from cosmoformer.local.knative.replica import FunctionSpec, Replica
 from cosmoformer.local.knative.replica_set import ClientLeft, ReplicaSet, StartFailed
@@ -117,11 +117,12 @@ class Activator:
         return generate_latest(registry)
 
     def _answer(self, request: Request) -> Response:
-        if request.method in ("GET", "HEAD") and request.path.startswith("/health/"):
+        if request.method in ("GET", "HEAD") and (request.path == "/health" or request.path.startswith("/health/")):
             return json_response({"status": "ok"})
         if request.method == "GET" and request.path == "/metrics":
             return Response(self.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
         if request.method == "GET" and request.path == "/_activator":
+            check_name(request)
             return json_response(asdict(self.replicas.snapshot()))
         return self._pass_on(request)
 

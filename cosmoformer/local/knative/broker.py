@@ -27,7 +27,7 @@ from cosmoformer.errors import BrokerUnavailable, CosmoFormerError, SettingsErro
 from cosmoformer.events.cloudevents import parse
 from cosmoformer.http.problems import MethodNotAllowed, NoSuchPath
 from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
-from cosmoformer.http.wsgi import application, json_response
+from cosmoformer.http.wsgi import application, check_name, json_response
 from cosmoformer.local.config import load, require
 from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.knative.dispatcher import Dispatcher
@@ -100,6 +100,7 @@ class Broker:
             _log.warning("some deliveries did not end in time; they will be made again")
 
     def _answer(self, request: Request) -> Response:
+        check_name(request)
         path = request.path
         if request.method == "DELETE" and path.startswith(f"{_SET_ASIDE}/"):
             return self._forget(path.removeprefix(f"{_SET_ASIDE}/"))

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 _WAIT_S = 30.0
 
@@ -42,7 +42,12 @@ def ask(port: int, request: bytes) -> Answer:
 
 def read(connection: socket.socket) -> Answer:
     """Read one answer."""
-    stream = connection.makefile("rb")
+    with connection.makefile("rb") as stream:
+        return read_from(stream)
+
+
+def read_from(stream: BinaryIO) -> Answer:
+    """Read one of several answers."""
     status = int(stream.readline().split()[1])
     headers: dict[str, str] = {}
     while line := stream.readline().strip():

@@ -256,7 +256,8 @@ def test_letter_that_its_sink_will_never_take_is_set_aside(tmp_path: Path) -> No
     """Its one refusal is enough: it stays in the broker, over a restart too, is listed with the reason, and can be forgotten."""
     with Subscriber(431) as subscriber, Subscriber(Answer(431, body=b"headers too large"), 202) as sink:
         letters = trigger(subscriber.url, sink.url, retry=0)
-        long = an_event("x" * 60_000, data={"k": 1})
+        usual = an_event(data={"k": 1})
+        long = Event({**usual.attributes, "id": "x" * 60_000}, usual.data)
         with running_broker(tmp_path, letters) as broker:
             broker.send(*to_structured(long))
             wait_until(lambda: broker.queue()["set_aside"] == 1)
@@ -461,7 +462,9 @@ def test_unknown_paths_and_methods(tmp_path: Path) -> None:
 def test_sender_that_breaks_off_leaves_no_event(tmp_path: Path) -> None:
     """A body shorter than announced is not stored as an event."""
     with Subscriber() as subscriber, running_broker(tmp_path, trigger(subscriber.url)) as broker:
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nce-id: 1\r\nce-source: s\r\nce-type: t\r\nce-specversion: 1.0\r\n"
+        head = (
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nce-id: 1\r\nce-source: s\r\nce-type: t\r\nce-specversion: 1.0\r\n"
+        )
         with socket.create_connection(("127.0.0.1", _port(broker))) as sender:
             sender.sendall(head + b"Content-Length: 100\r\n\r\nhalf")
             sender.shutdown(socket.SHUT_WR)
@@ -472,3 +475,20 @@ def test_sender_that_breaks_off_leaves_no_event(tmp_path: Path) -> None:
 
 def _port(broker: Client) -> int:
     return urllib3.util.parse_url(broker.url).port or 0
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:1", 200),
+        ("127.0.0.1", 200),
+        ("[::1]:80", 200),
+        ("evil.example:80", 403),
+        ("127.0.0.1.evil.example", 403),
+    ],
+)
+def test_another_name_is_refused(host: str, status: int, tmp_path: Path) -> None:
+    """A page whose name leads to this machine reads nothing of the queue."""
+    with running_broker(tmp_path) as broker:
+        answer = urllib3.request("GET", broker.url + "queue", headers={"Host": host}, retries=False)
+        assert answer.status == status
