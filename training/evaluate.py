@@ -13,7 +13,6 @@ import csv
 import json
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def _subset_rows(total: int, size: int) -> NDArray[np.int64]:
 
 def _subject(model: Artifact) -> Subject:
     """What an artifact is, for a report."""
-    return Subject(**asdict(model.metadata), sha256=model.sha256, parameters=count_parameters(model))
+    return Subject(**vars(model.metadata), sha256=model.sha256, parameters=count_parameters(model))
 
 
 def count_parameters(model: Artifact) -> int:

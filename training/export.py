@@ -55,18 +55,21 @@ def export(
     Raises:
         ValueError: the artifact's predictions differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
     """
+    if recipe.target_weight:  # else nobody taught the model the votes
+        task = task.telling_votes()
     kind = models.find(recipe.model)
     inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
     temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
     metadata = artifact.Metadata(
         task=task.name,
-        classes=task.predicted,
+        classes=task.predicted if task.is_classification else (),
         input_size=recipe.image_size,
         crop=task.crop,
         temperature=round(temperature, 4),
         run=run,
         data_version=data_version,
-        kind="classification" if task.is_classification else "values",
+        fractions=task.fractions,
+        values=task.values,
     )
     return pack(kind.load(task.outputs, recipe.image_size, weights), inference, task, metadata)
 
@@ -101,7 +104,7 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
 
 
 def _metadata_json(metadata: artifact.Metadata) -> str:
-    return json.dumps({"format": artifact.FORMAT, **asdict(metadata)})
+    return json.dumps(asdict(metadata))
 
 
 def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int) -> None:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosmoformer.models.artifact import Metadata
+from cosmoformer.errors import ModelRefused
+from cosmoformer.models.artifact import Metadata, metadata_of
 from training.evaluation.metrics import Bin
 
 DIGITS = 5
@@ -169,14 +170,14 @@ def read(path: Path) -> Report:
     try:
         members = json.loads(path.read_text(encoding="utf-8"))
         return _from(members)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ModelRefused) as error:
         raise ValueError(f"{path} is no report of training.evaluate ({error}): evaluate the artifact again") from None
 
 
 def _from(members: Mapping[str, Any]) -> Report:
     robustness, views = members["robustness"], members["views"]
     return Report(
-        model=Subject(**members["model"] | {"classes": tuple(members["model"]["classes"])}),
+        model=_subject(members["model"]),
         conditions=Conditions(**members["conditions"]),
         tags=members["tags"],
         metrics=members["metrics"],
@@ -189,6 +190,13 @@ def _from(members: Mapping[str, Any]) -> Report:
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
     )
+
+
+def _subject(members: Mapping[str, Any]) -> Subject:
+    own = {name: members[name] for name in ("sha256", "parameters")}
+    # A report from before there were several formats does not name the first.
+    metadata = metadata_of({"format": 1} | {name: members[name] for name in members if name not in own})
+    return Subject(**vars(metadata), **own)
 
 
 def _points(members: list[dict[str, float]]) -> tuple[Point, ...]:

@@ -16,4 +16,5 @@ TASK = Task(
     shown=320 / 424,
     crop=320 / 424,
     questions=tuple(question.challenge_columns for question in GZ2.questions),
+    tree=GZ2,
 )
