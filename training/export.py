@@ -13,7 +13,8 @@ import math
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -87,10 +88,15 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
         ValueError: as :func:`export`.
     """
     example = torch.zeros(2, 3, metadata.input_size, metadata.input_size)
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), _quiet():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        warnings.simplefilter("ignore", DeprecationWarning)
         core = torch.jit.trace(FlatModule(inference), example, check_trace=False)
+    return pack_core(trained, core, task, metadata)
+
+
+def pack_core(trained: nn.Module, core: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
+    """The same of a model that is traced already."""
+    with torch.no_grad(), _quiet():
         module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
     reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
     _check_equal(reference, module, metadata.input_size)
@@ -101,6 +107,13 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
         content = path.read_bytes()
     artifact.load(content)  # what cannot be served is never written
     return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        yield
 
 
 def _metadata_json(metadata: artifact.Metadata) -> str:

@@ -68,6 +68,11 @@ class Tree:
     questions: tuple[Question, ...]
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of all questions, in order."""
+        return tuple(question.name for question in self.questions)
+
+    @cached_property
     def labels(self) -> tuple[str, ...]:
         """Names of all answers, in order."""
         return tuple(label for question in self.questions for label in question.labels)

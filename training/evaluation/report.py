@@ -11,6 +11,7 @@ from typing import Any
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models.artifact import Metadata, metadata_of
 from training.evaluation.metrics import Bin
+from training.evaluation.votes import VoteFigures, votes_of
 
 DIGITS = 5
 
@@ -137,6 +138,7 @@ class Report:
         reliability: the same with it, as the artifact answers.
         robustness: None where it was not measured.
         views: None likewise.
+        votes: how well vote fractions are told; None for a model or images without any.
     """
 
     model: Subject
@@ -149,6 +151,7 @@ class Report:
     reliability: tuple[Bin, ...]
     robustness: Robustness | None = None
     views: Views | None = None
+    votes: VoteFigures | None = None
 
     def to_json(self) -> str:
         """The document that :func:`read` reads."""
@@ -175,7 +178,7 @@ def read(path: Path) -> Report:
 
 
 def _from(members: Mapping[str, Any]) -> Report:
-    robustness, views = members["robustness"], members["views"]
+    robustness, views, votes = members["robustness"], members["views"], members.get("votes")
     return Report(
         model=_subject(members["model"]),
         conditions=Conditions(**members["conditions"]),
@@ -189,6 +192,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         if robustness is None
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
+        votes=None if votes is None else votes_of(votes),
     )
 
 
