@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cosmoformer.votes.__main__ import markdown
 from cosmoformer.votes.tree import GZ2, TREES, Answer, Question, Tree
 
 
@@ -78,3 +81,9 @@ def test_a_tree_in_a_circle_is_refused() -> None:
     )
     with pytest.raises(ValueError, match="'circle' leads in a circle through 'a'"):
         _ = Tree("circle", round_and_round).in_asking_order
+
+
+def test_the_documentation_has_the_table_of_the_tree() -> None:
+    """The page on results shows what the command prints."""
+    page = (Path(__file__).parents[3] / "docs/results.md").read_text(encoding="utf-8")
+    assert page.partition("<!-- tree")[2].partition("-->\n")[2].partition("\n<!-- /tree")[0] == markdown(GZ2)
