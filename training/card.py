@@ -43,7 +43,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
     names = of_task.get("names", {})
     return Template(_FORM.read_text(encoding="utf-8")).substitute(
         run=model.run,
-        does=of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."),
+        does=_does(report, of_task),
         model=of_model.get("is", recipe.model),
         size=model.input_size,
         parameters=f"{model.parameters:,}",
@@ -77,6 +77,18 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
 def recipe_of(run: RunInfo) -> Recipe:
     """The recipe among what a run was asked for."""
     return from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
+
+
+def _does(report: Report, of_task: Mapping[str, Any]) -> str:
+    model = report.model
+    does = str(of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."))
+    if not model.fractions:
+        return does
+    asked = len(model.fractions.questions)
+    return (
+        f"{does}\nIt also tells how volunteers would answer the {asked} questions of Galaxy Zoo's decision tree"
+        f" `{model.fractions.tree}`: {len(model.fractions.labels)} vote fractions, each of those who would be asked."
+    )
 
 
 def _count(params: Mapping[str, str], name: str) -> str:

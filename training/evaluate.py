@@ -181,6 +181,8 @@ def card(report: Report) -> dict[str, Any]:
         params["robustness_images"] = str(report.robustness.images)
     if report.views:
         params["views_images"] = str(report.views.images)
+    votes = report.votes
+    told = f" Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them." if votes else ""
     return {
         "tags": report.tags,
         "metrics": report.metrics,
@@ -188,7 +190,7 @@ def card(report: Report) -> dict[str, Any]:
         "description": (
             f"{', '.join(facts.classes)}. Accuracy {figures['accuracy']:.4f} (95 % {figures['accuracy_low']:.4f} to "
             f"{figures['accuracy_high']:.4f}) on {report.conditions.images:,} galaxies of the {report.conditions.split} split "
-            f"of {facts.task}. See mlflow/model-card.md."
+            f"of {facts.task}.{told} See mlflow/model-card.md."
         ),
     }
 

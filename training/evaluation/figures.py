@@ -101,7 +101,7 @@ def of_votes(votes: VoteFigures | None) -> dict[str, float]:
     """Figures of vote fractions by flat name; none where there are no votes."""
     if votes is None:
         return {}
-    figures = {"votes_images": float(votes.images), "votes_rmse": votes.rmse}
+    figures = {"votes_rmse": votes.rmse}
     for one in votes.questions:
         figures |= {
             f"votes_rmse_{one.name}": one.rmse,
