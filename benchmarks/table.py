@@ -10,6 +10,7 @@ from typing import Any
 ORDER = (
     "cold_start",
     "latency",
+    "votes",
     "throughput",
     "thesis_load",
     "backlog",

@@ -134,7 +134,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("UNSURE_BELOW", "0.7", "number", "probability", "classify", "A result whose highest probability is below this is marked unsure.", least=0, most=1),
     Setting("TORCH_THREADS", "1", "integer", "threads", "classify", "Threads of one prediction, 0 for all CPUs; more make one image faster and many images slower.", least=0, most=1024),
     Setting("PREDICTIONS_AT_ONCE", "0", "integer", "images", "classify", "Images that one process decodes and predicts at once; 0 means the CPU limit of the container, or the number of cores, divided by TORCH_THREADS.", least=0, most=1024),
-    Setting("REMEMBERED_JUDGEMENTS", "4096", "integer", "images", "classify", "Latest judgements that are kept in memory, about 2 kB each, and under JUDGEMENTS_KEY; the same bytes are not predicted again.", least=0),
+    Setting("REMEMBERED_JUDGEMENTS", "4096", "integer", "images", "classify", "Latest judgements that are kept in memory, about 4 kB each for a model with votes, and under JUDGEMENTS_KEY; the same bytes are not predicted again.", least=0),
     Setting("PREDICTION_QUEUE", "8", "integer", "requests", "classify", "Requests that may wait for the model in one process before more are refused with 503.", least=0, most=10_000),
     Setting("MAX_UPLOADS", "100", "integer", "files", "ingest", "Most files in one request for upload addresses.", least=1, most=10_000),
     Setting("UPLOAD_EXPIRY_SECONDS", "3600", "integer", "seconds", "ingest", "How long a presigned upload address is valid.", least=1, most=LONGEST_EXPIRY_S),

@@ -11,6 +11,7 @@ from cosmoformer.models.artifact import digest, read_metadata
 from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
 from training.evaluation import report as reports
+from training.evaluation.votes import votes_of
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "training" / "runs" / "clean5-crossformer-cpu-muon"
@@ -30,6 +31,15 @@ def test_the_card_is_that_of_the_bundled_artifact() -> None:
     content = (ROOT / "cosmoformer" / "bundled" / "model.pt").read_bytes()
     assert digest(content) in CARD
     assert read_metadata(content).run == MEASURED["tags"]["training_run"]
+
+
+def test_the_votes_are_those_of_their_record() -> None:
+    """The artifact is the one that the record of its votes names, with the figures of the test split that the card quotes."""
+    record = json.loads((RUN / "votes_head.json").read_text())
+    report = reports.read(RUN / "report.json")
+    assert record["sha256"] == report.model.sha256
+    assert report.votes and votes_of(record["test"]) == report.votes
+    assert f"on the {report.votes.images:,} of these galaxies" in CARD
 
 
 def test_the_card_is_made_from_the_records() -> None:
@@ -52,6 +62,7 @@ def test_the_readme_quotes_the_bundled_model() -> None:
     assert f"| {accuracy:.2f} % ({low:.2f} to {high:.2f}) |" in README
     assert f"| {f1:.3f} ({f1_low:.3f} to {f1_high:.3f}) |" in README
     assert f"| {found['test_calibration_error']:.5f} |" in README
+    assert f"| ≤ 0.080 | {found['test_votes_rmse']:.4f} |" in README
     assert f"| {int(MEASURED['params']['parameters']) / 1e6:.2f} million |" in README
 
 

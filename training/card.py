@@ -43,7 +43,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
     names = of_task.get("names", {})
     return Template(_FORM.read_text(encoding="utf-8")).substitute(
         run=model.run,
-        does=of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."),
+        does=_does(report, of_task),
         model=of_model.get("is", recipe.model),
         size=model.input_size,
         parameters=f"{model.parameters:,}",
@@ -67,6 +67,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         classes=_classes(report, names),
         robustness=_robustness(report),
         views=_views(report),
+        votes=_votes(report),
         comparison=_comparison(model.task),
         weaknesses=_bullets([*_weak_classes(report, names), *of_task.get("weaknesses", [])]),
         citations=_bullets([*of_task.get("citations", []), *of_model.get("citations", []), _CALIBRATION]),
@@ -76,6 +77,18 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
 def recipe_of(run: RunInfo) -> Recipe:
     """The recipe among what a run was asked for."""
     return from_params({name: text for name, text in run.params.items() if name in Recipe.__dataclass_fields__})
+
+
+def _does(report: Report, of_task: Mapping[str, Any]) -> str:
+    model = report.model
+    does = str(of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."))
+    if not model.fractions:
+        return does
+    asked = len(model.fractions.questions)
+    return (
+        f"{does}\nIt also tells how volunteers would answer the {asked} questions of Galaxy Zoo's decision tree"
+        f" `{model.fractions.tree}`: {len(model.fractions.labels)} vote fractions, each of those who would be asked."
+    )
 
 
 def _count(params: Mapping[str, str], name: str) -> str:
@@ -163,6 +176,19 @@ def _views(report: Report) -> str:
         f"rotations and their mirror images. The accuracy changes by {found.gain:+} (95 % interval {found.gain_low} to "
         f"{found.gain_high}). What is served looks once.\n\n"
         f"{_table(('figure', 'one view', f'{found.count} views'), rows)}\n"
+    )
+
+
+def _votes(report: Report) -> str:
+    if (votes := report.votes) is None:
+        return ""
+    rows = [(one.name, f"{100 * one.asked:.1f}", one.rmse, one.calibration_error) for one in votes.questions]
+    return (
+        f"\nVote fractions, against those of Galaxy Zoo's volunteers on the {votes.images:,} of these galaxies of which all are "
+        f"known: root mean square error **{votes.rmse}** over all answers, of cumulative fractions, as the Galaxy Zoo Challenge "
+        "scored. The calibration error is the mean difference between told and voted fractions, bin by bin, each galaxy "
+        "counted by how many were asked.\n\n"
+        f"{_table(('question', 'asked, of 100', 'RMSE', 'calibration error'), rows)}\n"
     )
 
 

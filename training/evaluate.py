@@ -13,7 +13,6 @@ import csv
 import json
 import logging
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +26,19 @@ from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.gate import HeldOut
 from cosmoformer.runs.folder import REPORT_FILE
 from cosmoformer.terminal import console
+from cosmoformer.votes.tree import TREES
 from training import tasks
 from training.data.cache import ImageCache
 from training.data.catalogue import SPLITS
 from training.data.splits import open_splits
 from training.evaluation import metrics
-from training.evaluation.figures import by_class, calibration, flat, overall, reliability
-from training.evaluation.inference import BATCH, CPU, probabilities
+from training.evaluation.figures import by_class, calibration, flat, of_votes, overall, reliability
+from training.evaluation.inference import BATCH, CPU, outputs
 from training.evaluation.pictures import draw_all
 from training.evaluation.report import Conditions, Report, Subject
 from training.evaluation.report_tables import show
 from training.evaluation.robustness import measure_robustness, measure_views
+from training.evaluation.votes import VoteFigures, vote_figures
 from training.loop.distributed import choose_device
 
 Predictions = NDArray[np.float64]
@@ -59,8 +60,7 @@ def evaluate(
     Args:
         model: the artifact.
         cache: labelled images, of the artifact's input size or any other.
-        predictions: float64 (N, classes), what :func:`training.evaluation.inference.probabilities` gave for them; computed when
-            None.
+        predictions: float64 (N, outputs), what :func:`training.evaluation.inference.outputs` gave for them; computed when None.
         split: name of the split, in front of the names of the figures.
         robustness: whether accuracy is measured against rotation and noise.
         view_count: how many views test-time augmentation has; 0 leaves it out.
@@ -72,7 +72,9 @@ def evaluate(
     """
     _check_fits(model, cache)
     if predictions is None:
-        predictions = probabilities(model, cache, device=device)
+        predictions = outputs(model, cache, device=device)
+    votes = _votes(model, cache, predictions)
+    predictions = predictions[:, : len(cache.classes)]
     rows = _subset_rows(len(cache.labels), subset)
     stable = measure_robustness(model, cache, rows, predictions[rows], device) if robustness else None
     seen = measure_views(model, cache, rows, predictions[rows], view_count, device) if view_count else None
@@ -81,7 +83,10 @@ def evaluate(
     intervals = metrics.bootstrap_intervals(confusion)
     classes = by_class(confusion, intervals, cache.classes)
     figures = (
-        overall(confusion, intervals) | calibration(predictions, before, cache.labels) | flat(classes, stable, seen)
+        overall(confusion, intervals)
+        | calibration(predictions, before, cache.labels)
+        | flat(classes, stable, seen)
+        | of_votes(votes)
     )
     return Report(
         model=_subject(model),
@@ -95,7 +100,19 @@ def evaluate(
         reliability=reliability(predictions, cache.labels),
         robustness=stable,
         views=seen,
+        votes=votes,
     )
+
+
+def _votes(model: Artifact, cache: ImageCache, predictions: Predictions) -> VoteFigures | None:
+    """How well the votes are told; None where the model tells none, or no image has the volunteers' for the whole tree."""
+    fractions = model.metadata.fractions
+    if fractions is None or (tree := TREES[fractions.tree]).labels != fractions.labels:
+        return None
+    if cache.targets.shape[1] != len(tree.labels) or not np.isfinite(cache.targets).all(axis=1).any():
+        return None
+    start = len(cache.classes)
+    return vote_figures(tree, predictions[:, start : start + len(tree.labels)], cache.targets)
 
 
 def _check_fits(model: Artifact, cache: ImageCache) -> None:
@@ -113,7 +130,7 @@ def _subset_rows(total: int, size: int) -> NDArray[np.int64]:
 
 def _subject(model: Artifact) -> Subject:
     """What an artifact is, for a report."""
-    return Subject(**asdict(model.metadata), sha256=model.sha256, parameters=count_parameters(model))
+    return Subject(**vars(model.metadata), sha256=model.sha256, parameters=count_parameters(model))
 
 
 def count_parameters(model: Artifact) -> int:
@@ -164,6 +181,8 @@ def card(report: Report) -> dict[str, Any]:
         params["robustness_images"] = str(report.robustness.images)
     if report.views:
         params["views_images"] = str(report.views.images)
+    votes = report.votes
+    told = f" Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them." if votes else ""
     return {
         "tags": report.tags,
         "metrics": report.metrics,
@@ -171,7 +190,7 @@ def card(report: Report) -> dict[str, Any]:
         "description": (
             f"{', '.join(facts.classes)}. Accuracy {figures['accuracy']:.4f} (95 % {figures['accuracy_low']:.4f} to "
             f"{figures['accuracy_high']:.4f}) on {report.conditions.images:,} galaxies of the {report.conditions.split} split "
-            f"of {facts.task}. See mlflow/model-card.md."
+            f"of {facts.task}.{told} See mlflow/model-card.md."
         ),
     }
 
@@ -206,7 +225,7 @@ def main(argv: list[str] | None = None) -> int:
         model = artifact.load(options.artifact.read_bytes())
         cache = open_split(model, options.data, options.cache, options.split)
         device = choose_device(options.device)
-        predictions = probabilities(model, cache)  # on the CPU: these figures are to be had again, to the last digit
+        predictions = outputs(model, cache)  # on the CPU: these figures are to be had again, to the last digit
         report = evaluate(
             model,
             cache,
@@ -237,9 +256,10 @@ def write(
         folder: made if it is missing.
         report: what was found.
         cache: the images it was found on.
-        predictions: float64 (N, classes), of these images.
+        predictions: float64 (N, outputs), of these images.
         metrics_file: ``metrics.jsonl`` of the run that made the artifact, for its learning curves.
     """
+    predictions = predictions[:, : len(cache.classes)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
     write_predictions(folder / "predictions.csv", cache, predictions)

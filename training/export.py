@@ -13,7 +13,8 @@ import math
 import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -55,18 +56,21 @@ def export(
     Raises:
         ValueError: the artifact's predictions differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
     """
+    if recipe.target_weight:  # else nobody taught the model the votes
+        task = task.telling_votes()
     kind = models.find(recipe.model)
     inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
     temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
     metadata = artifact.Metadata(
         task=task.name,
-        classes=task.predicted,
+        classes=task.predicted if task.is_classification else (),
         input_size=recipe.image_size,
         crop=task.crop,
         temperature=round(temperature, 4),
         run=run,
         data_version=data_version,
-        kind="classification" if task.is_classification else "values",
+        fractions=task.fractions,
+        values=task.values,
     )
     return pack(kind.load(task.outputs, recipe.image_size, weights), inference, task, metadata)
 
@@ -84,10 +88,15 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
         ValueError: as :func:`export`.
     """
     example = torch.zeros(2, 3, metadata.input_size, metadata.input_size)
-    with torch.no_grad(), warnings.catch_warnings():
+    with torch.no_grad(), _quiet():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
-        warnings.simplefilter("ignore", DeprecationWarning)
         core = torch.jit.trace(FlatModule(inference), example, check_trace=False)
+    return pack_core(trained, core, task, metadata)
+
+
+def pack_core(trained: nn.Module, core: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
+    """The same of a model that is traced already."""
+    with torch.no_grad(), _quiet():
         module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
     reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
     _check_equal(reference, module, metadata.input_size)
@@ -100,8 +109,15 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
     return content
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        yield
+
+
 def _metadata_json(metadata: artifact.Metadata) -> str:
-    return json.dumps({"format": artifact.FORMAT, **asdict(metadata)})
+    return json.dumps(asdict(metadata))
 
 
 def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int) -> None:

@@ -17,7 +17,7 @@ from training.card import render
 from training.data.cache import ImageCache
 from training.data.splits import EmptySplit, open_splits
 from training.evaluate import evaluate, tags_of, write
-from training.evaluation.inference import probabilities
+from training.evaluation.inference import outputs
 from training.export import export
 from training.loop import checkpoint
 from training.loop.job import Job
@@ -69,7 +69,7 @@ def _measure_classes(
 ) -> dict[str, float]:
     """All figures of a classification, by name."""
     # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
-    predictions = probabilities(model, images, what=f"{split} galaxies")
+    predictions = outputs(model, images, what=f"{split} galaxies")
     subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0
     report = evaluate(
         model,

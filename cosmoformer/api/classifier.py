@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +21,7 @@ try:
     from cosmoformer.images.decoding import decode, of_pixels
     from cosmoformer.images.picture import Limits, Picture, too_large
     from cosmoformer.models import artifact
+    from cosmoformer.models.outputs import grouped
     from cosmoformer.models.prediction import predict, preprocess
 except ImportError as error:
     raise PermanentError(
@@ -29,6 +30,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from cosmoformer.models.artifact import Artifact, Metadata
+    from cosmoformer.models.outputs import Votes
 
 Image = str | Path | bytes | NDArray[np.uint8]
 
@@ -41,11 +43,13 @@ class Prediction:
         label: the most probable class; None for a task that is no classification.
         confidence: its probability; None likewise.
         unsure: whether that is below ``UNSURE_BELOW``; None likewise.
-        outputs: probabilities by class name, which sum to 1; or values by name, in the task's units.
+        outputs: probabilities by class name, which sum to 1; or values by name, in the units of the model's metadata.
         width: of the image as it came, pixels.
         height: likewise.
         format: file format, such as JPEG; ``array`` for an array.
         conversions: what was done to make it 8-bit square RGB, in order (docs/bad-input.md).
+        values: numbers by name; empty for a model that gives none.
+        votes: how volunteers would answer each question of the decision tree (docs/results.md); empty likewise.
     """
 
     label: str | None
@@ -56,6 +60,8 @@ class Prediction:
     height: int
     format: str
     conversions: tuple[str, ...]
+    values: dict[str, float] = field(default_factory=dict)
+    votes: Votes = field(default_factory=dict)
 
 
 class Classifier:
@@ -112,12 +118,21 @@ class Classifier:
             TypeError: an array of another shape or dtype.
         """
         picture = self._picture(image)
-        outputs = predict(self._artifact, preprocess(picture.pixels))
-        label = max(outputs, key=lambda name: outputs[name]) if self.metadata.kind == "classification" else None
-        confidence = outputs[label] if label is not None else None
-        unsure = confidence < self._settings.unsure_below if confidence is not None else None
+        answer = grouped(self.metadata, predict(self._artifact, preprocess(picture.pixels)))
+        shares = answer.probabilities
+        label = max(shares, key=lambda name: shares[name]) if shares else None
+        confidence = shares[label] if label is not None else None
         return Prediction(
-            label, confidence, unsure, outputs, picture.width, picture.height, picture.format, picture.conversions
+            label=label,
+            confidence=confidence,
+            unsure=confidence < self._settings.unsure_below if confidence is not None else None,
+            outputs=shares or answer.values,
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            conversions=picture.conversions,
+            values=answer.values,
+            votes=answer.votes,
         )
 
     def classify_files(self, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Prediction | ImageRejected]]:

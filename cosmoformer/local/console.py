@@ -126,7 +126,7 @@ def _cells(result: Result) -> tuple[Text, ...]:
 
 def _answer(prediction: dict[str, Any]) -> Text:
     """How likely the class is, as a bar; or the values of a task that is no classification."""
-    if "values" in prediction:
+    if "class" not in prediction:
         return Text(headline(prediction), overflow="ellipsis")
     bar = "█" * round(10 * prediction["confidence"])
     likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if prediction["unsure"] else "green")

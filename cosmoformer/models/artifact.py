@@ -1,8 +1,12 @@
 """The artifact: one TorchScript file with everything between pixels and predictions. This module loads it.
 
-The file takes a batch of square uint8 RGB images of any side and gives class probabilities, or the numbers of a task that is
-no classification; crop, resize, scaling, normalisation, temperature and softmax are inside. Beside the code it carries
-:data:`METADATA` and a self-check: images and the outputs that the exporting machine got for them. ``training.export`` writes it.
+The file takes a batch of square uint8 RGB images of any side and gives named groups of outputs (see
+:mod:`cosmoformer.models.outputs`); crop, resize, scaling, normalisation, temperature and softmax are inside. Beside the code it
+carries :data:`METADATA` and a self-check: images and the outputs that the exporting machine got for them. ``training.export``
+writes it.
+
+Format 2 has several groups at once. Format 1, which is still served, has one: its ``kind`` says whether ``classes`` are the names
+of classes or of values without a unit.
 
 ``torch.jit`` is deprecated in favour of ``torch.export``; nothing outside these two modules knows the format.
 """
@@ -15,17 +19,18 @@ import json
 import math
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from cosmoformer.errors import ModelRefused, first_line
+from cosmoformer.models.outputs import Fractions, Value, check_names, check_ranges
 
 if TYPE_CHECKING:
     import torch
 
-Kind = Literal["classification", "values"]
-
-FORMAT = 1
+FORMAT = 2
+_KINDS = ("classification", "values")  # of format 1
 METADATA = "cosmoformer.json"
 SELF_CHECK = "self_check.json"
 SELF_CHECK_TOLERANCE = 1e-3  # see :func:`tolerance`; instruction sets differ by about 1e-6
@@ -37,13 +42,15 @@ class Metadata:
 
     Attributes:
         task: which question the model answers.
-        classes: names of the outputs, in their order.
+        classes: names of the classes, in the order of the outputs; empty for a model that is no classifier.
         input_size: side in pixels that images are resized to, inside.
         crop: central fraction of an image's side that is looked at.
-        temperature: what logits are divided by before the softmax (Guo et al. 2017).
+        temperature: what logits of the classes are divided by before the softmax (Guo et al. 2017).
         run: training run.
         data_version: digest of the training data.
-        kind: what the outputs are: probabilities of classes, or any numbers (vote fractions, an angle in the task's unit).
+        fractions: vote fractions of a decision tree; None for a model that gives none.
+        values: numbers with unit and range.
+        format: of the artifact's metadata.
     """
 
     task: str
@@ -53,7 +60,21 @@ class Metadata:
     temperature: float
     run: str
     data_version: str
-    kind: Kind = "classification"
+    fractions: Fractions | None = None
+    values: tuple[Value, ...] = ()
+    format: int = FORMAT
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all outputs, in their order."""
+        votes = self.fractions.labels if self.fractions else ()
+        return (*self.classes, *votes, *(value.name for value in self.values))
+
+    @property
+    def told(self) -> str:
+        """What the outputs are, in words."""
+        groups = {"probabilities": self.classes, "vote fractions": self.fractions, "values": self.values}
+        return " and ".join(words for words, group in groups.items() if group)
 
 
 class Artifact:
@@ -67,7 +88,7 @@ class Artifact:
         self.self_check_seconds = 0.0
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
-        """Probabilities or values, by the metadata's ``kind``: float32 (N, classes), of uint8 images (N, 3, S, S)."""
+        """All outputs, float32 (N, names) in the order of the metadata's names, of uint8 images (N, 3, S, S)."""
         import torch
 
         # The profiling executor would recompile at the first two calls, a second each.
@@ -88,11 +109,11 @@ class Artifact:
         images = torch.frombuffer(bytearray.fromhex(self._self_check["pixels"]), dtype=torch.uint8).view(shape)
         expected = torch.tensor(self._self_check["probabilities"])
         got = self.predict(images)
-        wanted = (len(images), len(self.metadata.classes))
-        said = "probabilities" if self.metadata.kind == "classification" else "values"
+        names, said = self.metadata.names, self.metadata.told
+        wanted = (len(images), len(names))
         if not tuple(got.shape) == tuple(expected.shape) == wanted:
             raise ModelRefused(
-                f"self-check: expected {said} of shape {wanted} ({', '.join(self.metadata.classes)}), "
+                f"self-check: expected {said} of shape {wanted} ({', '.join(names)}), "
                 f"got {tuple(got.shape)}; recorded are {tuple(expected.shape)}"
             )
         difference = float((got - expected).abs().max())
@@ -102,6 +123,8 @@ class Artifact:
                 f"self-check: {said} differ by {difference:.3g} from those at export (allowed: {allowed:.3g})",
                 "Export and register the model again",
             )
+        for row in got.tolist():
+            check_ranges(self.metadata.values, row[len(names) - len(self.metadata.values) :])
         self.self_check_seconds = time.perf_counter() - started
 
 
@@ -169,21 +192,65 @@ def load(content: bytes) -> Artifact:
     return loaded
 
 
-def _metadata(text: str | bytes) -> Metadata:
+def metadata_of(members: Mapping[str, Any]) -> Metadata:
+    """Metadata of any format from the members of its JSON form.
+
+    Raises:
+        ModelRefused: the format is unknown, or what is given is not as the format has it.
+    """
+    number = members.get("format")
+    if number not in _READERS:
+        raise ModelRefused(
+            f"the artifact's format is {number!r}; known are {', '.join(map(str, _READERS))}",
+            "Serve it with the version of CosmoFormer that exported it, or a later one",
+        )
     try:
-        members = json.loads(text)
-        if members.pop("format") != FORMAT:
-            raise ModelRefused(
-                f"the artifact has another format than {FORMAT}", "Export it with this version of CosmoFormer"
-            )
-        metadata = Metadata(**members | {"classes": tuple(members["classes"])})
+        metadata = _READERS[number](members)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelRefused(
             f"the artifact's {METADATA} is missing or malformed: {error}", "Export it with training.export"
         ) from None
-    if metadata.kind not in get_args(Kind):
+    check_names(metadata.names)
+    if metadata.fractions:
+        metadata.fractions.check()
+    return metadata
+
+
+def _format_1(members: Mapping[str, Any]) -> Metadata:
+    others = {name: member for name, member in members.items() if name not in ("kind", "classes")}
+    names, kind = tuple(map(str, members["classes"])), members.get("kind", _KINDS[0])
+    if kind not in _KINDS:
         raise ModelRefused(
-            f"the artifact's kind is {metadata.kind!r}; expected one of {', '.join(get_args(Kind))}",
+            f"the artifact's kind is {kind!r}; expected one of {', '.join(_KINDS)}",
             "Serve it with the version of CosmoFormer that exported it, or a later one",
         )
-    return metadata
+    if kind == "values":
+        return Metadata(**others, classes=(), values=tuple(map(Value, names)))
+    return Metadata(**others, classes=names)
+
+
+def _format_2(members: Mapping[str, Any]) -> Metadata:
+    fractions = members.get("fractions")
+    groups: dict[str, Any] = {
+        "classes": tuple(map(str, members["classes"])),
+        "fractions": fractions and Fractions(fractions["tree"], tuple(map(str, fractions["labels"]))),
+        "values": tuple(Value(**value) for value in members.get("values", ())),
+    }
+    return Metadata(**{**members, **groups})
+
+
+_READERS = {1: _format_1, 2: _format_2}
+
+
+def _metadata(text: str | bytes) -> Metadata:
+    try:
+        members = json.loads(text)
+    except ValueError as error:
+        members, why = None, str(error)
+    else:
+        why = "it is no JSON object"
+    if not isinstance(members, dict):
+        raise ModelRefused(
+            f"the artifact's {METADATA} is missing or malformed: {why}", "Export it with training.export"
+        )
+    return metadata_of(members)

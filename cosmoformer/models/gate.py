@@ -1,7 +1,8 @@
 """The promotion gate: whether a version of the model may take the champion's place.
 
-It may when it is right more often than the champion on the same held-out galaxies, beyond the interval of the difference. Which
-galaxies a version classified right travels with it, as tags; what the gate found becomes tags of the version as well.
+It may when it gives all that the champion gives (:mod:`cosmoformer.models.fit`), and is right more often than the champion on the
+same held-out galaxies, beyond the interval of the difference. Which galaxies a version classified right travels with it, as
+tags; what the gate found becomes tags of the version as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cosmoformer.errors import ModelRefused
+from cosmoformer.models.fit import check_fit
 from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.timestamps import rfc3339
 
@@ -143,11 +145,13 @@ def pass_gate(registry: Registry, candidate: ModelVersion, champion: ModelVersio
         The decision, ``passed`` or ``forced``.
 
     Raises:
-        ModelRefused: the candidate is not better beyond the interval, or the two cannot be compared; that is recorded too.
+        ModelRefused: the candidate does not give what the champion gives, is not better beyond the interval, or the two cannot
+            be compared; that is recorded too.
         RegistryUnavailable: MLflow does not answer; the record may be incomplete, and nobody should be promoted.
     """
     verdict, refusal = None, None
     try:
+        check_fit(registry, candidate, champion)
         verdict = compare(candidate, champion)
         figures = verdict.against(champion.version)
         if not verdict.passed:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from cosmoformer.models.artifact import FORMAT, Metadata
+from cosmoformer.models.artifact import Metadata
 
 NAME = "MLmodel"
 _ANY = -1  # a dimension of any length
@@ -22,8 +22,8 @@ _FLAVOR = "cosmoformer"  # MLflow's own flavors would promise that MLflow can lo
 def mlmodel(metadata: Metadata, *, file: str, size: int, run_id: str, folder: str) -> bytes:
     """The content of ``MLmodel``.
 
-    Inputs are uint8 (N, 3, H, W), outputs float32 (N, classes). Labels and all else that travels in the artifact are the
-    model's metadata.
+    Inputs are uint8 (N, 3, H, W), outputs float32 (N, outputs of all groups). Their names and all else that travels in the
+    artifact are the model's metadata.
 
     Args:
         metadata: of the artifact.
@@ -34,13 +34,13 @@ def mlmodel(metadata: Metadata, *, file: str, size: int, run_id: str, folder: st
     """
     described = {
         "artifact_path": folder,
-        "flavors": {_FLAVOR: {"data": file, "format": FORMAT}},
+        "flavors": {_FLAVOR: {"data": file, "format": metadata.format}},
         "metadata": asdict(metadata),
         "model_size_bytes": size,
         "run_id": run_id,
         "signature": {
             "inputs": _schema("uint8", [_ANY, 3, _ANY, _ANY]),
-            "outputs": _schema("float32", [_ANY, len(metadata.classes)]),
+            "outputs": _schema("float32", [_ANY, len(metadata.names)]),
         },
         "utc_time_created": datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" "),
     }

@@ -28,7 +28,7 @@ def predict(artifact: Artifact, batch: torch.Tensor) -> dict[str, float]:
         ModelRefused: an output is no finite number, which no JSON can hold and nobody can use.
     """
     outputs = artifact.predict(batch)[0].double().tolist()
-    named = dict(zip(artifact.metadata.classes, outputs, strict=True))
+    named = dict(zip(artifact.metadata.names, outputs, strict=True))
     for name, output in named.items():
         if not math.isfinite(output):
             raise ModelRefused(

@@ -88,7 +88,11 @@ def _metadata_of(artifact: bytes) -> Metadata | None:
 def _tags_of(metadata: Metadata | None) -> dict[str, str]:
     if metadata is None:
         return {}
-    return {"task": metadata.task, "data_version": metadata.data_version, "labels": ", ".join(metadata.classes)}
+    return {
+        "task": metadata.task,
+        "data_version": metadata.data_version,
+        "labels": ", ".join(metadata.classes or metadata.names),
+    }
 
 
 def _version_of_run(registry: Registry, run_id: str, candidate: _Candidate) -> ModelVersion:

@@ -21,6 +21,7 @@ OPTIONAL_FILES = (REPORT_FILE,)  # that one publication has and the next may not
 _LICENSE = "apache-2.0"
 _PIPELINE = "image-classification"  # the Hub's name of what the model is for; it has none for other tasks
 _TAGS = ("galaxy-morphology", "astronomy", "torchscript", "cosmoformer")
+_NAMES = {"probabilities": "probabilities", "values": "values"}  # of what a model of one such group gives, in Python
 _MACRO = {"average": "macro"}
 
 _LOADING = """\
@@ -75,13 +76,13 @@ def write_files(files: dict[str, bytes], folder: Path) -> None:
 
 def _readme(publication: Publication, repository: str, datasets: Sequence[str]) -> str:
     card = publication.card.strip() or f"# CosmoFormer, run {publication.metadata.run}"
-    classes = publication.metadata.classes
+    names = publication.metadata.names
     loading = _LOADING.format(
         repository=repository,
         file=MODEL_FILE,
-        outputs="probabilities" if _classifies(publication) else "values",
-        count=len(classes),
-        classes=", ".join(f"`{name}`" for name in classes),
+        outputs=_NAMES.get(publication.metadata.told, "outputs"),
+        count=len(names),
+        classes=", ".join(f"`{name}`" for name in names),
         sha256=publication.sha256,
     )
     # One line of YAML each; JSON is YAML.
@@ -106,7 +107,7 @@ def _metadata(publication: Publication, name: str, datasets: Sequence[str]) -> d
 
 
 def _classifies(publication: Publication) -> bool:
-    return publication.metadata.kind == "classification"
+    return bool(publication.metadata.classes)
 
 
 def _metrics(figures: Figures) -> list[dict[str, Any]]:

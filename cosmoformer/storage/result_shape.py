@@ -34,7 +34,8 @@ _CLASSIFICATION: _Members = {
     "unsure": (bool,),
     "probabilities": (dict,),
 }
-_ESTIMATE: _Members = {"task": (str,), "values": (dict,)}
+_ESTIMATE: _Members = {"task": (str,)}  # and at least one group of numbers
+_VOTES: _Members = {"asked": _NUMBER, "fractions": (dict,)}
 _REJECTION: _Members = {"code": (str,), "reason": (str,)}
 _MODEL: _Members = {"name": (str,), "version": (int,), "sha256": (str,)}
 
@@ -54,9 +55,20 @@ def is_result(document: Any) -> bool:
 
 
 def _is_prediction(prediction: Any) -> bool:
-    if _has(prediction, _ESTIMATE):
-        return _are_numbers(prediction["values"])
+    if not _has(prediction, _ESTIMATE):
+        return False
+    groups = {name: prediction[name] for name in ("values", "votes") if name in prediction}
+    if not all(isinstance(group, dict) for group in groups.values()):
+        return False
+    if not (_are_numbers(groups.get("values", {})) and all(map(_are_votes, groups.get("votes", {}).values()))):
+        return False
+    if "class" not in prediction:
+        return bool(groups)
     return _has(prediction, _CLASSIFICATION) and _are_numbers(prediction["probabilities"])
+
+
+def _are_votes(votes: Any) -> bool:
+    return _has(votes, _VOTES) and _are_numbers(votes["fractions"])
 
 
 def _are_numbers(values: Mapping[str, Any]) -> bool:

@@ -88,8 +88,9 @@ def classified(
     model: ModelVersion,
     origin: Origin,
     unsure_below: float,
+    **also: Mapping[str, Any],
 ) -> Result:
-    """The result of a classified image. ``probabilities`` are by class name and sum to 1."""
+    """The result of a classified image. ``probabilities`` are by class name and sum to 1; ``also`` is as in :func:`estimated`."""
     best = max(probabilities, key=lambda name: probabilities[name])
     prediction = {
         "task": task,
@@ -99,13 +100,36 @@ def classified(
         "unsure_below": unsure_below,
         "probabilities": dict(probabilities),
     }
+    return _result("classified", image, model, origin) | {"prediction": prediction | _given(**also)}
+
+
+def estimated(
+    image: ImageFacts,
+    values: Mapping[str, float],
+    task: str,
+    model: ModelVersion,
+    origin: Origin,
+    *,
+    units: Mapping[str, str] | None = None,
+    votes: Mapping[str, Any] | None = None,
+) -> Result:
+    """The result of an image by a task that is no classification.
+
+    Args:
+        image: the image.
+        values: finite numbers by name.
+        task: which question the model answers.
+        model: the version that judged.
+        origin: which event led here.
+        units: of the values that have one, by name.
+        votes: as :class:`cosmoformer.models.outputs.Answer` has them.
+    """
+    prediction = {"task": task} | _given(values=values, units=units, votes=votes)
     return _result("classified", image, model, origin) | {"prediction": prediction}
 
 
-def estimated(image: ImageFacts, values: Mapping[str, float], task: str, model: ModelVersion, origin: Origin) -> Result:
-    """The result of an image by a task that is no classification. ``values`` are finite, by name, in the task's units."""
-    prediction = {"task": task, "values": dict(values)}
-    return _result("classified", image, model, origin) | {"prediction": prediction}
+def _given(**groups: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: dict(group) for name, group in groups.items() if group}
 
 
 def rejected(image: ImageFacts, code: str, reason: str, model: ModelVersion | None, origin: Origin) -> Result:
@@ -164,12 +188,22 @@ def as_result(settings: Settings, key: str, document: Any) -> Result | None:
 
 
 def headline(prediction: Mapping[str, Any]) -> str:
-    """A prediction in a few words: its class, or the first of its values."""
-    values = prediction.get("values")
-    if values is None:
+    """A prediction in a few words: its class, or the first of its numbers."""
+    if "class" in prediction:
         return str(prediction["class"])
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(values.items(), _HEADLINE_VALUES))
-    return f"{shown}, …" if len(values) > _HEADLINE_VALUES else shown
+    numbers = numbers_of(prediction)
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(numbers.items(), _HEADLINE_VALUES))
+    return f"{shown}, …" if len(numbers) > _HEADLINE_VALUES else shown
+
+
+def numbers_of(prediction: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a prediction without a class, by name: its values, then the vote fractions as ``question: answer``."""
+    fractions = {
+        f"{question}: {answer}": fraction
+        for question, votes in prediction.get("votes", {}).items()
+        for answer, fraction in votes["fractions"].items()
+    }
+    return dict(prediction.get("values", {})) | fractions
 
 
 def judged_by(result: Result) -> ModelIdentity | None:

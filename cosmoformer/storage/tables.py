@@ -1,8 +1,9 @@
 """Results as rows of a table: one fixed order of columns, written as CSV or VOTable.
 
 The columns of :data:`COLUMNS` come first, in that order, then ``p_<class>``, the probability of each class that any of the
-results names, then ``value_<name>``, each number of tasks that are no classification; both in alphabetical order. What a result
-does not have (the class of a rejected file) is an empty cell.
+results names, then ``value_<name>``, each value, then for each question of the decision tree ``asked_<question>`` and
+``f_<question>_<answer>``, the fraction of each answer; all in alphabetical order. What a result does not have (the class of a
+rejected file) is an empty cell.
 JSON keeps every text as it is; the two table formats cannot:
 
 * CSV is opened in spreadsheets, and an object key may be chosen by a stranger. Text that a spreadsheet would run as a formula
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Literal
 
 from cosmoformer.storage.results import Result
+from cosmoformer.votes.tree import TREES
 
 Value = str | int | float | bool | None
 Row = dict[str, Value]
@@ -82,14 +84,23 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def columns(results: Iterable[Result]) -> tuple[Column, ...]:
-    """The columns of a table of these results: :data:`COLUMNS`, and one for each class and each value."""
+    """The columns of a table of these results: :data:`COLUMNS`, and those of each class, each value and each question."""
     classes: set[str] = set()
-    values: set[str] = set()
+    values: dict[str, str] = {}
+    answers: dict[str, set[str]] = {}
     for result in results:
         prediction = result["prediction"] or {}
         classes.update(prediction.get("probabilities", ()))
-        values.update(prediction.get("values", ()))
-    return (*COLUMNS, *map(_probability, sorted(classes)), *map(_value_column, sorted(values)))
+        units = prediction.get("units", {})
+        values |= {name: units.get(name, "") for name in prediction.get("values", ())}
+        for question, votes in prediction.get("votes", {}).items():
+            answers.setdefault(question, set()).update(votes["fractions"])
+    return (
+        *COLUMNS,
+        *map(_probability, sorted(classes)),
+        *(_value_column(name, values[name]) for name in sorted(values)),
+        *(column for question in sorted(answers) for column in _vote_columns(question, sorted(answers[question]))),
+    )
 
 
 def _probability(class_name: str) -> Column:
@@ -98,8 +109,22 @@ def _probability(class_name: str) -> Column:
     return Column(f"p_{_identifier(class_name)}", path, "number", about, ucd="stat.probability")
 
 
-def _value_column(name: str) -> Column:
-    return Column(f"value_{_identifier(name)}", ("prediction", "values", name), "number", f"The task's value {name}.")
+def _value_column(name: str, unit: str) -> Column:
+    path = ("prediction", "values", name)
+    return Column(f"value_{_identifier(name)}", path, "number", f"The task's value {name}.", unit=unit)
+
+
+def _vote_columns(question: str, answers: Iterable[str]) -> Iterator[Column]:
+    path = ("prediction", "votes", question)
+    known = next((tree.question(question) for tree in TREES.values() if question in tree.names), None)
+    asks = f'"{known.words}"' if known else question
+    words = {answer.name: answer.words for answer in known.answers} if known else {}
+    about = f"Of 100 volunteers, how many would be asked {asks}"
+    yield Column(f"asked_{_identifier(question)}", (*path, "asked"), "number", about, ucd="stat.weight;src.morph")
+    for answer in answers:
+        about = f'Fraction of those asked {asks} who answer "{words.get(answer, answer)}".'
+        heading = f"f_{_identifier(f'{question}_{answer}')}"
+        yield Column(heading, (*path, "fractions", answer), "number", about, ucd="src.morph.param;arith.ratio")
 
 
 def _identifier(name: str) -> str:

@@ -10,6 +10,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
 from cosmoformer.images.picture import Limits, Picture
 from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.outputs import grouped
 from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage import results
@@ -53,11 +54,14 @@ def classification(
     origin: Origin,
     unsure_below: float,
 ) -> Result:
-    """The result of an image that the model has judged, by a classification or another task."""
-    task = artifact.metadata.task
-    if artifact.metadata.kind == "values":
-        return results.estimated(image, outputs, task, version, origin)
-    return results.classified(image, outputs, task, version, origin, unsure_below)
+    """The result of an image that the model has judged, with every group of outputs that the model has."""
+    task, answer = artifact.metadata.task, grouped(artifact.metadata, outputs)
+    shares, values, units, votes = answer.probabilities, answer.values, answer.units, answer.votes
+    if not shares:
+        return results.estimated(image, values, task, version, origin, units=units, votes=votes)
+    return results.classified(
+        image, shares, task, version, origin, unsure_below, values=values, units=units, votes=votes
+    )
 
 
 def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:

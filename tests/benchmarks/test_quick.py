@@ -20,6 +20,7 @@ from benchmarks import (
     thesis_load,
     throughput,
     training_speed,
+    votes,
 )
 from cosmoformer.settings import Settings
 from tests.conftest import require_ceph
@@ -50,6 +51,13 @@ def test_latency(around: Settings, tmp_path: Path) -> None:
     runtimes = {latency.OURS, latency.THESIS, latency.ORT, latency.OPENVINO}
     assert runtimes | {latency.WHOLE, latency.WARM, latency.IN_PROCESS} == set(found["figures"])
     assert len(found["goals"]) == 3
+
+
+def test_votes(tmp_path: Path) -> None:
+    """The bundled model predicts with votes and without, and gives the same classes either way."""
+    votes.main([*QUICK, str(tmp_path)])
+    found = written("votes", tmp_path)
+    assert set(found["figures"]) == {votes.WITH, votes.WITHOUT} and len(found["goals"]) == 1
 
 
 def test_throughput(around: Settings, tmp_path: Path) -> None:

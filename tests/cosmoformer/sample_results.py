@@ -12,6 +12,11 @@ from cosmoformer.storage.store import Store
 MODEL = ModelVersion("cosmoformer", 3, "run-1", "mlflow-artifacts:/1/run-1/artifacts/model.pt", "a" * 64)
 PROBABILITIES = {"spiral": 0.9, "edge_on": 0.06, "round_smooth": 0.04}
 VALUES = {"inclination (deg)": -77.5, "axis ratio": 0.25}
+#: As a model of votes tells them, of two questions.
+VOTES = {
+    "smooth-or-featured": {"asked": 100.0, "fractions": {"smooth": 0.1, "featured-or-disk": 0.88, "artifact": 0.02}},
+    "disk-edge-on": {"asked": 88.0, "fractions": {"yes": 0.25, "no": 0.75}},
+}
 _ORIGIN = Origin("event-1", "urn:test", "2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC))
 
 
@@ -29,6 +34,12 @@ def classified_result(
 ) -> Result:
     """The result of a galaxy."""
     return classified(image_facts(key, content), probabilities, "clean5", MODEL, _ORIGIN, 0.7)
+
+
+def voted_result(key: str = "m101.png") -> Result:
+    """The result of a galaxy by a model that gives classes, votes and a value with a unit."""
+    facts, values, units = image_facts(key), {"pitch angle": 21.5}, {"pitch angle": "deg"}
+    return classified(facts, PROBABILITIES, "clean5", MODEL, _ORIGIN, 0.7, votes=VOTES, values=values, units=units)
 
 
 def estimated_result(key: str = "m31.png", values: dict[str, float] = VALUES) -> Result:

@@ -1,4 +1,4 @@
-"""An artifact of a few kilobytes, for tests that need one that loads but not one that knows galaxies."""
+"""Artifacts of a few kilobytes, for tests that need one that loads but not one that knows galaxies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from cosmoformer.models.artifact import FORMAT, METADATA, SELF_CHECK
+from cosmoformer.models.artifact import METADATA, SELF_CHECK
+from cosmoformer.votes.tree import GZ2
 
 
 class _Colour(torch.nn.Module):
@@ -26,6 +27,59 @@ class _Hue(torch.nn.Module):
         return torch.stack([torch.rad2deg(torch.atan2(green, blue)), red / blue], dim=1)
 
 
+class _Joint(torch.nn.Module):
+    """Groups of outputs, side by side: classes as :class:`_Colour` has them, all answers of a question alike, an angle."""
+
+    def __init__(self, sizes: list[int], classes: bool, angle: bool) -> None:
+        super().__init__()
+        self.classes, self.angle = classes, angle
+        self.register_buffer("shares", torch.tensor([1 / size for size in sizes for _ in range(size)]))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        colours = images.float().mean(dim=[2, 3])
+        parts = [self.shares.expand(images.shape[0], -1)]
+        if self.classes:
+            parts.insert(0, torch.softmax(colours / 25.5, dim=1))
+        if self.angle:
+            parts.append(torch.rad2deg(torch.atan2(colours[:, 1:2], colours[:, 2:3])))
+        return torch.cat(parts, dim=1)
+
+
+#: Metadata of the value that :func:`joint_artifact` gives.
+ANGLE = {"name": "angle", "unit": "deg", "low": 0.0, "high": 90.0}
+
+
+def joint_artifact(
+    *,
+    classes: tuple[str, ...] = ("red", "green", "blue"),
+    questions: int = 11,
+    value: dict[str, Any] | None = ANGLE,
+    wrong: bool = False,
+    **about: Any,
+) -> bytes:
+    """An artifact of format 2 with the groups that are asked for.
+
+    Args:
+        classes: three names, or none for no group of classes.
+        questions: how many questions of Galaxy Zoo 2 it answers, from the first on; 0 leaves the group out.
+        value: metadata of its angle; None leaves it out.
+        wrong: whether it fails its self-check.
+        about: other members of its metadata.
+    """
+    asked = GZ2.questions[:questions]
+    labels = [label for question in asked for label in question.labels]
+    metadata = {
+        "format": 2,
+        "task": "colour",
+        "classes": list(classes),
+        "fractions": {"tree": "gz2", "labels": labels} if asked else None,
+        "values": [value] if value else [],
+        "run": "joint",
+    }
+    module = _Joint([len(question.answers) for question in asked], bool(classes), bool(value))
+    return _packed(module, metadata | about, wrong=wrong)
+
+
 def tiny_artifact(*, run: str = "tiny", wrong: bool = False) -> bytes:
     """An artifact with the classes red, green and blue; a ``wrong`` one fails its self-check."""
     return _packed(_Colour(), {"task": "colour", "classes": ["red", "green", "blue"], "run": run}, wrong=wrong)
@@ -40,7 +94,7 @@ def _packed(module: torch.nn.Module, about: dict[str, Any], *, wrong: bool) -> b
     images = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4).to(torch.uint8)
     expected = module(images).flip(1) if wrong else module(images)
     metadata: dict[str, Any] = {
-        "format": FORMAT,
+        "format": 1,
         "input_size": 4,
         "crop": 1.0,
         "temperature": 1.0,

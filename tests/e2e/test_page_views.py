@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect
 from cosmoformer.storage.results import ResultsBucket
 from cosmoformer.storage.store import ObjectInfo
 from cosmoformer.storage.tables import columns, flatten
+from tests.cosmoformer.sample_results import VOTES
 from tests.e2e.browser import card, choose, opened
 from tests.e2e.galaxies import copies
 from tests.e2e.page_stage import SPIRAL, Stage
@@ -141,13 +142,13 @@ VALUES = {"smooth": 0.25, "disk_or_feature": 0.70001, "star": 1e-5, "arms": 2.0,
 
 @pytest.fixture
 def mixed(page: Page, stage: Stage, tmp_path: Path) -> Page:
-    """The page with a class, the values of a task that is no classification, and a rejected file."""
+    """The page with a class and votes, the values of a task that is no classification, and a rejected file."""
     choose(page, *copies(tmp_path, "m51.jpg", "m31.jpg", "bad.jpg"))
     for image in stage.stored(3):
         if name_of(image) == "m31.jpg":
             stage.estimate(image, VALUES)
         elif name_of(image) == "m51.jpg":
-            stage.classify(image)
+            stage.classify(image, votes=VOTES, values={"pitch": 21.5}, units={"pitch": "deg"})
         else:
             stage.reject(image, "It is damaged.")
     expect(page.locator("#status")).to_contain_text("2 of 3 classified, 1 not classified, in ")
@@ -199,7 +200,7 @@ def test_values_among_classes(mixed: Page) -> None:
 
 
 def test_values_are_downloaded(mixed: Page, stage: Stage) -> None:
-    """The table has the columns of the command line also for values, each number as it stands in the store."""
+    """The table has the columns of the command line also for values and votes, each number as it stands in the store."""
     results = list(ResultsBucket(stage.store).all())
     stored = {result["image"]["key"]: result for result in results}
     rows = list(csv.DictReader(downloaded(mixed, "CSV").decode().splitlines()))
@@ -208,6 +209,24 @@ def test_values_are_downloaded(mixed: Page, stage: Stage) -> None:
     (row,) = (row for row in rows if row["file"] == "m31.jpg")
     assert {name: float(row[f"value_{name}"]) for name in VALUES} == VALUES
     assert (row["task"], row["class"], row["p_spiral"]) == ("vote_fractions", "", "")
+    (voted,) = (row for row in rows if row["file"] == "m51.jpg")
+    assert (voted["class"], voted["f_disk_edge_on_no"], voted["asked_disk_edge_on"]) == ("spiral", "0.75", "88")
+
+
+def test_votes_and_units_are_described_in_the_votable(mixed: Page, stage: Stage) -> None:
+    """The page's VOTable describes votes as the command line's does, and has the units of values."""
+    fields = {
+        field.name: field for field in votable.parse(BytesIO(downloaded(mixed, "VOTable"))).get_first_table().fields
+    }
+    described = [
+        column for column in columns(ResultsBucket(stage.store).all()) if "votes" in column.path or column.unit
+    ]
+    assert len(described) > 8
+    for column in described:
+        field = fields[column.name]
+        assert (field.description, field.ucd or "", Unit(field.unit or "")) == (
+            column.description, column.ucd, Unit(column.unit),
+        )  # fmt: skip
 
 
 def downloaded(page: Page, name: str) -> bytes:
@@ -449,7 +468,7 @@ def hostile_result(route: Route) -> None:
 
 
 def test_no_other_host(browser: Browser, stage: Stage, tmp_path: Path) -> None:
-    """The page loads under 150 KB from its own origin and talks to nobody but the API and the store."""
+    """The page loads under 200 KB from its own origin and talks to nobody but the API and the store."""
     asked: list[Request] = []
     window = browser.new_context()
     window.on("request", lambda request: asked.append(request))

@@ -23,9 +23,11 @@ import pytest
 from cosmoformer.local.bootstrap import remove_notification
 from cosmoformer.models import artifact
 from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.outputs import grouped
 from cosmoformer.models.registration import register
 from cosmoformer.storage.results import result_key, schema
 from cosmoformer.storage.store import connect
+from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor
 from tests.e2e.conftest import SHARED
 from tests.e2e.running_system import RunningSystem, wait_until
@@ -87,8 +89,12 @@ def test_the_whole_path_says_what_the_artifact_says(system: RunningSystem) -> No
     limits = predictor.Limits(1 << 25, 1 << 25)
     for file, key in zip(files, keys, strict=True):
         batch = predictor.preprocess(predictor.decode(file.read_bytes(), limits).pixels)
-        expected = predictor.predict(model, batch)
+        answer = grouped(model.metadata, predictor.predict(model, batch))
+        expected = answer.probabilities
         assert results[key]["prediction"]["probabilities"] == pytest.approx(expected, abs=1e-6)
+        assert set(results[key]["prediction"]["votes"]) == set(answer.votes) == set(GZ2.names)
+        told = results[key]["prediction"]["votes"]["bar"]["fractions"]
+        assert told == pytest.approx(answer.votes["bar"]["fractions"], abs=2e-4)
         assert results[key]["prediction"]["class"] == max(expected, key=lambda name: expected[name])
 
 

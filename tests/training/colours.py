@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cosmoformer.models import artifact
-from cosmoformer.models.artifact import FORMAT, METADATA, SELF_CHECK, Artifact
+from cosmoformer.models.artifact import METADATA, SELF_CHECK, Artifact
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
 from training.tasks import TASKS
@@ -55,7 +56,7 @@ def colour_artifact(*, temperature: float = 1.0, left_half: bool = False, task: 
             "probabilities": module(images).tolist(),
         }
     file = io.BytesIO()
-    extra = {METADATA: json.dumps({"format": FORMAT, **vars(metadata)}), SELF_CHECK: json.dumps(check)}
+    extra = {METADATA: json.dumps(asdict(metadata)), SELF_CHECK: json.dumps(check)}
     torch.jit.save(module, file, _extra_files=extra)
     return file.getvalue()
 

@@ -122,7 +122,7 @@ def test_a_new_task_and_a_new_model_share_the_loop(fractions: Task, tmp_path: Pa
     assert Trainer(run.job).progress.best_score == -end["rmse"]
     content = export.export(best, recipe, fractions, val, "run", caches["train"].version)
     model = artifact.load(content)
-    assert model.metadata.classes == fractions.targets
+    assert model.metadata.names == fractions.targets and model.metadata.classes == ()
     shares = model.predict(val.images(slice(None))).double().numpy()
     assert np.allclose(shares, run.predict(best, val), atol=1e-5)
     record = RunRecord(tmp_path / "run", "fractions", {}, {})
@@ -154,7 +154,7 @@ def test_a_task_that_is_no_classification_is_served(fractions: Task, tmp_path: P
     val = open_splits(fractions, data, tmp_path / "cache", 16, ("val",))["val"]
     weights = training.models.find("toy").build(fractions.outputs, 16).state_dict()
     model = artifact.load(export.export(weights, Recipe(model="toy", image_size=16), fractions, val, "run", "data"))
-    assert model.metadata.kind == "values"
+    assert [value.name for value in model.metadata.values] == list(fractions.targets)
     outputs = predictor.predict(model, predictor.preprocess(val.images(slice(1))[0].permute(1, 2, 0).numpy()))
     version = ModelVersion("fractions", 1, "", "mlflow-artifacts:/m", model.sha256)
     image, origin = ImageFacts(None, None, None, 3, None), Origin(None, None, None, datetime.now(UTC))

@@ -21,9 +21,9 @@ class FlatModule(nn.Module):
         super().__init__()
         self._model = (model,)  # in a tuple it is no submodule
         for name, parameter in model.named_parameters(remove_duplicate=False):
-            self.register_parameter(_flat(name), parameter)
+            self.register_parameter(flat_name(name), parameter)
         for name, buffer in model.named_buffers(remove_duplicate=False):
-            self.register_buffer(_flat(name), buffer)
+            self.register_buffer(flat_name(name), buffer)
         self.train(model.training)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,7 +32,12 @@ class FlatModule(nn.Module):
         return outputs
 
 
-def _flat(name: str) -> str:
+def flat_name(name: str) -> str:
+    """The name in a :class:`FlatModule` of what has this name in the model.
+
+    Raises:
+        ValueError: it has two underscores in a row.
+    """
     if _DOT in name:
         raise ValueError(f"expected names without {_DOT!r}, got the parameter or buffer {name!r}: rename it")
     return name.replace(".", _DOT)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from training.evaluation import metrics
 from training.evaluation.metrics import Bin, Floats, Intervals, Labels
 from training.evaluation.report import ClassFigures, Robustness, Views, rounded
+from training.evaluation.votes import VoteFigures
 
 
 def overall(confusion: NDArray[np.int64], intervals: Intervals) -> dict[str, float]:
@@ -93,4 +94,17 @@ def flat(classes: Sequence[ClassFigures], robustness: Robustness | None, views: 
     if views:
         figures |= {f"{name}_1_view": value for name, value in views.without.items()}
         figures |= {f"{name}_{views.count}_views": value for name, value in views.with_views.items()}
+    return figures
+
+
+def of_votes(votes: VoteFigures | None) -> dict[str, float]:
+    """Figures of vote fractions by flat name; none where there are no votes."""
+    if votes is None:
+        return {}
+    figures = {"votes_rmse": votes.rmse}
+    for one in votes.questions:
+        figures |= {
+            f"votes_rmse_{one.name}": one.rmse,
+            f"votes_calibration_error_{one.name}": one.calibration_error,
+        }
     return figures

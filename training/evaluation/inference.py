@@ -6,8 +6,9 @@ by a single thread, and several CPUs take a batch each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from training.evaluation.views import Change, unchanged
 
 BATCH = 32
 CPU = torch.device("cpu")
+Number = TypeVar("Number", bound=np.floating)
 
 
 def probabilities(
@@ -33,7 +35,20 @@ def probabilities(
     device: torch.device = CPU,
     what: str = "images",
 ) -> NDArray[np.float64]:
-    """Class probabilities of a cache's images, float64 (n, classes).
+    """Class probabilities of a cache's images, float64 (n, classes); the arguments are those of :func:`outputs`."""
+    return outputs(model, cache, rows, change, device=device, what=what)[:, : len(model.metadata.classes)]
+
+
+def outputs(
+    model: Artifact,
+    cache: ImageCache,
+    rows: NDArray[np.int64] | None = None,
+    change: Change = unchanged,
+    *,
+    device: torch.device = CPU,
+    what: str = "images",
+) -> NDArray[np.float64]:
+    """All that an artifact gives for a cache's images, float64 (n, outputs), in the order of its metadata's names.
 
     The images are taken for the centre that the artifact would cut out of an original.
 
@@ -46,26 +61,47 @@ def probabilities(
         what: said by the progress bar.
     """
     rows = np.arange(len(cache.labels)) if rows is None else rows
-    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
     module = model.module.to(device)
 
     def judge(batch: NDArray[np.int64]) -> NDArray[np.float64]:
-        # Both modes are a thread's own; the profiling executor would recompile in each.
-        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        # The profiling executor would recompile in each thread; its absence is a thread's own.
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             images = change(cache.images(batch).to(device), batch)
             answer: NDArray[np.float64] = module.cropped(images).double().cpu().numpy()
         return answer
 
-    parts = []
-    bar, advance = progress(console(stderr=True), what, len(rows))
-    workers = cpu_limit() if device.type == "cpu" else 1
     try:
-        with bar, _one_thread():
-            for part in map_stream(judge, batches, workers):
-                parts.append(part)
-                advance(sum(map(len, parts)))
+        return in_batches(judge, rows, cpu_limit() if device.type == "cpu" else 1, what)
     finally:
         model.module.to(CPU)
+
+
+def in_batches(
+    judge: Callable[[NDArray[np.int64]], NDArray[Number]], rows: NDArray[np.int64], workers: int, what: str
+) -> NDArray[Number]:
+    """What a function gives for rows of a cache, batch by batch in inference mode, each computed by a single thread.
+
+    Args:
+        judge: takes some of the rows, at most :data:`BATCH`, and gives an array with as many.
+        rows: int64 (n,).
+        workers: how many batches are computed at once.
+        what: said by the progress bar.
+
+    Returns:
+        An array with n rows.
+    """
+    batches = [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
+
+    def infer(batch: NDArray[np.int64]) -> NDArray[Number]:
+        with torch.inference_mode():  # a thread's own
+            return judge(batch)
+
+    parts: list[NDArray[Number]] = []
+    bar, advance = progress(console(stderr=True), what, len(rows))
+    with bar, _one_thread():
+        for part in map_stream(infer, batches, workers):
+            parts.append(part)
+            advance(sum(map(len, parts)))
     return np.concatenate(parts)
 
 

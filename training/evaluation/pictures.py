@@ -35,6 +35,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 130,
 }
+_VOTE_COLUMNS = 4
 _MISTAKES = (4, 5)  # rows and columns of the grid
 #: Panels of the learning curves: the axis, and the metrics in it by their names in the legend.
 _CURVES: tuple[tuple[str, Mapping[str, str]], ...] = (
@@ -66,6 +67,7 @@ def draw_all(
         figures = {
             "confusion": confusion(report),
             "reliability": reliability(report),
+            "votes": votes(report),
             "mistakes": mistakes(cache, predictions),
             "robustness": robustness(report),
             "learning_curves": learning_curves(_lines(metrics_file)) if metrics_file else None,
@@ -126,6 +128,30 @@ def _histogram(axes: Axes, bins: Sequence[Bin]) -> None:
     lows, widths = [one.low for one in bins], [one.high - one.low for one in bins]
     axes.bar(lows, [one.images for one in bins], widths, align="edge", color=_BLUE, edgecolor="white")
     axes.set(xlabel="confidence (probability of the predicted class)", ylabel="galaxies", xlim=(0, 1))
+
+
+def votes(report: Report) -> Figure | None:
+    """Told against voted fractions, question by question; None where there are no votes. Large points are of many volunteers."""
+    if (found := report.votes) is None:
+        return None
+    columns = _VOTE_COLUMNS
+    rows = -(-len(found.questions) // columns)
+    figure = _figure(2.6 * columns, 2.8 * rows)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(found.questions) :]:
+        axes.axis("off")
+    for axes, one in zip(grid.flat, found.questions, strict=False):
+        bins = [each for each in one.reliability if each.asked]
+        most = max((each.asked for each in bins), default=1.0)
+        axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--")
+        axes.plot([each.predicted for each in bins], [each.voted for each in bins], color=_BLUE)
+        sizes = [4 + 60 * each.asked / most for each in bins]
+        axes.scatter([each.predicted for each in bins], [each.voted for each in bins], s=sizes, color=_BLUE)
+        axes.set_title(f"{one.name}\n(calibration error {one.calibration_error:.3f})", fontsize=8)
+    figure.supxlabel("told fraction of those asked")
+    figure.supylabel("volunteers' fraction")
+    figure.suptitle(f"Reliability of vote fractions, {found.images:,} galaxies of the {report.conditions.split} split")
+    return figure
 
 
 def mistakes(cache: ImageCache, predictions: NDArray[np.float64]) -> Figure | None:

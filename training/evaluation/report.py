@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cosmoformer.models.artifact import Metadata
+from cosmoformer.errors import ModelRefused
+from cosmoformer.models.artifact import Metadata, metadata_of
 from training.evaluation.metrics import Bin
+from training.evaluation.votes import VoteFigures, votes_of
 
 DIGITS = 5
 
@@ -136,6 +138,7 @@ class Report:
         reliability: the same with it, as the artifact answers.
         robustness: None where it was not measured.
         views: None likewise.
+        votes: how well vote fractions are told; None for a model or images without any.
     """
 
     model: Subject
@@ -148,6 +151,7 @@ class Report:
     reliability: tuple[Bin, ...]
     robustness: Robustness | None = None
     views: Views | None = None
+    votes: VoteFigures | None = None
 
     def to_json(self) -> str:
         """The document that :func:`read` reads."""
@@ -169,14 +173,14 @@ def read(path: Path) -> Report:
     try:
         members = json.loads(path.read_text(encoding="utf-8"))
         return _from(members)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ModelRefused) as error:
         raise ValueError(f"{path} is no report of training.evaluate ({error}): evaluate the artifact again") from None
 
 
 def _from(members: Mapping[str, Any]) -> Report:
-    robustness, views = members["robustness"], members["views"]
+    robustness, views, votes = members["robustness"], members["views"], members.get("votes")
     return Report(
-        model=Subject(**members["model"] | {"classes": tuple(members["model"]["classes"])}),
+        model=_subject(members["model"]),
         conditions=Conditions(**members["conditions"]),
         tags=members["tags"],
         metrics=members["metrics"],
@@ -188,7 +192,15 @@ def _from(members: Mapping[str, Any]) -> Report:
         if robustness is None
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
+        votes=None if votes is None else votes_of(votes),
     )
+
+
+def _subject(members: Mapping[str, Any]) -> Subject:
+    own = {name: members[name] for name in ("sha256", "parameters")}
+    # A report from before there were several formats does not name the first.
+    metadata = metadata_of({"format": 1} | {name: members[name] for name in members if name not in own})
+    return Subject(**vars(metadata), **own)
 
 
 def _points(members: list[dict[str, float]]) -> tuple[Point, ...]:

@@ -31,6 +31,10 @@ def show(report: Report, out: Console) -> None:
         of = f"Accuracy of {found.images:,} galaxies"
         _print(out, f"{of} that are rotated", ("degrees", ">accuracy"), _rows(found.rotation))
         _print(out, f"{of} with Gaussian noise", ("of full scale", ">accuracy"), _rows(found.noise))
+    if votes := report.votes:
+        title = f"Vote fractions of {votes.images:,} galaxies: RMSE {votes.rmse}"
+        asked: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
+        _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), asked)
     if seen := report.views:
         rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
         rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))

@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cosmoformer.models.outputs import Fractions, Value
+from cosmoformer.votes.tree import Tree
 from training.artifact.calibration import fit_temperature
 from training.artifact.classifier import Classifier
 
@@ -34,6 +36,8 @@ class Task:
         files: pattern of the parquet files that carry the labels.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
+        tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
+        tells_votes: whether the artifact gives the fractions too, not the classes alone.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Task:
     crop: float = 1.0
     files: str = "*.parquet"
     questions: tuple[tuple[str, ...], ...] = ()
+    tree: Tree | None = None
+    tells_votes: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -68,6 +74,23 @@ class Task:
     def is_classification(self) -> bool:
         """Whether the predictions are class probabilities, not other values."""
         return self.predicted == self.classes
+
+    @property
+    def fractions(self) -> Fractions | None:
+        """The group of vote fractions that the artifact gives, if it gives any."""
+        if not (self.tells_votes and self.tree):
+            return None
+        labels = dict(zip(self.tree.challenge_columns, self.tree.labels, strict=True))
+        return Fractions(self.tree.name, tuple(labels[column] for column in self.targets))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The group of values that the artifact gives: the predictions of a task that is no classification."""
+        return () if self.is_classification else tuple(map(Value, self.predicted))
+
+    def telling_votes(self) -> Task:
+        """The task with the vote fractions in its artifact, if it has a tree."""
+        return replace(self, tells_votes=self.tree is not None)
 
     def looking_at(self, crop: float) -> Task:
         """The task with this ``crop``; 0 leaves it as it is."""
@@ -115,11 +138,16 @@ class Task:
         # By the batch's size, not by the labelled: a batch with few labels must not count for more.
         loss = losses.sum() / len(outputs)
         if target_weight and self.questions:
-            loss = loss + target_weight * self._votes_loss(outputs[:, count:], targets)
+            loss = loss + target_weight * self.votes_loss(outputs[:, count:], targets)
         return loss
 
-    def _votes_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy of each question's answers, weighted by how many were asked; 0 for a perfect prediction."""
+    def votes_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy of each question's answers, weighted by how many were asked; 0 for a perfect prediction.
+
+        Args:
+            outputs: float (N, len(self.targets)), logits of the answers.
+            targets: float (N, len(self.targets)), cumulative; NaN where nobody was asked.
+        """
         total = outputs.new_zeros(())
         start = 0
         for question in self.questions:
@@ -162,5 +190,6 @@ class Task:
         return fit_temperature(outputs[:, : len(self.classes)], labels)
 
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
-        """What is exported around a traced model: pixels in, predictions out."""
-        return Classifier(core, input_size, self.crop, temperature, len(self.classes))
+        """What is exported around a traced model: pixels in, all groups of outputs out, side by side."""
+        answers = [len(question) for question in self.questions] if self.fractions else []
+        return Classifier(core, input_size, self.crop, temperature, len(self.classes), answers)

@@ -5,10 +5,8 @@ The catalogue's images are the central 320 of an original's 424 pixels.
 
 from __future__ import annotations
 
+from cosmoformer.votes.tree import GZ2
 from training.tasks.base import Task
-
-#: Number of answers of each question of the Galaxy Zoo 2 decision tree (Willett+2013, table 2).
-ANSWERS = (3, 2, 2, 2, 4, 2, 3, 7, 3, 3, 6)
 
 TASK = Task(
     name="clean5",
@@ -17,8 +15,6 @@ TASK = Task(
     classes=("round_smooth", "in_between_smooth", "cigar_smooth", "edge_on", "spiral"),
     shown=320 / 424,
     crop=320 / 424,
-    questions=tuple(
-        tuple(f"Class{question}.{answer}" for answer in range(1, answers + 1))
-        for question, answers in enumerate(ANSWERS, start=1)
-    ),
+    questions=tuple(question.challenge_columns for question in GZ2.questions),
+    tree=GZ2,
 )

@@ -3,6 +3,7 @@
 
 import { secondsOf } from "./parts.js";
 import { namesOf } from "./states.js";
+import { TREE } from "./tree.js";
 
 /** [heading, members of the result that lead to the value, kind, description, unit, UCD (IVOA UCD1+)] */
 const OF_RESULT = [
@@ -47,7 +48,9 @@ const OF_PAGE = [
 export function columnsFor(items) {
   const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
     column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd));
-  return [FILE, ...ofResult, ...namesOf(items, "probabilities").sort().map(probability), ...namesOf(items, "values").sort().map(taskValue), ...OF_PAGE];
+  return [FILE, ...ofResult, ...namesOf(items, "probabilities").sort().map(probability),
+    ...namesOf(items, "values").sort().map((name) => taskValue(items, name)),
+    ...namesOf(items, "votes").sort().flatMap((name) => votes(items, name)), ...OF_PAGE];
 }
 
 function answerSeconds(item) {
@@ -63,8 +66,22 @@ function probability(name) {
   return column(`p_${identifier(name)}`, "number", `Probability of the class ${name}.`, of, "", "stat.probability");
 }
 
-function taskValue(name) {
-  return column(`value_${identifier(name)}`, "number", `The task's value ${name}.`, ({ result }) => result?.prediction?.values?.[name]);
+function taskValue(items, name) {
+  const unit = items.map(({ result }) => result?.prediction?.units?.[name]).findLast(Boolean);
+  return column(`value_${identifier(name)}`, "number", `The task's value ${name}.`, ({ result }) => result?.prediction?.values?.[name], unit);
+}
+
+function votes(items, name) {
+  const given = ({ result }) => result?.prediction?.votes?.[name];
+  const known = TREE[name];
+  const asks = known ? `"${known.words}"` : name;
+  const answers = [...new Set(items.flatMap((item) => Object.keys(given(item)?.fractions ?? {})))].sort();
+  return [
+    column(`asked_${identifier(name)}`, "number", `Of 100 volunteers, how many would be asked ${asks}`, (item) => given(item)?.asked, "", "stat.weight;src.morph"),
+    ...answers.map((answer) => column(`f_${identifier(`${name}_${answer}`)}`, "number",
+      `Fraction of those asked ${asks} who answer "${known?.answers[answer]?.words ?? answer}".`,
+      (item) => given(item)?.fractions[answer], "", "src.morph.param;arith.ratio")),
+  ];
 }
 
 /** The name as TOPCAT's and pandas' expressions can use it. */

@@ -51,7 +51,7 @@ function bars({ probabilities, class: best }, write) {
 
 /** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most. */
 export function showRows(list, prediction, { write = percent, most = Infinity } = {}) {
-  const { values } = prediction;
+  const values = numbersOf(prediction);
   list.hidden = false;
   list.classList.toggle("values", Boolean(values));
   list.replaceChildren(...(values ? numbers(values, most) : bars(prediction, write)));
@@ -65,19 +65,27 @@ function numbers(values, most) {
   return rows;
 }
 
+/** The numbers of a prediction without a class, by name: values, then vote fractions; null where there is a class. */
+function numbersOf({ class: best, values, votes = {} }) {
+  if (best !== undefined) return null;
+  const fractions = Object.entries(votes)
+    .flatMap(([question, { fractions: of }]) => Object.entries(of).map(([answer, fraction]) => [`${question}: ${answer}`, fraction]));
+  return { ...values, ...Object.fromEntries(fractions) };
+}
+
 /** A number of any size with four significant digits. */
 export const inDigits = (value) => String(Number(Number(value).toPrecision(4)));
 
 /** What heads a prediction: the class with its drawing, or the name of a task that is no classification. */
 export function titleOf(prediction) {
-  if (prediction.values) return [shown(spaced(prediction.task))];
+  if (prediction.class === undefined) return [shown(spaced(prediction.task))];
   const { label, shape } = describeClass(prediction.class);
   return [glyph(shape), shown(label)];
 }
 
 /** A prediction in one line: "Spiral, 92 %, unsure", or "inclination: angle 61.2". */
 export function inOneLine(prediction) {
-  const { values } = prediction;
+  const values = numbersOf(prediction);
   if (!values) {
     const share = `${describeClass(prediction.class).label}, ${percent(prediction.confidence)}`;
     return `${shown(share)}${prediction.unsure ? ", unsure" : ""}`;
@@ -90,7 +98,7 @@ export function inOneLine(prediction) {
 
 /** Words for a prediction: what the class means, and whether to trust it; none for values. */
 export function wordsFor(prediction) {
-  if (prediction.values) return "";
+  if (prediction.class === undefined) return "";
   const { words } = describeClass(prediction.class);
   if (!prediction.unsure) return words;
   return `Take it with care: no shape reached ${percent(prediction.unsure_below)}. ${words}`;

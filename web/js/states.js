@@ -44,7 +44,7 @@ export const isSending = (item) => item.state === "waiting" || item.state === "u
 /** Whether there is a prediction of an item: a class, or the values of a task that is no classification. */
 export const isJudged = (item) => Boolean(item.result?.prediction);
 
-/** Names of all the `probabilities`, or `values`, that the items' predictions have. */
+/** Names of all the `probabilities`, `values` or `votes` that the items' predictions have. */
 export const namesOf = (items, member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))];
 
 /** The predicted class of an item, or undefined. */

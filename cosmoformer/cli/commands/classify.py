@@ -16,7 +16,7 @@ from cosmoformer.events import cloudevents
 from cosmoformer.images.formats import media_type
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Result
+from cosmoformer.storage.results import Result, numbers_of
 from cosmoformer.terminal import console, text
 from cosmoformer.text import printable
 
@@ -96,7 +96,7 @@ def _problem(answer: dict[str, Any]) -> str:
 
 def _show(out: Console, file: Path, result: Result) -> None:
     prediction, model = result["prediction"], result["model"]
-    title, rows = _values(prediction) if "values" in prediction else _classes(prediction)
+    title, rows = _classes(prediction) if "class" in prediction else _numbers(prediction)
     out.print(text(f"{file}: {title}", "bold"))
     width = max(len(name) for name in rows)
     for name, shown in rows.items():
@@ -111,9 +111,9 @@ def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
     return f"{prediction['class']}{unsure}", {name: f"{share:.4f}  {_bar(share)}" for name, share in probabilities}
 
 
-def _values(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """The task, and its values by name, in the order of the model's outputs."""
-    return prediction["task"], {name: f"{value:.6g}" for name, value in prediction["values"].items()}
+def _numbers(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    """The task, and its numbers by name, in the order of the model's outputs."""
+    return prediction["task"], {name: f"{value:.6g}" for name, value in numbers_of(prediction).items()}
 
 
 def _bar(probability: float) -> str:

@@ -7,6 +7,7 @@ import random
 import statistics
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
@@ -18,6 +19,7 @@ from cosmoformer.models.promotion import find_version
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import ModelVersion, Registry
 from tests.cosmoformer.held_out import held_out
+from tests.cosmoformer.tiny_artifact import joint_artifact, tiny_artifact
 
 RESAMPLES = 10_000
 GZ2_TEST = 41_859  # galaxies: the largest test split
@@ -201,3 +203,31 @@ def test_a_later_decision_replaces_all_of_an_earlier_one(registry: Registry) -> 
     assert gate_tags(registry, 3) == {"gate_against": "2", "gate_result": "forced", "gate_reason": "why not"}
     pass_gate(registry, find_version(registry, 3), champion)
     assert gate_tags(registry, 3).keys() == {*GATE_TAGS} - {"gate_reason", "gate_time"}
+
+
+def test_a_version_that_gives_less_than_the_champion_is_refused_with_what_differs(registry: Registry) -> None:
+    """However right it is, a version without the champion's votes and angle stays outside; a reason lets it in."""
+    champion = register(registry, joint_artifact(), tags=held_out(800))
+    candidate = register(registry, joint_artifact(questions=0, value=None), tags=held_out(900))
+    told = (
+        "does not fit what is served, by version 1: no vote fractions; served are 11 questions of gz2; no value 'angle'"
+    )
+    with pytest.raises(ModelRefused, match=told):
+        pass_gate(registry, candidate, champion)
+    assert gate_tags(registry, 2) == {"gate_against": "1", "gate_result": "refused"}
+    assert pass_gate(registry, candidate, champion, force="votes are not wanted").result == "forced"
+
+
+def test_a_version_that_gives_more_than_the_champion_passes(registry: Registry) -> None:
+    """Classes with votes take the place of the same classes without."""
+    champion = register(registry, tiny_artifact(), tags=held_out(800))
+    candidate = register(registry, joint_artifact(), tags=held_out(900))
+    assert pass_gate(registry, candidate, champion).result == "passed"
+
+
+def test_a_champion_whose_artifact_is_lost_asks_for_nothing(registry: Registry) -> None:
+    """Where nobody can tell what the champion gave, its held-out answers alone decide."""
+    champion = register(registry, joint_artifact(), tags=held_out(800))
+    lost = replace(champion, source=f"{champion.source}/nowhere")
+    candidate = register(registry, tiny_artifact(), tags=held_out(900))
+    assert pass_gate(registry, candidate, lost).result == "passed"

@@ -197,7 +197,9 @@ def test_the_config_says_what_the_artifact_is(tmp_path: Path) -> None:
         "temperature": 1.0,
         "run": "tiny",
         "data_version": "none",
-        "kind": "classification",
+        "fractions": None,
+        "values": [],
+        "format": 1,
         "file": "model.pt",
         "sha256": digest(artifact),
     }
@@ -207,12 +209,13 @@ def test_the_config_says_what_the_artifact_is(tmp_path: Path) -> None:
 def test_the_readme_loads_the_artifact_in_three_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The code of README.md runs as it stands, of a small model and of the bundled one."""
     finished_run(tmp_path / "run")
-    for number, found in enumerate((publication.of_run(tmp_path / "run"), publication.of_bundled())):
-        folder = tmp_path / str(number)
+    models = {"probabilities": publication.of_run(tmp_path / "run"), "outputs": publication.of_bundled()}
+    for name, found in models.items():
+        folder = tmp_path / name
         prepared(found, folder)
-        probabilities = load_as_the_readme_says(folder, monkeypatch)
-        assert tuple(probabilities.shape) == (1, len(found.metadata.classes))
-        assert float(probabilities.detach().sum()) == pytest.approx(1, abs=1e-5)
+        outputs = load_as_the_readme_says(folder, monkeypatch, name)
+        assert tuple(outputs.shape) == (1, len(found.metadata.names))
+        assert float(outputs.detach()[:, : len(found.metadata.classes)].sum()) == pytest.approx(1, abs=1e-5)
 
 
 def test_prepared_files_replace_no_others(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_long_keys_that_differ_at_the_end_differ(tail: str) -> None:
 
 
 def test_results_match_the_schema() -> None:
-    """All kinds of result validate; a classified result without its prediction does not, nor one with classes and values."""
+    """All kinds of result validate; a classified result without its prediction does not, nor half a classification."""
     image = ImageFacts("b", "k", "e", 3, "2026-01-01T00:00:00.000Z", "0" * 64, 4, 5, "PNG", ("l_to_rgb",))
     version = ModelVersion("m", 1, "", "mlflow-artifacts:/m", "1" * 64)
     origin = Origin("id", "source", "2026-01-01T00:00:00Z", datetime.now(UTC))
@@ -54,4 +54,4 @@ def test_results_match_the_schema() -> None:
     VALIDATOR.validate(estimate)
     assert estimate["prediction"] == {"task": "inclination", "values": {"inclination": 61.5}}
     with pytest.raises(jsonschema.ValidationError):
-        VALIDATOR.validate(good | {"prediction": good["prediction"] | estimate["prediction"]})
+        VALIDATOR.validate(good | {"prediction": {"class": "spiral"} | estimate["prediction"]})

@@ -82,6 +82,11 @@ MALFORMED: list[Any] = [
     GOOD | {"image": GOOD["image"] | {"conversions": [1]}},
     GOOD | {"prediction": GOOD["prediction"] | {"probabilities": {"spiral": "0.9"}}},
     GOOD | {"prediction": {"task": "t", "values": {"a": None}}},
+    GOOD | {"prediction": {"task": "t"}},
+    GOOD | {"prediction": {"task": "t", "values": {"a": 1.0}, "class": "spiral"}},
+    GOOD | {"prediction": GOOD["prediction"] | {"votes": []}},
+    GOOD | {"prediction": GOOD["prediction"] | {"votes": {"bar": {"fractions": {"yes": 0.5}}}}},
+    GOOD | {"prediction": GOOD["prediction"] | {"votes": {"bar": {"asked": 50, "fractions": {"yes": "half"}}}}},
     rejected_result() | {"rejection": None},
 ]
 

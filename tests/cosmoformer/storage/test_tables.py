@@ -17,7 +17,14 @@ from astropy.io.votable.ucd import parse_ucd
 
 from cosmoformer.storage.results import Result, schema
 from cosmoformer.storage.tables import COLUMNS, columns, flatten, write_csv, write_votable
-from tests.cosmoformer.sample_results import VALUES, classified_result, estimated_result, rejected_result
+from tests.cosmoformer.sample_results import (
+    VALUES,
+    VOTES,
+    classified_result,
+    estimated_result,
+    rejected_result,
+    voted_result,
+)
 
 
 def as_csv(*results: Result) -> str:
@@ -37,9 +44,10 @@ def as_votable(*results: Result) -> Any:
 
 def test_every_member_of_the_schema_has_a_column() -> None:
     """No member of the result schema is missing from the table, but its version, which the columns themselves fix."""
-    paths = {column.path for column in columns([classified_result(), estimated_result()])}
-    by_name = {("prediction", "probabilities"), ("prediction", "values")}
-    known = set(_paths(schema()["properties"])) - {("schema_version",)}
+    paths = {column.path for column in columns([classified_result(), estimated_result(), voted_result()])}
+    by_name = {("prediction", name) for name in ("probabilities", "values", "votes")}
+    units = ("prediction", "units")  # stand beside the headings, in formats that have a place for them
+    known = set(_paths(schema()["properties"])) - {("schema_version",), units}
     assert {path[:2] if path[:2] in by_name else path for path in paths} == known
 
 
@@ -54,7 +62,7 @@ def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tupl
 
 def test_samples_are_results() -> None:
     """The results that these tests use are valid by the schema."""
-    for result in (classified_result(), estimated_result(), rejected_result()):
+    for result in (classified_result(), estimated_result(), rejected_result(), voted_result()):
         jsonschema.validate(json.loads(json.dumps(result)), schema())
 
 
@@ -77,6 +85,34 @@ def test_values_have_columns_beside_the_probabilities() -> None:
         assert table["value_inclination_deg_"][1] == VALUES["inclination (deg)"]
         assert np.isnan(table["value_axis_ratio"][0]) and np.isnan(table["p_spiral"][1])
         assert np.isnan(table["confidence"][1]) and list(table["task"]) == ["clean5", "inclination"]
+
+
+def test_votes_have_columns_by_question_and_answer() -> None:
+    """Every question has how many are asked and the fraction of each answer; results of models without votes have empty cells."""
+    both = (classified_result(), voted_result())
+    names = [column.name for column in columns(both)]
+    assert names[names.index("value_pitch_angle") + 1 :] == [
+        "asked_disk_edge_on",
+        "f_disk_edge_on_no",
+        "f_disk_edge_on_yes",
+        "asked_smooth_or_featured",
+        "f_smooth_or_featured_artifact",
+        "f_smooth_or_featured_featured_or_disk",
+        "f_smooth_or_featured_smooth",
+    ]
+    for table in (pandas.read_csv(io.StringIO(as_csv(*both))), as_votable(*both).to_pandas()):
+        assert table["f_smooth_or_featured_smooth"][1] == VOTES["smooth-or-featured"]["fractions"]["smooth"]
+        assert table["asked_disk_edge_on"][1] == 88.0 and np.isnan(table["asked_disk_edge_on"][0])
+
+
+def test_votes_and_values_are_described_in_the_votable() -> None:
+    """Columns of votes have the question's and the answer's words; what has a unit has it there."""
+    table = as_votable(voted_result())
+    question = "Could this be a disk viewed edge-on?"
+    told = {name: " ".join(table[name].description.split()) for name in table.colnames}  # astropy breaks its lines
+    assert told["asked_disk_edge_on"] == f'Of 100 volunteers, how many would be asked "{question}"'
+    assert told["f_disk_edge_on_no"] == f'Fraction of those asked "{question}" who answer "no".'
+    assert str(table["value_pitch_angle"].unit) == "deg"
 
 
 def test_a_rejected_file_has_empty_cells_where_a_galaxy_has_a_class() -> None:
@@ -135,7 +171,9 @@ def test_tables_without_results_are_readable() -> None:
     assert len(pandas.read_csv(io.StringIO(as_csv()))) == 0
 
 
-@pytest.mark.parametrize("column", [column for column in COLUMNS if column.ucd], ids=lambda column: column.name)
+@pytest.mark.parametrize(
+    "column", [one for one in columns([voted_result()]) if one.ucd], ids=lambda column: column.name
+)
 def test_ucds_are_words_of_the_vocabulary(column: Any) -> None:
     """Every UCD is made of words that the IVOA's list has."""
     parse_ucd(column.ucd, check_controlled_vocabulary=True, has_colon=True)

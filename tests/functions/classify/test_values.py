@@ -35,8 +35,8 @@ def test_values_become_a_result_of_values() -> None:
 
 def test_an_artifact_that_does_not_say_is_a_classification() -> None:
     """Artifacts from before there was a kind are served as they were."""
-    assert artifact.read_metadata(tiny_artifact()).kind == "classification"
-    assert artifact.read_metadata(hue_artifact()).kind == "values"
+    assert artifact.read_metadata(tiny_artifact()).classes == ("red", "green", "blue")
+    assert [value.name for value in artifact.read_metadata(hue_artifact()).values] == ["angle", "excess"]
 
 
 @pytest.mark.parametrize("read", [artifact.load, artifact.read_metadata])

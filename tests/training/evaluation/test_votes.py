@@ -1,0 +1,74 @@
+"""Errors and reliability of vote fractions, on votes whose figures are known beforehand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cosmoformer.votes.fractions import to_conditional, to_cumulative
+from cosmoformer.votes.tree import GZ2
+from training.evaluation.votes import vote_figures, votes_of
+
+
+def drawn(count: int = 400, seed: int = 0) -> NDArray[np.float64]:
+    """Conditional fractions of galaxies (N, 37)."""
+    return to_conditional(GZ2, np.random.default_rng(seed).random((count, 37)))
+
+
+def test_votes_that_are_told_exactly_have_no_error() -> None:
+    """Whoever tells the volunteers' own fractions is right in all answers and reliable in all questions."""
+    told = drawn()
+    found = vote_figures(GZ2, told, to_cumulative(GZ2, told))
+    assert (found.images, found.rmse) == (400, 0.0)
+    assert [one.name for one in found.questions] == list(GZ2.names)
+    assert all(one.rmse == one.calibration_error == 0 for one in found.questions)
+
+
+def test_the_error_is_that_of_cumulative_fractions_over_all_answers() -> None:
+    """An answer that is off by 0.1 where everybody is asked counts 0.1; one that hardly anybody is asked, hardly anything."""
+    told = np.zeros((1, 37))
+    for label in ("smooth-or-featured_smooth", "how-rounded_round", "something-odd_no", "bar_yes"):
+        told[0, GZ2.labels.index(label)] = 1.0
+    voted = to_cumulative(GZ2, told)
+    told[0, [GZ2.labels.index("how-rounded_round"), GZ2.labels.index("how-rounded_cigar")]] = (0.9, 0.1)
+    told[0, [GZ2.labels.index("bar_yes"), GZ2.labels.index("bar_no")]] = (0.0, 1.0)  # nobody is asked of a bar
+    found = vote_figures(GZ2, told, voted)
+    by_name = {one.name: one for one in found.questions}
+    assert found.rmse == pytest.approx(np.sqrt(2 * 0.01 / 37), abs=1e-5)
+    assert by_name["how-rounded"].rmse == pytest.approx(np.sqrt(0.02 / 3), abs=1e-5) and by_name["bar"].rmse == 0
+    assert by_name["bar"].asked == by_name["bar"].calibration_error == 0
+
+
+def test_fractions_that_say_too_much_are_found_unreliable() -> None:
+    """Who tells 0.9 where volunteers give 0.6 is off by 0.3, and the bins say so."""
+    voted = np.zeros((50, 37))
+    voted[:, GZ2.labels.index("smooth-or-featured_smooth")] = 0.6
+    voted[:, GZ2.labels.index("smooth-or-featured_artifact")] = 0.4
+    told = np.zeros((50, 37))
+    told[:, GZ2.labels.index("smooth-or-featured_smooth")] = 0.9
+    told[:, GZ2.labels.index("smooth-or-featured_artifact")] = 0.1
+    first = vote_figures(GZ2, told, voted).questions[0]
+    assert first.calibration_error == pytest.approx((2 * 0.3 + 0) / 3)
+    (high,) = (one for one in first.reliability if one.low <= 0.9 < one.high)
+    assert (high.predicted, high.voted, high.asked) == pytest.approx((0.9, 0.6, 50))
+
+
+def test_only_galaxies_with_all_votes_count() -> None:
+    """A galaxy of which one answer is unknown is left out; where none is left there are no figures."""
+    told = drawn(10)
+    voted = to_cumulative(GZ2, told)
+    voted[3:, 36] = np.nan
+    assert vote_figures(GZ2, told, voted).images == 3
+    with pytest.raises(ValueError, match="none of 10 galaxies has all 37 votes"):
+        vote_figures(GZ2, told, np.full((10, 37), np.nan))
+
+
+def test_figures_survive_their_report() -> None:
+    """What is read back from JSON is what was found."""
+    found = vote_figures(GZ2, drawn(50, seed=1), to_cumulative(GZ2, drawn(50, seed=2)))
+    assert found.rmse > 0.01
+    assert votes_of(json.loads(json.dumps(asdict(found)))) == found

@@ -1,0 +1,133 @@
+"""How well predicted vote fractions agree with those of volunteers: their error, and whether they mean what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosmoformer.votes.fractions import to_conditional, to_cumulative
+from cosmoformer.votes.tree import Tree
+from training.evaluation.metrics import BINS
+
+Floats = NDArray[np.floating]
+_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class VoteBin:
+    """Answers whose predicted fraction lies in one interval, of one question.
+
+    Attributes:
+        low: lower end of the interval.
+        high: upper end.
+        asked: galaxies, each counted by the share of its volunteers who were asked, summed over the answers.
+        predicted: mean predicted fraction, weighted likewise; 0 where ``asked`` is.
+        voted: mean fraction that the volunteers gave, likewise.
+    """
+
+    low: float
+    high: float
+    asked: float
+    predicted: float
+    voted: float
+
+
+@dataclass(frozen=True)
+class QuestionFigures:
+    """How well one question's fractions are told.
+
+    Attributes:
+        name: of the question.
+        asked: mean share of the volunteers who were asked it.
+        rmse: root mean square error of its cumulative fractions.
+        calibration_error: mean difference of predicted and voted over the bins, weighted by ``asked``.
+        reliability: bins of conditional fractions.
+    """
+
+    name: str
+    asked: float
+    rmse: float
+    calibration_error: float
+    reliability: tuple[VoteBin, ...]
+
+
+@dataclass(frozen=True)
+class VoteFigures:
+    """How well vote fractions are told.
+
+    Attributes:
+        images: galaxies of which every fraction is known.
+        rmse: root mean square error of the cumulative fractions, over all answers, as the Galaxy Zoo Challenge scored.
+        questions: one by one, in the order of the tree.
+    """
+
+    images: int
+    rmse: float
+    questions: tuple[QuestionFigures, ...]
+
+
+def vote_figures(tree: Tree, conditional: Floats, cumulative: Floats) -> VoteFigures:
+    """Compare predicted fractions with volunteers' votes, on the galaxies of which every fraction is known.
+
+    Args:
+        tree: the decision tree.
+        conditional: predicted, (N, answers).
+        cumulative: the volunteers', (N, answers), as the Challenge has them; NaN where they are not known.
+
+    Raises:
+        ValueError: no galaxy has all votes.
+    """
+    whole = np.isfinite(cumulative).all(axis=1)
+    if not whole.any():
+        raise ValueError(f"none of {len(cumulative)} galaxies has all {len(tree.labels)} votes")
+    told, voted = np.asarray(conditional, np.float64)[whole], np.asarray(cumulative, np.float64)[whole]
+    errors = to_cumulative(tree, told) - voted
+    shares = to_conditional(tree, voted)
+    questions, start = [], 0
+    for question in tree.questions:
+        part = slice(start, start := start + len(question.answers))
+        asked = voted[:, part].sum(axis=1)
+        bins = _reliability(told[:, part], np.nan_to_num(shares[:, part]), asked)
+        total = sum(one.asked for one in bins)
+        off = sum(one.asked * abs(one.predicted - one.voted) for one in bins) / total if total else 0.0
+        questions.append(
+            QuestionFigures(
+                question.name, _rounded(asked.mean()), _root_mean_square(errors[:, part]), _rounded(off), bins
+            )
+        )
+    return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions))
+
+
+def _root_mean_square(errors: Floats) -> float:
+    return _rounded(np.sqrt((errors**2).mean()))
+
+
+def _rounded(value: float | np.floating) -> float:
+    return round(float(value), _DIGITS)
+
+
+def _reliability(told: Floats, voted: Floats, asked: Floats) -> tuple[VoteBin, ...]:
+    weights = np.broadcast_to(asked[:, None], told.shape)
+    place = np.minimum((told * BINS).astype(int), BINS - 1)
+    found = []
+    for index in range(BINS):
+        inside = place == index
+        weight = float(weights[inside].sum())
+        means = [
+            float((weights[inside] * numbers[inside]).sum() / weight) if weight else 0.0 for numbers in (told, voted)
+        ]
+        found.append(VoteBin(*map(_rounded, (index / BINS, (index + 1) / BINS, weight, *means))))
+    return tuple(found)
+
+
+def votes_of(members: Mapping[str, Any]) -> VoteFigures:
+    """The figures of which these are the members, as a report has them."""
+    questions = tuple(
+        QuestionFigures(**one | {"reliability": tuple(VoteBin(**bin_) for bin_ in one["reliability"])})
+        for one in members["questions"]
+    )
+    return VoteFigures(members["images"], members["rmse"], questions)
