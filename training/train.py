@@ -22,7 +22,6 @@ import torch
 from cosmoformer import settings
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError, first_line
-from cosmoformer.models.artifact import digest
 from cosmoformer.models.registry import Registry
 from cosmoformer.runs.folder import RUN_FILE, read_run
 from cosmoformer.runs.mirror import Mirror
@@ -31,6 +30,7 @@ from training.data.splits import open_splits
 from training.finish import finish
 from training.loop import checkpoint, recipe
 from training.loop.distributed import Place, take_place
+from training.loop.initial_weights import Start, find_start
 from training.loop.job import Job
 from training.loop.learning_rate_finder import find_learning_rate
 from training.loop.progress import Stop, Stopped
@@ -123,7 +123,7 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
         )
     caches = open_splits(task, options.data, options.cache, wanted.image_size, ("train", "val"), classes)
     task = task.with_classes(caches["train"].classes)
-    start = checkpoint.weights_of(options.init) if options.init else {}
+    start = _start(options, wanted)
     compiled = options.compile if options.compile is not None else place.device.type == "cuda"
     return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
 
@@ -135,7 +135,7 @@ def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
         **job.recipe.params(),
         # Names, not paths: a record can be published as it is.
         "recipe": Path(options.recipe).name,
-        "initial_weights": _told(options.init) if options.init else "fresh",
+        "initial_weights": job.start.told,
         "train_images": str(len(trainer.rows)),
         "train_images_with_a_label": str(int((job.train.labels >= 0).sum())),
         "val_images": str(len(job.val.labels)),
@@ -146,9 +146,11 @@ def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
     return RunRecord(options.out, name, params, {**tags, **environment_tags(job.place.device)})
 
 
-def _told(weights: Path) -> str:
-    sha256 = digest(weights.read_bytes())
-    return f"{Path(weights.parent.name, weights.name)} (SHA-256 {sha256[:16]}…)"
+def _start(options: argparse.Namespace, wanted: Recipe) -> Start:
+    """Where the run starts; one that goes on from its checkpoint fetches nothing, and tells what it told before."""
+    if (options.out / checkpoint.NAME).exists() and (options.out / RUN_FILE).exists():
+        return Start(told=read_run(options.out).params.get("initial_weights", "fresh"))
+    return find_start(options.init, wanted.model)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,7 +171,14 @@ def _parser() -> argparse.ArgumentParser:
         help="change a field of the recipe; may be repeated",
     )
     add("--classes", help="class names in order, separated by commas (default: the task's, or those in the data)")
-    add("--init", type=Path, help="checkpoint or exported artifact whose weights training starts from")
+    add(
+        "--init",
+        action="append",
+        default=[],
+        metavar="WEIGHTS",
+        help="what training starts from: a checkpoint, an artifact, a file of weights, an installed package that holds one, or "
+        "'pretrained' (what timm fetches for the model); may be repeated, the first that can be had is taken",
+    )
     add("--name", help="name of the run (default: from task, model and folder)")
     add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")
     add("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")

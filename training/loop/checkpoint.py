@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cosmoformer.errors import first_line
 from training.artifact.flat import full_name
@@ -110,29 +110,3 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     prefix = "core."
     own = {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
     return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}
-
-
-def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Copy weights into a model wherever name and shape agree; sides of one element may be left out.
-
-    Where a model's last layer has more outputs, or others, what it has in common with the weights is not guessed: it stays as
-    it was initialised.
-
-    Returns:
-        Names of those that were left as they were.
-
-    Raises:
-        ValueError: nothing agrees.
-    """
-    own = model.state_dict()  # shares the model's memory
-    fitting = {
-        name: weights[name].reshape(value.shape)
-        for name, value in own.items()
-        if name in weights and weights[name].squeeze().shape == value.squeeze().shape
-    }
-    if not fitting:
-        raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
-    with torch.no_grad():
-        for name, value in fitting.items():
-            own[name].copy_(value)
-    return sorted(set(own) - set(fitting))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
-
 from training.data.cache import ImageCache
 from training.loop.distributed import Place
+from training.loop.initial_weights import Start
 from training.loop.recipe import Recipe
 from training.tasks import Task
 
@@ -25,7 +23,7 @@ class Job:
         val: validation split, by which the best epoch is chosen.
         folder: where checkpoint and record are kept.
         place: which process and device this is.
-        start: weights to start from, by name; empty is fresh ones.
+        start: weights to start from.
         compile: whether the model is compiled (``torch.compile``) first.
     """
 
@@ -35,5 +33,5 @@ class Job:
     val: ImageCache
     folder: Path
     place: Place
-    start: Mapping[str, Tensor] = field(default_factory=dict)
+    start: Start = field(default_factory=Start)
     compile: bool = False

@@ -24,6 +24,7 @@ from training.data.feeder import Batch, Feeder
 from training.data.sampler import batch_rows, epoch_order
 from training.loop import checkpoint
 from training.loop.checkpoint import Progress
+from training.loop.initial_weights import start_from
 from training.loop.job import Job
 from training.loop.optimisation import (
     MovingAverage,
@@ -63,8 +64,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         build = models.find(recipe.model).build
         self.model = build(job.task.outputs, recipe.image_size, drop_path=recipe.drop_path, dropout=recipe.dropout)
-        if job.start:
-            left = checkpoint.start_from(self.model, dict(job.start))
+        if job.start.weights:
+            left = start_from(self.model, job.start.weights)
             _log.info("weights taken over; fresh are %s", ", ".join(left) or "none")
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if job.compile:

@@ -20,7 +20,7 @@ from tests.training.toy import add_toy_model
 from training.data.cache import ImageCache
 from training.data.feeder import Batch
 from training.export import export
-from training.loop import checkpoint, progress, trainer
+from training.loop import checkpoint, initial_weights, progress, trainer
 from training.loop.distributed import Place
 from training.loop.job import Job
 from training.loop.learning_rate_finder import Trial, find_learning_rate, suggest
@@ -219,11 +219,11 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     Trainer(job(tmp_path, epochs=2)).fit(Stop())
     found = checkpoint.weights_of(tmp_path / checkpoint.NAME)
     model = training.models.find("toy").build(5, 16)
-    assert checkpoint.start_from(model, found) == []
+    assert initial_weights.start_from(model, found) == []
     other = training.models.find("toy").build(4, 16)
-    assert checkpoint.start_from(other, found) == ["4.bias", "4.weight"]
+    assert initial_weights.start_from(other, found) == ["4.bias", "4.weight"]
     with pytest.raises(ValueError, match="another model's"):
-        checkpoint.start_from(torch.nn.Linear(2, 2), found)
+        initial_weights.start_from(torch.nn.Linear(2, 2), found)
 
 
 def test_the_learning_rate_finder_finds_the_steepest_fall() -> None:
