@@ -5,11 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from training.data.cache import ImageCache
 from training.loop.distributed import Place
 from training.loop.initial_weights import Start
 from training.loop.recipe import Recipe
 from training.tasks import Task
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What teachers say of the training split.
+
+    Attributes:
+        answers: float32 (N, classes + answers), as :meth:`training.tasks.Task.told` gives them.
+        told: who they are, names and digests, as text.
+    """
+
+    answers: NDArray[np.float32]
+    told: str
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,7 @@ class Job:
         folder: where checkpoint and record are kept.
         place: which process and device this is.
         start: weights to start from.
+        lesson: what teachers say; None without.
         compile: whether the model is compiled (``torch.compile``) first.
     """
 
@@ -34,4 +51,5 @@ class Job:
     folder: Path
     place: Place
     start: Start = field(default_factory=Start)
+    lesson: Lesson | None = None
     compile: bool = False

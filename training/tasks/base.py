@@ -34,6 +34,7 @@ class Task:
         files: pattern of the parquet files that carry the labels.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
+        reached: for each question the answer, of an earlier one, after which it is asked; "" is everybody. Empty: all are.
     """
 
     name: str
@@ -43,11 +44,17 @@ class Task:
     crop: float = 1.0
     files: str = "*.parquet"
     questions: tuple[tuple[str, ...], ...] = ()
+    reached: tuple[str, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers of all questions, in the order of the outputs behind the classes'."""
+        return tuple(column for question in self.questions for column in question)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """Columns of the catalogue that are learned beside the label."""
-        return tuple(column for question in self.questions for column in question)
+        return self.answers
 
     @property
     def kept(self) -> float:
@@ -57,7 +64,7 @@ class Task:
     @property
     def outputs(self) -> int:
         """How many numbers the model gives for an image: class logits first, then those of the answers."""
-        return len(self.classes) + len(self.targets)
+        return len(self.classes) + len(self.answers)
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -132,6 +139,44 @@ class Task:
             total = total - (votes * log_share).sum() - entropy
             start += len(question)
         return total / len(outputs)
+
+    def told(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
+        """What outputs (N, outputs) say, to teach another model: float32 (N, classes + answers).
+
+        Class probabilities come first, then vote fractions, cumulative as the questions'; NaN where there are no such outputs.
+        """
+        outputs, count = outputs.float(), len(self.classes)
+        probabilities = self.predictions(outputs, temperature)
+        fractions: dict[str, Tensor] = {"": torch.ones_like(outputs[:, 0])}
+        if outputs.shape[1] < self.outputs:
+            fractions |= dict.fromkeys(self.answers, torch.full_like(outputs[:, 0], torch.nan))
+        else:
+            reached = self.reached or ("",) * len(self.questions)
+            for question, before in zip(self.questions, reached, strict=True):
+                share = outputs[:, count : count + len(question)].softmax(dim=1) * fractions[before][:, None]
+                fractions |= dict(zip(question, share.unbind(dim=1), strict=True))
+                count += len(question)
+        return torch.cat([probabilities, *(fractions[name][:, None] for name in self.answers)], dim=1)
+
+    def taught_loss(self, outputs: Tensor, told: Tensor, *, temperature: float, target_weight: float = 0.0) -> Tensor:
+        """The mean difference of a batch from what teachers say, a scalar; 0 where it says the same.
+
+        For classes the Kullback-Leibler divergence at a temperature, times its square, as its gradient shrinks by that (Hinton et
+        al. 2015, section 2.1); for votes the loss that people's have.
+
+        Args:
+            outputs: float (N, outputs).
+            told: float (N, classes + answers), as :meth:`told` gives it, the mean of all teachers.
+            temperature: of the classes.
+            target_weight: of the votes' loss against the classes'.
+        """
+        count = len(self.classes)
+        wanted = told[:, :count].clamp(min=1e-8).log().div(temperature).log_softmax(dim=1)
+        given = outputs[:, :count].div(temperature).log_softmax(dim=1)
+        loss = F.kl_div(given, wanted, reduction="batchmean", log_target=True) * temperature**2
+        if target_weight and self.questions:
+            loss = loss + target_weight * self._votes_loss(outputs[:, count:], told[:, count:])
+        return loss
 
     def predictions(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
         """Class probabilities (N, classes) of outputs (N, outputs)."""

@@ -10,6 +10,21 @@ from training.tasks.base import Task
 #: Number of answers of each question of the Galaxy Zoo 2 decision tree (Willett+2013, table 2).
 ANSWERS = (3, 2, 2, 2, 4, 2, 3, 7, 3, 3, 6)
 
+#: The answer after which each of its questions is asked.
+REACHED = (
+    "",
+    "Class1.2",
+    "Class2.2",
+    "Class2.2",
+    "Class2.2",
+    "",
+    "Class1.1",
+    "Class6.1",
+    "Class2.1",
+    "Class4.1",
+    "Class4.1",
+)
+
 TASK = Task(
     name="clean5",
     label_column="clean5",
@@ -21,4 +36,5 @@ TASK = Task(
         tuple(f"Class{question}.{answer}" for answer in range(1, answers + 1))
         for question, answers in enumerate(ANSWERS, start=1)
     ),
+    reached=REACHED,
 )
