@@ -72,7 +72,7 @@ class Trainer:
             _log.info("weights taken over; fresh are %s", ", ".join(left) or "none")
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if job.compile:
-            self.model.compile()
+            self.model.compile(dynamic=False)  # batches of one size; a side that changes is compiled anew
         self.network = job.place.wrap(self.model)
         self.average = MovingAverage(self.model, recipe.average_decay)
         self.best = {name: value.clone() for name, value in self.average.weights.items()}

@@ -35,14 +35,7 @@ def test_a_run_is_made_longer_from_its_checkpoint(tmp_path: Path) -> None:
     longer = Trainer(job(tmp_path, epochs=4))
     assert (longer.progress.judged, longer.steps, longer.is_over) == (2, 48, False)
     seen: list[float] = []
-    take_step = longer.step
-
-    def step(batch: Batch, learning_rate: float | None = None) -> torch.Tensor:
-        loss = take_step(batch, learning_rate)
-        seen.append(longer.optimiser.param_groups[0]["lr"])
-        return loss
-
-    longer.step = step  # type: ignore[method-assign]
+    _after_each_step(longer, lambda: seen.append(longer.optimiser.param_groups[0]["lr"]))
     longer.fit(Stop())
     assert longer.progress.judged == 4
     assert seen == [learning_rate_at(at, 48, longer.recipe) for at in range(24, 48)]
@@ -105,19 +98,26 @@ class _Clock:
         return self.now
 
     def advance_with(self, run: Trainer, seconds: float, after: Callable[[], object] = lambda: None) -> None:
-        take_step = run.step
-
-        def step(batch: Batch, learning_rate: float | None = None) -> torch.Tensor:
-            loss = take_step(batch, learning_rate)
+        def tick() -> None:
             self.now += seconds
             after()
-            return loss
 
-        run.step = step  # type: ignore[method-assign]
+        _after_each_step(run, tick)
+
+
+def _after_each_step(run: Trainer, after: Callable[[], object]) -> None:
+    take_step = run.step
+
+    def step(batch: Batch, learning_rate: float | None = None) -> torch.Tensor:
+        loss = take_step(batch, learning_rate)
+        after()
+        return loss
+
+    run.step = step  # type: ignore[method-assign]
 
 
 def test_sides_grow_and_the_last_is_judged(tmp_path: Path) -> None:
-    """Epochs begin on smaller images, what is judged are whole ones, and a stopped run goes on with the side of its epoch."""
+    """Epochs begin on smaller images, and what is judged are whole ones."""
     run = Trainer(job(tmp_path, epochs=4, sides=((4, 0.5), (8, 0.75))))
     shapes: list[int] = []
     run.network.register_forward_pre_hook(lambda _, images: shapes.append(images[0].shape[-1]))
@@ -142,3 +142,20 @@ def test_a_lesson_teaches_galaxies_without_labels(tmp_path: Path) -> None:
     assert state["recipe"]["teacher"] == "('m.pt',)"
     with pytest.raises(ValueError, match="differs in teacher"):
         Trainer(replace(taught, lesson=Lesson(answers, "('other.pt',)")))
+
+
+def test_a_run_that_is_stopped_between_sides_goes_on_to_the_same_end(tmp_path: Path) -> None:
+    """The side follows from the step: a run that was stopped on middle-sized images has the weights of one that was not."""
+    settings = {"epochs": 4, "sides": ((4, 0.5), (8, 0.75))}
+    ends = []
+    for folder, stops_at in ((tmp_path / "through", None), (tmp_path / "broken", 30)):
+        run, stop = Trainer(job(folder, **settings)), Stop()
+        if stops_at:
+            _after_each_step(run, lambda run=run, stop=stop: run.progress.step == 30 and stop.set())  # type: ignore[misc]
+            with pytest.raises(Stopped):
+                run.fit(stop)
+            run = Trainer(job(folder, **settings))
+            assert run.progress.step == stops_at
+        run.fit(Stop())
+        ends.append(run.model.state_dict())
+    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])

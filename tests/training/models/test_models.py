@@ -94,3 +94,15 @@ def test_a_model_looks_at_another_side(size: int) -> None:
         assert torch.equal(model(images), other(images))
         kind.look_at(model, 112)
         assert torch.equal(model(own), before)
+
+
+def test_a_compiled_model_follows_to_another_side() -> None:
+    """As training on a GPU does with sides that grow: the compiled model gives what the plain one gives at each, in one graph."""
+    torch.manual_seed(6)
+    kind = models.find("crossformer")
+    model = kind.build(5, 112).train()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=False)
+    for size in (64, 112):
+        kind.look_at(model, size)
+        images = torch.randn(2, 3, size, size)
+        assert torch.allclose(compiled(images), model(images), atol=1e-5)
