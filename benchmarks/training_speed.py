@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> Report:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--batch", type=int, default=0, help="images a step (default: 16 on a CPU, 128 on a GPU)")
     parser.add_argument("--recipe", default="thesis", help="whose optimiser and augmentation (default: thesis)")
+    parser.add_argument("--side", type=int, default=_SIDE, help=f"of the images, pixels (default: {_SIDE})")
     parser.add_argument("--threads", type=int, default=cpu_limit(), help="of torch on the CPU (default: all CPUs)")
     options = parser.parse_args(argv)
     device = torch.device(options.device)
@@ -50,10 +51,11 @@ def main(argv: list[str] | None = None) -> Report:
     torch.set_num_threads(1 if options.quick else options.threads)
     size = 2 if options.quick else options.batch or (128 if on_gpu else 16)
     rounds, steps = (1, 1) if options.quick else (5, 20 if on_gpu else 2)
-    chosen = recipe.load(options.recipe, [f"batch_size={size}", f"image_size={_SIDE}"])
+    side = options.side
+    chosen = recipe.load(options.recipe, [f"batch_size={size}", f"image_size={side}", "sides=[]", "teacher=[]"])
     told = {"quick": options.quick, "device": _device_name(device), "batch": size, "recipe": options.recipe}
-    report = Report("training_speed", f"Training at {_SIDE}², batches of {size}, on {_device_name(device)}", told)
-    cache = _cache(images=size * max(4, steps))
+    report = Report("training_speed", f"Training at {side}², batches of {size}, on {_device_name(device)}", told)
+    cache = _cache(images=size * max(4, steps), side=side)
     with tempfile.TemporaryDirectory() as scratch:
         variants = _variants(cache, Place(0, 1, device), Path(scratch), chosen, steps)
         for variant in variants.values():
@@ -72,10 +74,10 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
-def _cache(images: int) -> ImageCache:
+def _cache(images: int, side: int) -> ImageCache:
     """Galaxies in memory, as a cache maps them from its file."""
     task = find("clean5")
-    decoded = [_decoded(jpeg) for jpeg in pictures.galaxies()]
+    decoded = [_decoded(jpeg, side) for jpeg in pictures.galaxies()]
     pixels = np.stack([decoded[row % len(decoded)] for row in range(images)])
     labels = np.arange(images, dtype=np.int64) % len(task.classes)
     targets = np.full((images, len(task.targets)), np.nan, np.float32)
@@ -83,8 +85,8 @@ def _cache(images: int) -> ImageCache:
     return ImageCache(pixels, labels, targets, uids, task.classes, "benchmark", ())
 
 
-def _decoded(jpeg: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB").resize((_SIDE, _SIDE)), np.uint8)
+def _decoded(jpeg: bytes, side: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB").resize((side, side)), np.uint8)
 
 
 def _variants(
@@ -120,7 +122,10 @@ def _variants(
         THEIRS: rate(lambda: _steps(theirs, [batch] * steps), images),
         TOGETHER: rate(lambda: _steps(ours, feeder.batches(rows[:steps])), images),
         FEEDER: rate(lambda: _exhaust(feeder.batches(rows)), size * len(rows)),
-        DECODING: rate(lambda: _exhaust(map(_decoded, pictures.galaxies())), len(pictures.galaxies())),
+        DECODING: rate(
+            lambda: _exhaust(_decoded(jpeg, chosen.image_size) for jpeg in pictures.galaxies()),
+            len(pictures.galaxies()),
+        ),
     }
 
 

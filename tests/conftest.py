@@ -38,6 +38,7 @@ _SLOW = (
     "knative/test_runbook",
     "knative/test_scripts.py",
     "training/evaluation/test_pictures.py",
+    "training/models/test_timm.py",
     "training/loop/test_distributed.py",
     "training/loop/test_record.py",
     "training/models/test_models.py",

@@ -22,22 +22,27 @@ import torch
 from cosmoformer import settings
 from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError, first_line
-from cosmoformer.models.artifact import digest
 from cosmoformer.models.registry import Registry
 from cosmoformer.runs.folder import RUN_FILE, read_run
 from cosmoformer.runs.mirror import Mirror
 from training import models, tasks
+from training.data.cache import ImageCache
 from training.data.splits import open_splits
+from training.distillation.lesson import lesson
+from training.distillation.teachers import open_teacher
 from training.finish import finish
 from training.loop import checkpoint, recipe
 from training.loop.distributed import Place, take_place
-from training.loop.job import Job
+from training.loop.initial_weights import Start, find_start
+from training.loop.job import Job, Lesson
 from training.loop.learning_rate_finder import find_learning_rate
 from training.loop.progress import Stop, Stopped
 from training.loop.recipe import Recipe, RecipeError
 from training.loop.record import RunRecord, environment_tags
+from training.loop.state import params_of
 from training.loop.system_metrics import SystemSampler
 from training.loop.trainer import Trainer, TrainingDiverged
+from training.tasks import Task
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(options.threads or cpu_limit())
     try:
         with Stop.on_signals() as stop, take_place(options.device) as place:
-            return _run(options, recipe.load(options.recipe, options.set), place, stop)
+            return _run(options, recipe.load(options.recipe, _changes(options)), place, stop)
     except Stopped:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
@@ -60,6 +65,12 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"error: {first_line(error)}: {cure}", file=sys.stderr)
     return 1
+
+
+def _changes(options: argparse.Namespace) -> list[str]:
+    """All changes to the recipe, in the order in which the last one counts."""
+    own = {"epochs": options.epochs, "minutes": options.minutes, "teacher": options.teacher}
+    return [*options.set, *(f"{name}={value}" for name, value in own.items() if value is not None)]
 
 
 def _cure(error: RuntimeError) -> str | None:
@@ -77,7 +88,7 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
         return 0
     registry = Registry(settings.load()) if os.environ.get("MLFLOW_TRACKING_URI") else None
     trainer = Trainer(job)  # first: a folder of another run is refused, and that run's record stays as it is
-    if place.agree(_is_finished(options.out)):
+    if place.agree(_is_finished(options.out) and trainer.is_over):
         if place.is_first:
             print(f"{options.out} holds this run, finished: give another folder to train again")
         return 0
@@ -117,25 +128,37 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
     """
     task, classes = tasks.find(wanted.task).looking_at(wanted.crop), tasks.class_names(options.classes)
     sizes = models.find(wanted.model).image_sizes
-    if sizes and wanted.image_size not in sizes:
-        raise RecipeError(
-            f"{wanted.model} takes images of {', '.join(map(str, sizes))} pixels, not {wanted.image_size}"
-        )
-    caches = open_splits(task, options.data, options.cache, wanted.image_size, ("train", "val"), classes)
+    for side in (wanted.image_size, *(side for side, _ in wanted.sides)):
+        if sizes and side not in sizes:
+            raise RecipeError(f"{wanted.model} takes images of {', '.join(map(str, sizes))} pixels, not {side}")
+    splits = ("train", "val")
+    every = bool(wanted.teacher)  # teachers also tell of galaxies that people did not
+    caches = open_splits(task, options.data, options.cache, wanted.image_size, splits, classes, every=every)
     task = task.with_classes(caches["train"].classes)
-    start = checkpoint.weights_of(options.init) if options.init else {}
+    start = _start(options, wanted)
+    taught = _lesson(options, wanted, task, caches["train"], place) if wanted.teacher else None
     compiled = options.compile if options.compile is not None else place.device.type == "cuda"
-    return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, compiled)
+    return Job(wanted, task, caches["train"], caches["val"], options.out, place, start, taught, compiled)
+
+
+def _lesson(options: argparse.Namespace, wanted: Recipe, task: Task, train: ImageCache, place: Place) -> Lesson:
+    """What the recipe's teachers say of the training split."""
+    teachers = [open_teacher(Path(path), place.device) for path in wanted.teacher]
+
+    def images(seen_by: Task, side: int) -> ImageCache:
+        return open_splits(seen_by, options.data, options.cache, side, ("train",), train.classes, every=True)["train"]
+
+    return lesson(teachers, task, train, images, views=wanted.teacher_views, folder=options.cache / "teachers")
 
 
 def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
     job = trainer.job
     name = options.name or f"{job.task.name}-{job.recipe.model}-{options.out.name}"
     params = {
-        **job.recipe.params(),
+        **params_of(job),
         # Names, not paths: a record can be published as it is.
         "recipe": Path(options.recipe).name,
-        "initial_weights": _told(options.init) if options.init else "fresh",
+        "initial_weights": job.start.told,
         "train_images": str(len(trainer.rows)),
         "train_images_with_a_label": str(int((job.train.labels >= 0).sum())),
         "val_images": str(len(job.val.labels)),
@@ -146,9 +169,11 @@ def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
     return RunRecord(options.out, name, params, {**tags, **environment_tags(job.place.device)})
 
 
-def _told(weights: Path) -> str:
-    sha256 = digest(weights.read_bytes())
-    return f"{Path(weights.parent.name, weights.name)} (SHA-256 {sha256[:16]}…)"
+def _start(options: argparse.Namespace, wanted: Recipe) -> Start:
+    """Where the run starts; one that goes on from its checkpoint fetches nothing, and tells what it told before."""
+    if (options.out / checkpoint.NAME).exists() and (options.out / RUN_FILE).exists():
+        return Start(told=read_run(options.out).params.get("initial_weights", "fresh"))
+    return find_start(options.init, wanted.model)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -168,8 +193,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FIELD=VALUE",
         help="change a field of the recipe; may be repeated",
     )
+    add("--epochs", type=int, help="passes over the training split; more than before make a run in --out longer")
+    add("--minutes", type=float, help="time for training, which the schedule is fitted to; more than before likewise")
+    add("--teacher", action="append", help="artifact or checkpoint to learn from; may be repeated")
     add("--classes", help="class names in order, separated by commas (default: the task's, or those in the data)")
-    add("--init", type=Path, help="checkpoint or exported artifact whose weights training starts from")
+    add(
+        "--init",
+        action="append",
+        default=[],
+        metavar="WEIGHTS",
+        help="what training starts from: a checkpoint, an artifact, a file of weights, an installed package that holds one, or "
+        "'pretrained' (what timm fetches for the model); may be repeated, the first that can be had is taken",
+    )
     add("--name", help="name of the run (default: from task, model and folder)")
     add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")
     add("--device", default="auto", help="cpu, cuda, cuda:N or auto (default)")

@@ -38,6 +38,7 @@ from training.evaluation.inference import in_batches, outputs
 from training.evaluation.votes import VoteFigures, vote_figures
 from training.export import pack_core
 from training.loop import checkpoint
+from training.loop.initial_weights import start_from
 from training.tasks import Task
 
 _log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def teach(
         raise ValueError(f"the task {task.name!r} has no decision tree whose votes could be learned")
     caches = open_splits(task, data, cache, facts.input_size, ("train", "val", "test"), facts.classes)
     model = models.find(model_name).build(task.outputs, facts.input_size)
-    if lacking := checkpoint.start_from(model, checkpoint.weights_of(path)):
+    if lacking := start_from(model, checkpoint.weights_of(path)):
         raise ValueError(f"{path} is no {model_name} with {task.outputs} outputs: {', '.join(lacking[:3])} do not fit")
     head = _last_layer(model, task.outputs)
     trunk = models.find(model_name).for_inference(deepcopy(model).eval())

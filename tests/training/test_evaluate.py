@@ -235,7 +235,10 @@ def test_images_are_asked_for_as_large_as_the_artifact_takes_them(command: list[
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_the_bundled_models_card_can_be_measured_again(tmp_path: Path) -> None:
-    """From the shipped artifact and the test galaxies come the card's figures of the whole split, to the last digit."""
+    """From the shipped artifact and the test galaxies come the card's figures of the whole split, but for one in the last digit.
+
+    A number of threads changes sums by a ten-millionth, and so now and then how a figure is rounded.
+    """
     test_galaxies = SHARED / "gz_challenge-test.parquet"
     if not test_galaxies.exists():
         pytest.skip("the labelled survey images are not at hand (../shared/data)")
@@ -244,4 +247,4 @@ def test_the_bundled_models_card_can_be_measured_again(tmp_path: Path) -> None:
     (tmp_path / "data" / test_galaxies.name).symlink_to(test_galaxies)
     model = artifact.load((BUNDLED / "model.pt").read_bytes())
     found = evaluate(model, evaluation.open_split(model, tmp_path / "data", tmp_path / "cache")).metrics
-    assert found == {name: measured[name] for name in found}
+    assert found == pytest.approx({name: measured[name] for name in found}, abs=1.01e-5)

@@ -13,7 +13,7 @@ from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
 from training import export as export_module
 from training.artifact.flat import FlatModule
-from training.loop import checkpoint
+from training.loop import checkpoint, initial_weights
 from training.models.crossformer import MODEL, CrossFormerGraph, build
 from training.tasks import TASKS
 
@@ -128,7 +128,7 @@ def test_the_weights_of_an_artifact_are_those_of_its_model(exported: bytes, tmp_
     """One module holds them all, and they are found again by the names they have in the model, so that training can go on."""
     (tmp_path / "model.pt").write_bytes(exported)
     model, expected = CrossFormerGraph(build(CLEAN5.outputs)), _graph().state_dict()
-    assert checkpoint.start_from(model, checkpoint.weights_of(tmp_path / "model.pt")) == []
+    assert initial_weights.start_from(model, checkpoint.weights_of(tmp_path / "model.pt")) == []
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
     assert len(list(torch.jit.load(io.BytesIO(exported)).core.children())) == 0
 

@@ -230,7 +230,7 @@ def test_own_labels_in_class_folders(tmp_path: Path, through: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (("--set", "image_size=100"), "crossformer takes images of 112, 224 pixels, not 100"),
+        (("--set", "image_size=100"), "crossformer takes images of 64, 112, 160, 224 pixels, not 100"),
         (("--set", "model=resnet"), "unknown model 'resnet'"),
         (("--set", "task=stars"), "unknown task 'stars'; there are clean5"),
         (("--recipe", "secret"), "no recipe 'secret'"),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cosmoformer.errors import SettingsError
@@ -176,6 +177,14 @@ def preset(name: str) -> Augmentation:
     if name not in PRESETS:
         raise SettingsError(f"unknown augmentation {name!r}", f"There are {', '.join(PRESETS)}")
     return Augmentation.from_table(tomllib.loads((FOLDER / f"{name}.toml").read_text()))
+
+
+def scaled(images: Tensor, side: int) -> Tensor:
+    """Float images (N, 3, side, side) in 0..1 of uint8 images (N, 3, S, S), on their device."""
+    floats = images.float() / 255
+    if images.shape[-1] == side:
+        return floats
+    return F.interpolate(floats, size=[side, side], mode="bilinear", antialias=True, align_corners=False)
 
 
 def normalise(images: Tensor) -> Tensor:

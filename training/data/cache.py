@@ -75,7 +75,7 @@ def open_or_build(table: pd.DataFrame, task: Task, size: int, folder: Path) -> d
     """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = _fingerprint(table, size, task.kept)
-    with _locked(folder / LOCK):
+    with locked(folder / LOCK):
         decoded = _read_index(folder, wanted)
         if decoded is None:
             decoded = _build(table, size, task.kept, folder, wanted)
@@ -161,7 +161,8 @@ def _read_index(folder: Path, fingerprint: str) -> Decoded | None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """A block that one process at a time is in: the others wait."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
         yield

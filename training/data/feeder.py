@@ -26,26 +26,36 @@ class Batch:
         images: uint8 (N, 3, S, S).
         labels: int64 (N,), -1 where there is none.
         targets: float32 (N, T), NaN where unknown.
+        told: float32 (N, classes + answers), what teachers say; (N, 0) without.
     """
 
     images: Tensor
     labels: Tensor
     targets: Tensor
+    told: Tensor
 
 
 class Feeder:
-    """Batches of one split. A GPU with room for all pixels keeps them; else they are copied while it computes."""
+    """Batches of one split. A GPU with room for all pixels keeps them; else they are copied while it computes.
 
-    def __init__(self, cache: ImageCache, device: torch.device) -> None:
+    Args:
+        cache: the split.
+        device: that trains.
+        told: float32 (N, classes + answers), what teachers say of it.
+    """
+
+    def __init__(self, cache: ImageCache, device: torch.device, told: NDArray[np.float32] | None = None) -> None:
         self._cache, self._device = cache, device
         self._labels = torch.from_numpy(cache.labels.copy())
         self._targets = torch.from_numpy(cache.targets.copy())
+        self._told = torch.empty(len(cache.labels), 0) if told is None else torch.from_numpy(told)
         self._resident: Tensor | None = None
         if device.type == "cuda" and cache.pixels.nbytes < _SHARE_OF_MEMORY * torch.cuda.mem_get_info(device)[0]:
             with warnings.catch_warnings():  # the map cannot be written, and nobody does
                 warnings.filterwarnings("ignore", "The given NumPy array is not writable", UserWarning)
                 self._resident = torch.from_numpy(np.asarray(cache.pixels)).to(device)
             self._labels, self._targets = self._labels.to(device), self._targets.to(device)
+            self._told = self._told.to(device)
 
     def batches(self, rows_of_steps: Sequence[NDArray[np.int64]]) -> Iterator[Batch]:
         """The batches with these rows, in this order."""
@@ -64,16 +74,19 @@ class Feeder:
 
     def _select(self, rows: Tensor) -> Batch:
         assert self._resident is not None
-        return Batch(self._resident[rows].permute(0, 3, 1, 2), self._labels[rows], self._targets[rows])
+        images = self._resident[rows].permute(0, 3, 1, 2)
+        return Batch(images, self._labels[rows], self._targets[rows], self._told[rows])
 
     def _copy(self, rows: NDArray[np.int64]) -> Batch:
         index = torch.from_numpy(rows)
-        batch = Batch(self._cache.images(rows), self._labels[index], self._targets[index])
+        batch = Batch(self._cache.images(rows), self._labels[index], self._targets[index], self._told[index])
         if self._device.type != "cuda":
             return batch
-        return Batch(batch.images.pin_memory(), batch.labels.pin_memory(), batch.targets.pin_memory())
+        return Batch(*(part.pin_memory() for part in _parts(batch)))
 
     def _to_device(self, batch: Batch) -> Batch:
-        return Batch(
-            *(part.to(self._device, non_blocking=True) for part in (batch.images, batch.labels, batch.targets))
-        )
+        return Batch(*(part.to(self._device, non_blocking=True) for part in _parts(batch)))
+
+
+def _parts(batch: Batch) -> tuple[Tensor, ...]:
+    return batch.images, batch.labels, batch.targets, batch.told

@@ -22,7 +22,14 @@ class EmptySplit(ValueError):
 
 
 def open_splits(
-    task: Task, data: Path, cache: Path, size: int, names: Sequence[str], classes: Sequence[str] | None = None
+    task: Task,
+    data: Path,
+    cache: Path,
+    size: int,
+    names: Sequence[str],
+    classes: Sequence[str] | None = None,
+    *,
+    every: bool = False,
 ) -> dict[str, ImageCache]:
     """Open the named splits, decoding them first where that has not been done.
 
@@ -35,6 +42,7 @@ def open_splits(
         size: side of the images, pixels.
         names: which splits, of :data:`training.data.catalogue.SPLITS`.
         classes: the order of class names that labels index, where it is not the task's own.
+        every: whether the training split also has the galaxies without a label or a target.
 
     Raises:
         FileNotFoundError: there is no data.
@@ -42,11 +50,15 @@ def open_splits(
         ValueError: the data are not what the task needs, or no image can be decoded.
     """
     task = task.with_classes(classes) if classes else task
-    table = _useful(open_catalogue(data, task), task)
+    found = open_catalogue(data, task)
+    table = _useful(found, task)
+    suffix = ""
+    if every and len(more := found[found["split"].eq("train") | found.index.isin(table.index)]) > len(table):
+        table, suffix = more, "-every"  # in a folder of its own: runs that need fewer do not push these out
     if table.empty:
         raise ValueError(f"no galaxy in {data} has a label, or a target that is learned")
     place = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:8]  # other data do not push these out
-    caches = open_or_build(table, task, size, cache / f"{task.name}-{size}-{100 * task.kept:.0f}-{place}")
+    caches = open_or_build(table, task, size, cache / f"{task.name}-{size}-{100 * task.kept:.0f}-{place}{suffix}")
     for name in names:
         if name not in caches or not len(caches[name].labels):
             counts = table["split"].value_counts().to_dict()

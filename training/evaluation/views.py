@@ -72,8 +72,8 @@ def noisy(sigma: float) -> Change:
     return change
 
 
-def views(count: int) -> list[Change]:
-    """The views of test-time augmentation: ``count / 2`` equally spaced rotations, each as it is and mirrored.
+def angles(count: int) -> list[tuple[float, bool]]:
+    """How the views of :func:`views` are turned, degrees, and whether they are mirrored first.
 
     Raises:
         ValueError: ``count`` is no even number above 0.
@@ -82,8 +82,16 @@ def views(count: int) -> list[Change]:
         raise ValueError(
             f"the number of views must be even and above 0 (rotations, each with its mirror image), got {count}"
         )
-    step = 720 / count
-    return [turned(step * turn, mirrored=mirrored) for mirrored in (False, True) for turn in range(count // 2)]
+    return [(720 / count * turn, mirrored) for mirrored in (False, True) for turn in range(count // 2)]
+
+
+def views(count: int) -> list[Change]:
+    """The views of test-time augmentation: ``count / 2`` equally spaced rotations, each as it is and mirrored.
+
+    Raises:
+        ValueError: ``count`` is no even number above 0.
+    """
+    return [turned(degrees, mirrored=mirrored) for degrees, mirrored in angles(count)]
 
 
 def _as_bytes(images: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cosmoformer.errors import first_line
 from training.artifact.flat import full_name
@@ -20,6 +20,7 @@ from training.loop.recipe import from_params
 _log = logging.getLogger(__name__)
 
 NAME = "checkpoint.pt"
+_MAY_GROW = ("epochs", "minutes")
 
 
 @dataclass
@@ -33,6 +34,9 @@ class Progress:
         best_epoch: epoch that had it, from 1; 0 is none yet.
         judged: epochs whose weights were scored.
         stopped: whether the run ended early.
+        epochs: how many the run shall have, where its time decides; 0 is as the recipe says.
+        spent_s: time that training took so far, seconds.
+        epoch_s: what an epoch took last, seconds, by the side of its images.
     """
 
     step: int = 0
@@ -41,6 +45,9 @@ class Progress:
     best_epoch: int = 0
     judged: int = 0
     stopped: bool = False
+    epochs: int = 0
+    spent_s: float = 0.0
+    epoch_s: dict[int, float] = field(default_factory=dict)
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -72,8 +79,10 @@ def read(path: Path, device: torch.device) -> dict[str, Any]:
 
 def refuse_another(
     state: Mapping[str, Any], recipe: Mapping[str, str], data: Mapping[str, str], processes: int, folder: Path
-) -> None:
+) -> set[str]:
     """Refuse to go on from another run's checkpoint, and say so when the run will not be quite the same.
+
+    More epochs or minutes than before make it longer, and no other run.
 
     Args:
         state: what :func:`read` gave.
@@ -82,11 +91,19 @@ def refuse_another(
         processes: how many train; each draws its own randomness.
         folder: where the checkpoint is.
 
+    Returns:
+        What makes it longer: ``epochs``, ``minutes``, or neither.
+
     Raises:
         ValueError: the checkpoint's recipe or data differ.
     """
     before = from_params(state["recipe"]).params()  # a recipe of before a field was added has its default
-    changed = [f"{name} {before.get(name)} → {value}" for name, value in recipe.items() if before.get(name) != value]
+    longer = {name for name in _MAY_GROW if float(recipe[name]) > float(before[name])}
+    changed = [
+        f"{name} {before.get(name)} → {value}"
+        for name, value in recipe.items()
+        if before.get(name) != value and name not in longer
+    ]
     if any(state["data"].get(name, value) != value for name, value in data.items()):
         changed.append("the data")
     if changed:
@@ -97,6 +114,9 @@ def refuse_another(
         _log.warning(
             "begun by %d processes, gone on with by %d: the weights will not be the very same", begun, processes
         )
+    for name in sorted(longer):
+        _log.info("the run is made longer: %s %s → %s", name, before[name], recipe[name])
+    return longer
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
@@ -110,29 +130,3 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     prefix = "core."
     own = {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
     return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}
-
-
-def start_from(model: nn.Module, weights: dict[str, Tensor]) -> list[str]:
-    """Copy weights into a model wherever name and shape agree; sides of one element may be left out.
-
-    Where a model's last layer has more outputs, or others, what it has in common with the weights is not guessed: it stays as
-    it was initialised.
-
-    Returns:
-        Names of those that were left as they were.
-
-    Raises:
-        ValueError: nothing agrees.
-    """
-    own = model.state_dict()  # shares the model's memory
-    fitting = {
-        name: weights[name].reshape(value.shape)
-        for name, value in own.items()
-        if name in weights and weights[name].squeeze().shape == value.squeeze().shape
-    }
-    if not fitting:
-        raise ValueError(f"none of the {len(weights)} weights fits the model: they are another model's")
-    with torch.no_grad():
-        for name, value in fitting.items():
-            own[name].copy_(value)
-    return sorted(set(own) - set(fitting))

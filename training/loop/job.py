@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from training.data.cache import ImageCache
 from training.loop.distributed import Place
+from training.loop.initial_weights import Start
 from training.loop.recipe import Recipe
 from training.tasks import Task
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What teachers say of the training split.
+
+    Attributes:
+        answers: float32 (N, classes + answers), as :meth:`training.tasks.Task.told` gives them.
+        told: who they are, names and digests, as text.
+    """
+
+    answers: NDArray[np.float32]
+    told: str
 
 
 @dataclass(frozen=True)
@@ -25,7 +39,8 @@ class Job:
         val: validation split, by which the best epoch is chosen.
         folder: where checkpoint and record are kept.
         place: which process and device this is.
-        start: weights to start from, by name; empty is fresh ones.
+        start: weights to start from.
+        lesson: what teachers say; None without.
         compile: whether the model is compiled (``torch.compile``) first.
     """
 
@@ -35,5 +50,6 @@ class Job:
     val: ImageCache
     folder: Path
     place: Place
-    start: Mapping[str, Tensor] = field(default_factory=dict)
+    start: Start = field(default_factory=Start)
+    lesson: Lesson | None = None
     compile: bool = False

@@ -107,6 +107,11 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
+    def expect(self, total: int) -> None:
+        """From now on the run has so many steps."""
+        self._total = total
+        self._bar.update(self._task, total=total)
+
     def show(self, done: int, text: str) -> None:
         """Say where the run is."""
         self._bar.update(self._task, completed=done, description=text)

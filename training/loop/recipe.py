@@ -16,8 +16,18 @@ FOLDER = Path(__file__).parents[1] / "recipes"
 OPTIMISERS = ("adamw", "muon")
 BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate")
-_FROM_ZERO = ("epoch_images", "weight_decay", "clip_norm", "target_weight", "balance_power", "patience", "seed")
+_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate", "teacher_temperature", "teacher_views")
+_FROM_ZERO = (
+    "epoch_images",
+    "minutes",
+    "weight_decay",
+    "clip_norm",
+    "target_weight",
+    "balance_power",
+    "patience",
+    "seed",
+)
+_ALLOWED: dict[type, tuple[type, ...]] = {float: (int, float), tuple: (list, tuple)}
 _SHARES = ("crop", "warmup", "label_smoothing", "drop_path", "dropout", "average_decay")
 
 
@@ -30,12 +40,16 @@ class Recipe:
     """A training recipe.
 
     Attributes:
-        model: one of :func:`training.models.names`.
+        model: one of :func:`training.models.names`, or ``timm/<name>``.
         task: one of :data:`training.tasks.TASKS`.
         image_size: side of the square training images, pixels.
         crop: central fraction of an original image's side that the model looks at; 0 is all that the task's images show. Galaxy
             Zoo 2 scales an original by its galaxy: 0.02 Petrosian radii (90 % of the light) a pixel, 100 of 424 pixels across.
-        epochs: passes over the training split.
+        sides: smaller sides to begin with, pairs of a side and the share of the epochs up to which it is used, such as
+            ``[[64, 0.4], [96, 0.7]]``; then it is ``image_size`` (progressive resizing: Howard 2018; Tan & Le 2021).
+        epochs: passes over the training split; with ``minutes``, so many at most.
+        minutes: time for training. What fits is reckoned from the speed of the epochs so far, after each, and the learning rate
+            falls to zero by then; 0 is no limit.
         epoch_images: images of a pass, for data that are large or time that is short; 0 is all.
         batch_size: images a step, over all devices together.
         optimiser: ``adamw`` (Loshchilov & Hutter 2019), or ``muon`` (Jordan 2024) for hidden matrices with AdamW for the rest.
@@ -54,6 +68,11 @@ class Recipe:
         precision: ``fp32``, ``bf16`` or ``fp16`` (with a gradient scaler); ``auto`` is bf16 on a GPU that has it, fp16 on
             one that has not, and fp32 on a CPU.
         patience: epochs without a better validation score before the run stops early; 0 is never.
+        teacher: models to learn from, paths of artifacts or checkpoints (distillation: Hinton et al. 2015). What they say is
+            averaged, and taken for every training galaxy, with a label or without.
+        teacher_weight: share of the loss that is the difference from the teachers; the rest is that of labels and votes.
+        teacher_temperature: what logits are divided by, the teachers' and the model's, before they are compared.
+        teacher_views: turned and mirrored views of a galaxy that a teacher's answer is the mean of: 1, or an even number.
         augmentation: name of a preset of :mod:`training.augmentation.augment`, or a table of its fields.
         seed: of initial weights, order and augmentation.
     """
@@ -62,7 +81,9 @@ class Recipe:
     task: str = "clean5"
     image_size: int = 224
     crop: float = 0.0
+    sides: tuple[tuple[int, float], ...] = ()
     epochs: int = 30
+    minutes: float = 0.0
     epoch_images: int = 0
     batch_size: int = 64
     optimiser: str = "adamw"
@@ -79,6 +100,10 @@ class Recipe:
     average_decay: float = 0.998
     precision: str = "auto"
     patience: int = 0
+    teacher: tuple[str, ...] = ()
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 2.0
+    teacher_views: int = 4
     augmentation: str | Mapping[str, Any] = field(default="best")
     seed: int = 0
 
@@ -92,6 +117,12 @@ class Recipe:
             _check_range(name, getattr(self, name) >= 0, "0 or above", getattr(self, name))
         for name in _SHARES:
             _check_range(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
+        _check_range("teacher_weight", 0 <= self.teacher_weight <= 1, "from 0 to 1", self.teacher_weight)
+        if self.teacher_views > 1 and self.teacher_views % 2:
+            raise RecipeError(f"teacher_views must be 1 or an even number, got {self.teacher_views}")
+        if not all(isinstance(path, str) for path in self.teacher):
+            raise RecipeError(f"teacher must be an array of paths, got {self.teacher!r}")
+        _check_sides(self.sides)
         self.augment()  # an unknown preset or field is refused now, not after the images are decoded
 
     def augment(self) -> Augmentation:
@@ -156,9 +187,27 @@ def _from_table(table: Mapping[str, Any]) -> Recipe:
     for name, value in table.items():
         if name not in known:
             raise RecipeError(f"a recipe has no field {name!r}; it has {', '.join(known)}")
-        if name != "augmentation" and not isinstance(value, (int, float) if known[name] is float else known[name]):
+        allowed = _ALLOWED.get(known[name], known[name])
+        if name != "augmentation" and not isinstance(value, allowed):
             raise RecipeError(f"{name} must be of type {known[name].__name__}, got {value!r}")
-    return Recipe(**table)
+    return Recipe(**{name: _frozen(value) for name, value in table.items()})
+
+
+def _frozen(value: Any) -> Any:
+    """An array of TOML's as a tuple, also within another."""
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _check_sides(sides: Sequence[Any]) -> None:
+    shares = [0.0]
+    for pair in sides:
+        is_pair = isinstance(pair, tuple) and len(pair) == 2 and type(pair[0]) is int and type(pair[1]) in (int, float)
+        if not is_pair or not shares[-1] < pair[1] < 1:
+            raise RecipeError(
+                f"sides must be pairs of a side and the share of the epochs up to which it is used, rising from 0 to below 1, "
+                f"got {pair!r}"
+            )
+        shares.append(pair[1])
 
 
 def _value(text: str) -> Any:

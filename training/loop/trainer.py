@@ -10,7 +10,6 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -18,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training import models
-from training.augmentation.augment import normalise
+from training.augmentation.augment import normalise, scaled
 from training.data.cache import ImageCache
 from training.data.feeder import Batch, Feeder
 from training.data.sampler import batch_rows, epoch_order
 from training.loop import checkpoint
 from training.loop.checkpoint import Progress
+from training.loop.initial_weights import start_from
 from training.loop.job import Job
 from training.loop.optimisation import (
     MovingAverage,
@@ -37,6 +37,8 @@ from training.loop.optimisation import (
 from training.loop.predicting import predict
 from training.loop.progress import Bar, Stop
 from training.loop.record import RunRecord
+from training.loop.schedule import Stopwatch, planned, side_of
+from training.loop.state import go_on, state_of
 
 _log = logging.getLogger(__name__)
 
@@ -61,14 +63,16 @@ class Trainer:
         self.record: RunRecord | None = None
         self.device = job.place.device
         torch.manual_seed(recipe.seed)
-        build = models.find(recipe.model).build
-        self.model = build(job.task.outputs, recipe.image_size, drop_path=recipe.drop_path, dropout=recipe.dropout)
-        if job.start:
-            left = checkpoint.start_from(self.model, dict(job.start))
+        self.kind = models.find(recipe.model)
+        self.model = self.kind.build(
+            job.task.outputs, recipe.image_size, drop_path=recipe.drop_path, dropout=recipe.dropout
+        )
+        if job.start.weights:
+            left = start_from(self.model, job.start.weights)
             _log.info("weights taken over; fresh are %s", ", ".join(left) or "none")
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if job.compile:
-            self.model.compile()
+            self.model.compile(dynamic=False)  # batches of one size; a side that changes is compiled anew
         self.network = job.place.wrap(self.model)
         self.average = MovingAverage(self.model, recipe.average_decay)
         self.best = {name: value.clone() for name, value in self.average.weights.items()}
@@ -76,9 +80,12 @@ class Trainer:
         self.precision = resolve_precision(recipe.precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.augment = recipe.augment()
-        self.feeder = Feeder(job.train, self.device)
+        self.feeder = Feeder(job.train, self.device, job.lesson.answers if job.lesson else None)
         self.progress = Progress()
-        self.rows = np.flatnonzero(job.task.teaching(job.train.labels, recipe.target_weight))
+        self.side = recipe.image_size  # that the model takes at present
+        self.stopwatch = Stopwatch()
+        teaching = job.task.teaching(job.train.labels, recipe.target_weight)
+        self.rows = np.arange(len(teaching)) if job.lesson else np.flatnonzero(teaching)
         labels = torch.from_numpy(job.train.labels[self.rows])
         weights = class_weights(labels, len(job.task.classes), recipe)
         self.loss_weights = weights.to(self.device) if recipe.class_balance == "weights" else None
@@ -95,12 +102,23 @@ class Trainer:
             )
         self.path = job.folder / checkpoint.NAME
         if self.path.exists():
-            self._resume()
+            go_on(self, checkpoint.read(self.path, self.device))
+            _log.info("going on at step %d of %d", self.progress.step, self.steps)
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        return self.steps_per_epoch * self.recipe.epochs
+        return self.steps_per_epoch * self.epochs
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run: the recipe's, or those that fit into its minutes as far as is known."""
+        return self.progress.epochs or self.recipe.epochs
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.progress.judged >= self.epochs or self.progress.stopped
 
     @property
     def epoch(self) -> int:
@@ -124,11 +142,14 @@ class Trainer:
         self.record = record
         if record:
             record.truncate_after(self.progress.step)
+        self.stopwatch.start()
         with Bar(self.steps, self.progress.step, is_shown=self.place.is_first) as bar:
-            while self.progress.judged < self.recipe.epochs and not self.progress.stopped:
+            while not self.is_over:
                 if self.progress.judged == self.epoch:  # else the run was stopped just before it was judged
                     self._train_epoch(bar, stop)
-                self._judge(bar)
+                with self.stopwatch.judging():
+                    self._judge(bar)
+                self._plan(bar)
                 self.save()
         return self.best
 
@@ -145,6 +166,7 @@ class Trainer:
         started, saved = time.monotonic(), time.monotonic()
         for done, batch in enumerate(self.feeder.batches(rows), start=1):
             total += self.step(batch)
+            self.stopwatch.count(done)
             # After any step where agreeing costs nothing: 20 of a CPU may take longer than a cluster waits.
             is_told = agrees_quickly and self.place.agree(stop.is_set())
             if done % _LOG_EVERY == 0 or done == len(rows) or is_told:
@@ -156,6 +178,7 @@ class Trainer:
                 if self.place.agree(time.monotonic() - saved > _CHECKPOINT_EVERY_S):
                     self.save()
                     saved = time.monotonic()
+        self.stopwatch.settle(len(rows))  # the figures just noted waited for the device
 
     def step(self, batch: Batch, learning_rate: float | None = None) -> Tensor:
         """One optimiser step on a batch.
@@ -173,17 +196,11 @@ class Trainer:
         generator = torch.Generator(self.device).manual_seed(_seed_of(*moment, 1))
         scheduled = learning_rate_at(self.progress.step, self.steps, self.recipe)
         set_learning_rate(self.optimiser, scheduled if learning_rate is None else learning_rate)
-        images = normalise(self.augment(batch.images.float() / 255, generator))
+        self._look_at(side_of(self.progress.step // self.steps_per_epoch, self.epochs, self.recipe))
+        images = normalise(self.augment(scaled(batch.images, self.side), generator))
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
             outputs = self.network(images)
-        loss = self.task.loss(
-            outputs.float(),
-            batch.labels,
-            batch.targets,
-            label_smoothing=self.recipe.label_smoothing,
-            class_weights=self.loss_weights,
-            target_weight=self.recipe.target_weight,
-        )
+        loss = self._loss(outputs.float(), batch)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
@@ -194,6 +211,26 @@ class Trainer:
         self.average.update()
         self.progress.step += 1
         return loss.detach()
+
+    def _loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        recipe = self.recipe
+        own = self.task.loss(
+            outputs,
+            batch.labels,
+            batch.targets,
+            label_smoothing=recipe.label_smoothing,
+            class_weights=self.loss_weights,
+            target_weight=recipe.target_weight,
+        )
+        if not self.job.lesson:
+            return own
+        options = {"temperature": recipe.teacher_temperature, "target_weight": recipe.target_weight}
+        return torch.lerp(own, self.task.taught_loss(outputs, batch.told, **options), recipe.teacher_weight)
+
+    def _look_at(self, side: int) -> None:
+        if side != self.side:
+            self.kind.look_at(self.model, side)
+            self.side = side
 
     def _note(self, bar: Bar, images_per_s: float) -> None:
         steps = (self.progress.step - 1) % self.steps_per_epoch + 1
@@ -225,14 +262,25 @@ class Trainer:
         self.progress.stopped = self.place.agree(bool(self.recipe.patience) and waited >= self.recipe.patience)
         loss = self.progress.loss_sum / self.steps_per_epoch
         self.progress.loss_sum = 0.0
-        bar.say(f"epoch {self.epoch}/{self.recipe.epochs}: training loss {loss:.4f}, validation score {score:.5f}")
+        bar.say(f"epoch {self.epoch}/{self.epochs}: training loss {loss:.4f}, validation score {score:.5f}")
         judged = {f"val/{name}": value for name, value in figures.items()}
         self._log({"epoch": self.epoch, "epoch/train_loss": loss, **judged})
 
+    def _plan(self, bar: Bar) -> None:
+        """Reckon how many epochs fit into the recipe's minutes, from what they took so far."""
+        progress, agreed = self.progress, self.place.mean
+        progress.spent_s = agreed(torch.tensor(progress.spent_s + self.stopwatch.lap(), device=self.device))
+        if epoch_s := agreed(torch.tensor(self.stopwatch.epoch_s(self.steps_per_epoch), device=self.device)):
+            progress.epoch_s[self.side] = epoch_s
+        before = self.epochs
+        progress.epochs = planned(progress, self.epoch, self.recipe)
+        if self.epochs != before:
+            bar.say(f"{self.epochs} epochs fit into {self.recipe.minutes:g} minutes")
+            bar.expect(self.steps)
+
     def predict(self, weights: Mapping[str, Tensor], cache: ImageCache) -> NDArray[np.float64]:
         """Predictions (N, classes) of some weights for a split, without augmentation."""
-        kind = models.find(self.recipe.model)
-        judge = kind.for_inference(kind.load(self.task.outputs, self.recipe.image_size, weights))
+        judge = self.kind.for_inference(self.kind.load(self.task.outputs, self.recipe.image_size, weights))
         return predict(judge.to(self.device), self.task, cache, self.device)
 
     def _log(self, metrics: dict[str, float]) -> None:
@@ -241,40 +289,9 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint."""
-        if not self.place.is_first:
-            return
-        checkpoint.save(
-            self.path,
-            {
-                "recipe": self.recipe.params(),
-                "data": self._data(),
-                "processes": self.place.world_size,
-                "progress": asdict(self.progress),
-                "model": self.model.state_dict(),
-                "average": self.average.weights,
-                "average_steps": self.average.steps,
-                "best": self.best,
-                "optimiser": self.optimiser.state_dict(),
-                "scaler": self.scaler.state_dict(),
-            },
-        )
-
-    def _resume(self) -> None:
-        state = checkpoint.read(self.path, self.device)
-        recipe, processes = self.recipe.params(), self.place.world_size
-        checkpoint.refuse_another(state, recipe, self._data(), processes, self.job.folder)
-        self.progress = Progress(**state["progress"])
-        self.model.load_state_dict(state["model"])
-        self.average.load(state["average"], state["average_steps"])
-        self.best = state["best"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        if state["scaler"]:  # none where another precision began it
-            self.scaler.load_state_dict(state["scaler"])
-        _log.info("going on at step %d of %d", self.progress.step, self.steps)
-
-    def _data(self) -> dict[str, str]:
-        train, val = self.job.train, self.job.val
-        return {"train": train.version, "val": val.version, "classes": ",".join(train.classes)}
+        self.progress.spent_s += self.stopwatch.lap()
+        if self.place.is_first:
+            checkpoint.save(self.path, state_of(self))
 
 
 def _seed_of(*numbers: int) -> int:

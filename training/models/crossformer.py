@@ -40,7 +40,9 @@ class CrossFormerSize:
 #: Windows that fit the feature maps of each image side, in pixels. Position biases are a small network over relative
 #: offsets, so one set of weights serves every side: training starts small and ends at 224.
 WINDOWS: dict[int, dict[str, tuple[int, int, int, int]]] = {
+    64: {"global_window_size": (4, 2, 1, 1), "local_window_size": (8, 8, 4, 2)},
     112: {"global_window_size": (4, 2, 1, 1), "local_window_size": (7, 7, 7, 3)},
+    160: {"global_window_size": (8, 4, 2, 1), "local_window_size": (5, 5, 5, 5)},
     224: {"global_window_size": (8, 4, 2, 1), "local_window_size": (7, 7, 7, 7)},
 }
 
@@ -158,4 +160,18 @@ def _for_inference(graph: nn.Module) -> nn.Module:
     return InferenceGraph(graph.model)
 
 
-MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference)
+def _look_at(graph: nn.Module, image_size: int) -> None:
+    """Give all attentions the windows of another side; what is learned does not depend on them."""
+    if not isinstance(graph, CrossFormerGraph):
+        raise TypeError(f"expected a CrossFormerGraph, got {type(graph).__name__}")
+    sides = WINDOWS[image_size]
+    by_stage = zip(graph.model.layers, sides["local_window_size"], sides["global_window_size"], strict=True)
+    for (_, transformer), near, far in by_stage:
+        for attention, _ in pairs(transformer):
+            side = near if attention.attn_type == "short" else far
+            fresh = Attention(attention.to_qkv.in_channels, attention.attn_type, side)  # for its table of offsets
+            attention.window_size = side
+            attention.rel_pos_indices = fresh.rel_pos_indices.to(attention.rel_pos_indices.device)
+
+
+MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cosmoformer.models.outputs import Fractions, Value
+from cosmoformer.votes.fractions import to_cumulative
 from cosmoformer.votes.tree import Tree
 from training.artifact.calibration import fit_temperature
 from training.artifact.classifier import Classifier
@@ -51,9 +52,14 @@ class Task:
     tells_votes: bool = False
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers of all questions, in the order of the outputs behind the classes'."""
+        return tuple(column for question in self.questions for column in question)
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """Columns of the catalogue that are learned beside the label."""
-        return tuple(column for question in self.questions for column in question)
+        return self.answers
 
     @property
     def kept(self) -> float:
@@ -63,7 +69,7 @@ class Task:
     @property
     def outputs(self) -> int:
         """How many numbers the model gives for an image: class logits first, then those of the answers."""
-        return len(self.classes) + len(self.targets)
+        return len(self.classes) + len(self.answers)
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -160,6 +166,43 @@ class Task:
             total = total - (votes * log_share).sum() - entropy
             start += len(question)
         return total / len(outputs)
+
+    def told(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
+        """What outputs (N, outputs) say, to teach another model: float32 (N, classes + answers).
+
+        Class probabilities come first, then vote fractions, cumulative as the questions'; NaN where there are no such outputs.
+        """
+        outputs = outputs.float()
+        probabilities, votes = self.predictions(outputs, temperature), outputs[:, len(self.classes) :]
+        if outputs.shape[1] < self.outputs:
+            unknown = torch.full((len(outputs), len(self.answers)), torch.nan, device=outputs.device)
+            return torch.cat([probabilities, unknown], dim=1)
+        parts = votes.split([len(question) for question in self.questions], dim=1)
+        shares = torch.cat([part.softmax(dim=1) for part in parts], dim=1)
+        if self.tree is not None:
+            cumulative = to_cumulative(self.tree, shares.detach().cpu().numpy())
+            shares = torch.from_numpy(cumulative).to(shares)
+        return torch.cat([probabilities, shares], dim=1)
+
+    def taught_loss(self, outputs: Tensor, told: Tensor, *, temperature: float, target_weight: float = 0.0) -> Tensor:
+        """The mean difference of a batch from what teachers say, a scalar; 0 where it says the same.
+
+        For classes the Kullback-Leibler divergence at a temperature, times its square, as its gradient shrinks by that (Hinton et
+        al. 2015, section 2.1); for votes the loss that people's have.
+
+        Args:
+            outputs: float (N, outputs).
+            told: float (N, classes + answers), as :meth:`told` gives it, the mean of all teachers.
+            temperature: of the classes.
+            target_weight: of the votes' loss against the classes'.
+        """
+        count = len(self.classes)
+        wanted = told[:, :count].clamp(min=1e-8).log().div(temperature).log_softmax(dim=1)
+        given = outputs[:, :count].div(temperature).log_softmax(dim=1)
+        loss = F.kl_div(given, wanted, reduction="batchmean", log_target=True) * temperature**2
+        if target_weight and self.questions:
+            loss = loss + target_weight * self.votes_loss(outputs[:, count:], told[:, count:])
+        return loss
 
     def predictions(self, outputs: Tensor, temperature: float = 1.0) -> Tensor:
         """Class probabilities (N, classes) of outputs (N, outputs)."""

@@ -16,22 +16,15 @@ import torch
 
 import training.models
 from cosmoformer.models import artifact
+from tests.training.loop.small_runs import PLACE, TASK, job
 from tests.training.toy import add_toy_model
-from training.data.cache import ImageCache
 from training.data.feeder import Batch
 from training.export import export
-from training.loop import checkpoint, progress, trainer
-from training.loop.distributed import Place
-from training.loop.job import Job
+from training.loop import checkpoint, initial_weights, progress, trainer
 from training.loop.learning_rate_finder import Trial, find_learning_rate, suggest
 from training.loop.progress import Stop, Stopped
-from training.loop.recipe import Recipe
 from training.loop.record import RunRecord
 from training.loop.trainer import Trainer, TrainingDiverged
-from training.tasks import Task
-
-PLACE = Place(0, 1, torch.device("cpu"))
-TASK = Task("colours", "label", ("red", "green", "blue"), questions=(("red_share", "other_share"),))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,34 +33,6 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = add_toy_model(tmp_path_factory.mktemp("models"))
     yield
     training.models.__path__.remove(folder)
-
-
-def coloured(count: int, seed: int, noise: float = 40.0) -> ImageCache:
-    """Images whose class is their strongest colour; a third have no class, but votes."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 3, count)
-    pixels = random.normal(90, noise, (count, 16, 16, 3))
-    pixels[np.arange(count), :, :, labels] += 40
-    targets = np.stack([labels == 0, labels != 0], axis=1).astype(np.float32)
-    if seed == 0:
-        labels = np.where(np.arange(count) % 3, labels, -1)
-    uids = tuple(f"{seed}-{index}" for index in range(count))
-    return ImageCache(pixels.clip(0, 255).astype(np.uint8), labels, targets, uids, TASK.classes, f"version-{seed}", ())
-
-
-def job(folder: Path, **changes: object) -> Job:
-    fields: dict[str, object] = {
-        "model": "toy",
-        "image_size": 16,
-        "epochs": 4,
-        "batch_size": 8,
-        "learning_rate": 0.02,
-        "dropout": 0.2,
-        "target_weight": 1.0,
-    }
-    recipe = Recipe(**(fields | changes))  # type: ignore[arg-type]
-    folder.mkdir(parents=True, exist_ok=True)
-    return Job(recipe, TASK, coloured(96, 0), coloured(60, 1), folder, PLACE)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -219,11 +184,11 @@ def test_training_starts_from_given_weights(tmp_path: Path) -> None:
     Trainer(job(tmp_path, epochs=2)).fit(Stop())
     found = checkpoint.weights_of(tmp_path / checkpoint.NAME)
     model = training.models.find("toy").build(5, 16)
-    assert checkpoint.start_from(model, found) == []
+    assert initial_weights.start_from(model, found) == []
     other = training.models.find("toy").build(4, 16)
-    assert checkpoint.start_from(other, found) == ["4.bias", "4.weight"]
+    assert initial_weights.start_from(other, found) == ["4.bias", "4.weight"]
     with pytest.raises(ValueError, match="another model's"):
-        checkpoint.start_from(torch.nn.Linear(2, 2), found)
+        initial_weights.start_from(torch.nn.Linear(2, 2), found)
 
 
 def test_the_learning_rate_finder_finds_the_steepest_fall() -> None:

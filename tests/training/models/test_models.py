@@ -9,7 +9,7 @@ from training import models
 from training.models.crossformer import MODEL, CrossFormerGraph, build
 
 
-@pytest.mark.parametrize("size", [112, 224])
+@pytest.mark.parametrize("size", [64, 112, 160, 224])
 def test_the_graph_computes_vit_pytorchs_function(size: int) -> None:
     """The channels-last graph gives the logits of vit-pytorch's CrossFormer, folded or not."""
     torch.manual_seed(1)
@@ -76,5 +76,33 @@ def test_an_unknown_model_or_size_is_named() -> None:
     """A model that does not exist lists those that do, a size that does not fit lists those that fit."""
     with pytest.raises(ValueError, match=r"unknown model 'resnet'; there are .*crossformer"):
         models.find("resnet")
-    with pytest.raises(ValueError, match=r"\[112, 224\], got 100"):
+    with pytest.raises(ValueError, match=r"\[64, 112, 160, 224\], got 100"):
         build(5, 100)
+
+
+@pytest.mark.parametrize("size", [64, 160])
+def test_a_model_looks_at_another_side(size: int) -> None:
+    """Brought from one side to another and back, a model computes what one built for that side does."""
+    torch.manual_seed(5)
+    kind = models.find("crossformer")
+    model = kind.build(5, 112).eval()
+    other = kind.load(5, size, model.state_dict())
+    images, own = torch.randn(2, 3, size, size), torch.randn(2, 3, 112, 112)
+    with torch.no_grad():
+        before = model(own)
+        kind.look_at(model, size)
+        assert torch.equal(model(images), other(images))
+        kind.look_at(model, 112)
+        assert torch.equal(model(own), before)
+
+
+def test_a_compiled_model_follows_to_another_side() -> None:
+    """As training on a GPU does with sides that grow: the compiled model gives what the plain one gives at each, in one graph."""
+    torch.manual_seed(6)
+    kind = models.find("crossformer")
+    model = kind.build(5, 112).train()
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True, dynamic=False)
+    for size in (64, 112):
+        kind.look_at(model, size)
+        images = torch.randn(2, 3, size, size)
+        assert torch.allclose(compiled(images), model(images), atol=1e-5)

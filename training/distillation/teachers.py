@@ -1,0 +1,93 @@
+"""A model that others learn from: an exported artifact, or a run's checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cosmoformer.errors import ModelRefused
+from cosmoformer.models import artifact
+from training import models, tasks
+from training.augmentation.augment import normalise
+from training.loop import checkpoint
+from training.loop.recipe import from_params
+from training.tasks import Task
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained classification.
+
+    Attributes:
+        name: for people: a file and its folder, no path.
+        sha256: of its file.
+        task: what it learned, with its classes and crop.
+        side: of the images that it takes, pixels.
+        device: where it computes.
+        tell: what it says of uint8 images (N, 3, side, side) on the device, as :meth:`training.tasks.Task.told`.
+    """
+
+    name: str
+    sha256: str
+    task: Task
+    side: int
+    device: torch.device
+    tell: Callable[[Tensor], Tensor]
+
+
+def open_teacher(path: Path, device: torch.device) -> Teacher:
+    """The teacher in a file.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is neither an artifact nor a checkpoint, or no classification.
+        ModelRefused: it is an artifact that fails its self-check.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no teacher at {path}: train one (recipe teacher), or name an artifact or a checkpoint by --teacher"
+        )
+    content = path.read_bytes()
+    name, sha256 = str(Path(path.parent.name, path.name)), artifact.digest(content)
+    try:
+        metadata = artifact.read_metadata(content)
+    except ModelRefused:
+        task, side, tell = _of_checkpoint(path, device)
+    else:
+        if not metadata.classes:
+            raise ValueError(f"{path} gives values of {metadata.task}, no classes: it cannot teach")
+        task, side = tasks.find(metadata.task).looking_at(metadata.crop), metadata.input_size
+        task = task.with_classes(metadata.classes)
+        tell = _of_artifact(artifact.load(content), task, device)
+    return Teacher(name, sha256, task, side, device, tell)
+
+
+def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> Callable[[Tensor], Tensor]:
+    module = model.module.to(device)
+
+    def tell(images: Tensor) -> Tensor:
+        # The artifact itself gives classes only; the votes stand behind them in what its model gives.
+        with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            outputs = module.core((images.to(module.mean.dtype) / 255.0 - module.mean) / module.std)
+        return task.told(outputs, model.metadata.temperature)
+
+    return tell
+
+
+def _of_checkpoint(path: Path, device: torch.device) -> tuple[Task, int, Callable[[Tensor], Tensor]]:
+    state = checkpoint.read(path, torch.device("cpu"))
+    recipe = from_params(state["recipe"])
+    task = tasks.find(recipe.task).looking_at(recipe.crop).with_classes(state["data"]["classes"].split(","))
+    kind = models.find(recipe.model)
+    model = kind.for_inference(kind.load(task.outputs, recipe.image_size, state["best"])).to(device)
+
+    def tell(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            outputs = model(normalise(images.float() / 255))
+        return task.told(outputs)
+
+    return task, recipe.image_size, tell
