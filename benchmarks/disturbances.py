@@ -106,6 +106,11 @@ class DisturbedSystem:
         lanes = _json(f"{self.settings.k_sink}/queue")["triggers"]
         return sum(lane["waiting"] + lane["in_flight"] + lane["dead_letters_waiting"] for lane in lanes)
 
+    def tracebacks(self) -> int:
+        """Exceptions that our servers have logged."""
+        logs = [*self._data.rglob("*.log"), self._log]
+        return sum(log.read_text(errors="replace").count("Traceback (most recent") for log in logs)
+
     def dead_letters(self) -> int:
         """Events that were given up."""
         settings = self.settings

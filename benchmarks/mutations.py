@@ -1,20 +1,12 @@
-"""Requests that are nearly right: samples of every route, and what a careless or hostile client makes of them."""
+"""Requests that are nearly right: what a careless or hostile client makes of the samples in :mod:`benchmarks.routes`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
-
-from cosmoformer.events import cloudevents
-from cosmoformer.settings import Settings
-from functions.ingest import hooks
 
 Headers = dict[str, str]
 
@@ -209,114 +201,3 @@ def _bytes(request: Request, rng: Random) -> Request:
 
 
 _MUTATIONS: tuple[Callable[[Request, Random], Request], ...] = (_method, _target, _header, _leaf, _leaf, _leaf, _bytes)
-
-
-def _json(method: str, target: str, document: Any) -> Request:
-    return Request(method, target, {"Content-Type": "application/json"}, json.dumps(document).encode())
-
-
-def _event(target: str, type: str, data: bytes, content_type: str = "application/json") -> tuple[Request, Request]:
-    """The same event in binary and in structured mode."""
-    event = cloudevents.new(type=type, source="/fuzz", data=data, content_type=content_type, id="1", subject="a.jpg")
-    requests = []
-    for encode in (cloudevents.to_binary, cloudevents.to_structured):
-        headers, body = encode(event)
-        requests.append(Request("POST", target, dict(headers), body))
-    return requests[0], requests[1]
-
-
-def _record(settings: Settings, source: str = "ceph:s3") -> dict[str, Any]:
-    place = {"bucket": {"name": settings.images_bucket}, "object": {"key": "a/b.jpg", "eTag": "0", "size": 1}}
-    return {"eventSource": source, "eventName": "ObjectCreated:Put", "eventTime": "2026-01-01T00:00:00Z", "s3": place}
-
-
-def ingest(settings: Settings) -> list[Route]:
-    """Every route of ingest."""
-    records = {"Records": [_record(settings)]}
-    minio = {
-        "EventName": "s3:ObjectCreated:Put",
-        "Key": f"{settings.images_bucket}/a.jpg",
-        "Records": [_record(settings, "minio:s3")],
-    }
-    bridge = {
-        "detail-type": "Object Created",
-        "source": "aws.s3",
-        "id": "1",
-        "detail": {"bucket": {"name": settings.images_bucket}, "object": {"key": "a.jpg"}},
-    }
-    data = json.dumps(records).encode()
-    file = {"name": "a.jpg", "type": "image/jpeg", "size": 10}
-    batch = "upload-20260101T000000Z-" + "0" * 32
-    hook = {
-        "entity": "model_version_alias",
-        "action": "created",
-        "data": {"name": settings.model_name, "alias": "champion", "version": "1"},
-    }
-    return [
-        Route(
-            (
-                *(_json("POST", "/", body) for body in (records, minio, bridge)),
-                *_event("/", "com.amazonaws.s3.ObjectCreated:Put", data),
-            )
-        ),
-        Route(
-            (
-                _json("POST", "/uploads", {"files": [file, file]}),
-                _json("POST", "/uploads", {"files": [file], "batch": batch}),
-            )
-        ),
-        Route((Request("GET", "/uploads/20260101T000000Z-" + "0" * 32 + "?limit=10&after=a"),)),
-        Route(
-            (
-                _json(
-                    "POST",
-                    "/sweep",
-                    {"prefix": "", "dry_run": True, "deep": False, "min_age_s": 1, "again": "rejected"},
-                ),
-            )
-        ),
-        Route(_event("/dead-letters", "com.amazonaws.s3.ObjectCreated:Put", data)),
-        Route((Request("GET", "/dead-letters?limit=10&after=a"),)),
-        Route((_json("POST", "/dead-letters/replay", {"keys": ["dead-letters/a"]}),)),
-        Route(
-            (_json("POST", "/hooks/mlflow", hook),), lambda request: _signed(request, settings.mlflow_webhook_secret)
-        ),
-        *_probes(),
-    ]
-
-
-def _signed(request: Request, secret: str) -> Request:
-    stamp = str(int(time.time()))
-    mac = hmac.new(secret.encode(), f"d.{stamp}.".encode() + request.body, hashlib.sha256).digest()
-    signature = {
-        hooks.DELIVERY_ID: "d",
-        hooks.TIMESTAMP: stamp,
-        hooks.SIGNATURE: f"v1,{base64.b64encode(mac).decode()}",
-    }
-    return replace(request, headers=request.headers | signature)
-
-
-def _probes() -> list[Route]:
-    return [Route((Request("GET", path),)) for path in ("/health/liveness", "/health/readiness", "/metrics")]
-
-
-def classify(settings: Settings, picture: bytes) -> list[Route]:
-    """Every route of classify, or of the activator in front of it."""
-    data = json.dumps({"Records": [_record(settings)]}).encode()
-    events = (
-        *_event("/", "com.amazonaws.s3.ObjectCreated:Put", data),
-        *_event("/", cloudevents.IMAGE, picture, "image/jpeg"),
-        *_event("/", cloudevents.ALIAS_MOVED, b'{"name": "cosmoformer", "alias": "champion", "version": "1"}'),
-    )
-    return [Route(events), Route((Request("POST", "/", {"Content-Type": "image/jpeg"}, picture),)), *_probes()]
-
-
-def broker() -> list[Route]:
-    """Every route of the broker of one machine."""
-    gets = [Route((Request("GET", path),)) for path in ("/health", "/queue", "/set-aside")]
-    return [Route(_event("/", "org.example.fuzz", b'{"a": 1}')), *gets, Route((Request("DELETE", "/set-aside/1"),))]
-
-
-def page() -> list[Route]:
-    """Some files of the page."""
-    return [Route((Request("GET", path),)) for path in ("/", "/config.json", "/results.css")]

@@ -16,6 +16,7 @@ ORDER = (
     "backlog",
     "chaos",
     "slow_clients",
+    "fuzz",
     "memory",
     "training_speed",
     "capacity",

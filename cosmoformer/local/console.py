@@ -20,8 +20,9 @@ from cosmoformer.errors import InvalidRequest
 from cosmoformer.events.cloudevents import parse
 from cosmoformer.http.server import HttpServer, Limits
 from cosmoformer.http.wsgi import application
+from cosmoformer.storage.headlines import headline
 from cosmoformer.storage.result_shape import is_result
-from cosmoformer.storage.results import Result, headline
+from cosmoformer.storage.results import Result
 from cosmoformer.text import printable
 
 SHOWN = 15

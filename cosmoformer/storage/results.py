@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import resources
-from itertools import islice
 from typing import Any, Literal
 
 from cosmoformer.errors import StoreUnavailable
@@ -30,7 +29,6 @@ log = logging.getLogger(__name__)
 
 SUFFIX = ".json"
 _ATTEMPTS = 8
-_HEADLINE_VALUES = 2
 
 Result = dict[str, Any]
 
@@ -185,25 +183,6 @@ def as_result(settings: Settings, key: str, document: Any) -> Result | None:
     if not key.endswith("/"):  # a folder, as browsers of buckets make them
         log.warning("%r in the results bucket is not the result of an image: left out", key)
     return None
-
-
-def headline(prediction: Mapping[str, Any]) -> str:
-    """A prediction in a few words: its class, or the first of its numbers."""
-    if "class" in prediction:
-        return str(prediction["class"])
-    numbers = numbers_of(prediction)
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(numbers.items(), _HEADLINE_VALUES))
-    return f"{shown}, …" if len(numbers) > _HEADLINE_VALUES else shown
-
-
-def numbers_of(prediction: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a prediction without a class, by name: its values, then the vote fractions as ``question: answer``."""
-    fractions = {
-        f"{question}: {answer}": fraction
-        for question, votes in prediction.get("votes", {}).items()
-        for answer, fraction in votes["fractions"].items()
-    }
-    return dict(prediction.get("values", {})) | fractions
 
 
 def judged_by(result: Result) -> ModelIdentity | None:

@@ -23,21 +23,15 @@ from __future__ import annotations
 import json
 import logging
 import time
-from contextlib import ExitStack
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from werkzeug.exceptions import HTTPException
 
 from cosmoformer import logs
 from cosmoformer.errors import (
-    CosmoFormerError,
     InvalidRequest,
-    NotAllowed,
-    TransientError,
     UnsupportedEvent,
-    problem,
 )
 from cosmoformer.events import cloudevents, notifications
 from cosmoformer.events.dead_letters import DeadLetter, DeadLetters
@@ -47,6 +41,7 @@ from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.store import Store
 from functions.ingest import hooks, metrics
 from functions.ingest.announce import Broker, is_image
+from functions.ingest.answers import UPLOADS, bind_logs, guard_origins, shape_errors
 from functions.ingest.batches import MOST, Batches
 from functions.ingest.catch_up import CatchUp
 from functions.ingest.limits import REQUEST_BYTES, letter_bytes
@@ -58,8 +53,6 @@ from functions.runtime.store_gate import StoreGate
 log = logging.getLogger(__name__)
 
 _MOST_LETTERS = 1000
-_PREFLIGHT_S = 600
-_UPLOADS = "/uploads"  # and below: the only path that pages, and on a cluster the outside, may ask for
 
 
 def create_app(settings: Settings) -> Flask:
@@ -74,7 +67,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions[BACKGROUND] = (gate, ingest.catch_up)
     rules = {
         "/": ("POST", ingest.take_notification),
-        _UPLOADS: ("POST", ingest.prepare_uploads),
+        UPLOADS: ("POST", ingest.prepare_uploads),
         "/sweep": ("POST", ingest.sweep),
         "/dead-letters": ("POST", ingest.keep_dead_letter),
         "/dead-letters/replay": ("POST", ingest.replay_dead_letters),
@@ -86,11 +79,11 @@ def create_app(settings: Settings) -> Flask:
     for path, (method, view) in rules.items():
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
-    app.add_url_rule(f"{_UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
+    app.add_url_rule(f"{UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
-    _bind_logs(app)
-    _guard_origins(app, settings)
-    _shape_errors(app)
+    bind_logs(app)
+    guard_origins(app, settings)
+    shape_errors(app)
     return app
 
 
@@ -235,74 +228,3 @@ def _limit(most: int, usual: str) -> int:
 
 def _json(document: dict[str, Any]) -> Response:
     return Response(json.dumps(document), mimetype="application/json")
-
-
-def _bind_logs(app: Flask) -> None:
-    @app.before_request
-    def _begin() -> None:
-        g.bound = ExitStack()
-        g.bound.enter_context(logs.bound(path=request.path))
-
-    @app.teardown_request
-    def _end(_: BaseException | None) -> None:
-        g.bound.close()
-
-
-def _guard_origins(app: Flask, settings: Settings) -> None:
-    """Answers browsers: only pages of ``PAGE_ORIGINS`` may ask, and only for what concerns uploads.
-
-    Whatever else comes from a page comes from a stranger's page: nobody but browsers sends ``Origin``.
-    """
-
-    def for_pages() -> bool:
-        return request.path == _UPLOADS or request.path.startswith(f"{_UPLOADS}/")
-
-    @app.before_request
-    def _refuse_strangers() -> None:
-        origin = request.headers.get("Origin")
-        if origin and (origin not in settings.page_origins or not for_pages()):
-            raise NotAllowed(f"pages of {origin[:100]} may not ask for {request.path}", "PAGE_ORIGINS lists who may")
-
-    @app.after_request
-    def _allow(response: Response) -> Response:
-        if for_pages():
-            response.headers["Vary"] = "Origin"
-            response.headers["Cache-Control"] = "no-store"  # addresses expire
-            if request.headers.get("Origin") in settings.page_origins:
-                response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-                response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-                response.headers["Access-Control-Allow-Headers"] = "Content-Type"
-                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
-                response.headers["Access-Control-Max-Age"] = str(_PREFLIGHT_S)
-        return response
-
-
-def _shape_errors(app: Flask) -> None:
-    @app.errorhandler(CosmoFormerError)
-    def _expected(error: CosmoFormerError) -> Response:
-        if (
-            request.path != READINESS
-        ):  # what is missing at the start is logged where it is found out, not at every probe
-            metrics.FAILURES.count(type(error).__name__)
-            level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
-            log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
-        return Response(*problem(error))
-
-    @app.errorhandler(RecursionError)
-    def _too_deep(_: RecursionError) -> Response:
-        return _expected(InvalidRequest("the JSON is nested too deeply"))
-
-    @app.errorhandler(HTTPException)
-    def _by_flask(error: HTTPException) -> Response:  # unknown path, wrong method, too large
-        code = error.code or 500
-        log.warning("refused: %s", error.name, extra={"method": request.method, "status": code})
-        stated = CosmoFormerError(f"{request.method} {request.path}: {error.description}")
-        body, _, headers = problem(stated, title=error.name, status=code)
-        allow = {name: value for name, value in error.get_headers() if name == "Allow"}
-        return Response(body, code, headers | allow)
-
-    @app.errorhandler(Exception)
-    def _unexpected(error: Exception) -> Response:
-        metrics.FAILURES.count("unexpected")
-        log.exception("unexpected error")
-        return Response(*problem(CosmoFormerError(f"unexpected {type(error).__name__}", "The log tells more")))

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import (
     backlog,
     cold_start,
+    fuzz,
     harness,
     latency,
     memory,
@@ -134,3 +135,11 @@ def test_slow_clients(tmp_path: Path) -> None:
     assert set(found) == {
         f"{name}, {crowd}" for name in names for crowd in ("nobody else", "half a header", "half a body")
     }
+
+
+def test_fuzz(tmp_path: Path) -> None:
+    """Every route of every server answers mutated requests, none of them as a fault of its own."""
+    require_ceph()
+    fuzz.main([*QUICK, str(tmp_path)])
+    goals = {goal["what"]: goal["value"] for goal in written("fuzz", tmp_path)["goals"]}
+    assert goals["answers of 500 and more, but 503"] == goals["tracebacks in logs"] == 0

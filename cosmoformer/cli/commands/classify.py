@@ -16,7 +16,8 @@ from cosmoformer.events import cloudevents
 from cosmoformer.images.formats import media_type
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Result, numbers_of
+from cosmoformer.storage.headlines import numbers_of
+from cosmoformer.storage.results import Result
 from cosmoformer.terminal import console, text
 from cosmoformer.text import printable
 

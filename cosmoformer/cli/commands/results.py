@@ -19,7 +19,8 @@ from rich.text import Text
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Result, ResultsBucket, headline
+from cosmoformer.storage.headlines import headline
+from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import write_csv, write_votable
 from cosmoformer.storage.watching import watch

@@ -11,7 +11,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from benchmarks import mutations
+from benchmarks import routes
 from benchmarks.mutations import Request, Route
 from cosmoformer.local.console import ResultsConsole
 from cosmoformer.local.knative.activator import Activator, ActivatorConfig
@@ -31,10 +31,10 @@ from cosmoformer.http.wsgi import application
 HttpServer(application(lambda request: Response("fine")), "127.0.0.1", int(sys.argv[1]), 2).serve()
 """
 _ROUTES = {
-    "broker": mutations.broker(),
-    "activator": mutations.classify(load({}), b"a picture"),
-    "page": mutations.page(),
-    "console": mutations.broker()[:1],
+    "broker": routes.broker(),
+    "activator": routes.classify(load({}), b"a picture"),
+    "page": routes.page(),
+    "console": routes.broker()[:1],
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from benchmarks import mutations
+from benchmarks import routes
 from cosmoformer.settings import load
 from cosmoformer.storage.results import ResultsBucket
 from functions.classify.app import build_app
@@ -16,7 +16,7 @@ from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.fuzzing import drive, sender
 
 _PICTURE = (BUNDLED / "samples" / "two_armed_spiral.jpg").read_bytes()
-_ROUTES = range(len(mutations.classify(load({}), _PICTURE)))
+_ROUTES = range(len(routes.classify(load({}), _PICTURE)))
 
 
 @pytest.fixture
@@ -37,4 +37,4 @@ def test_nothing_sent_is_a_fault_of_ours(
     number: int, client: FlaskClient, deployment: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No 5xx, no traceback, problem details for every refusal."""
-    drive(mutations.classify(deployment.settings, _PICTURE)[number], sender(client), caplog)
+    drive(routes.classify(deployment.settings, _PICTURE)[number], sender(client), caplog)

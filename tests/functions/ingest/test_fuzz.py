@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from benchmarks import mutations
+from benchmarks import routes
 from cosmoformer.settings import Settings, load
 from tests.fuzzing import drive, sender
 
-_ROUTES = [route.name for route in mutations.ingest(load({}))]
+_ROUTES = [route.name for route in routes.ingest(load({}))]
 
 
 @pytest.mark.parametrize("name", _ROUTES)
@@ -17,5 +17,5 @@ def test_nothing_sent_is_a_fault_of_ours(
     name: str, client: FlaskClient, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No 5xx, no traceback, problem details for every refusal."""
-    (route,) = (route for route in mutations.ingest(settings) if route.name == name)
+    (route,) = (route for route in routes.ingest(settings) if route.name == name)
     drive(route, sender(client), caplog)
