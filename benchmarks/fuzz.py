@@ -53,11 +53,7 @@ def targets(system: DisturbedSystem) -> Iterator[Target]:
 
 
 def send(netloc: str, request: Request) -> int:
-    """The status of the answer.
-
-    Raises:
-        OSError: there is none.
-    """
+    """The status of the answer; 0 where the connection ended without one."""
     connection = http.client.HTTPConnection(netloc, timeout=_TIMEOUT_S)
     try:
         connection.putrequest(request.method, request.target, skip_host="Host" in request.headers)
@@ -67,6 +63,8 @@ def send(netloc: str, request: Request) -> int:
         answer = connection.getresponse()
         answer.read()
         return answer.status
+    except (ConnectionError, http.client.HTTPException):
+        return 0
     finally:
         connection.close()
 
@@ -128,6 +126,7 @@ def _set_goals(report: Report) -> None:
         for quantity in {quantity for found in report.figures.values() for quantity in found}
     }
     faults = sum(n for q, n in answered.items() if q.startswith("answered 5") and q != "answered 503")
+    report.goals.append(Goal("requests without an answer", answered.get("answered 0", 0.0), 0))
     grown = max(found["memory grown by"].median for found in report.figures.values() if "memory grown by" in found)
     report.goals.append(Goal("answers of 500 and more, but 503", faults, 0))
     report.goals.append(Goal("tracebacks in logs", report.data["tracebacks"], 0))

@@ -17,7 +17,7 @@ from cosmoformer.http.problems import RequestTooSlow, understood
 if TYPE_CHECKING:
     from cosmoformer.http.server import HttpServer
 
-_LINGER_S = 2.0
+_LINGER_S, _LONGEST_LINGER_S = 2.0, 20.0
 _DISCARD_BYTES = 1 << 18
 _AHEAD_BYTES = 1 << 16
 _SILENT_S = 1.0
@@ -63,7 +63,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self._ahead = b""  # of requests behind the one that is answered now
-        self._lingers_until = 0.0
+        self._lingers_until = self._linger_end = 0.0
         self._owes_since = 0.0
         self._owed = 0
         super().__init__(*given, **named)
@@ -166,6 +166,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
     def handle_write(self) -> None:
         """Send what there is; after a refusal close only our side, or the answer would be lost with what was not read."""
         if self.refused and self.close_when_flushed and not self.total_outbufs_len and not self._lingers_until:
+            self._linger_end = time.monotonic() + _LONGEST_LINGER_S
             self._lingers_until = time.monotonic() + _LINGER_S
             self.close_when_flushed = False
             try:
@@ -179,6 +180,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
         if not self._lingers_until:
             super().handle_read()
             return
+        self._lingers_until = min(time.monotonic() + _LINGER_S, self._linger_end)
         try:
             self.recv(_DISCARD_BYTES)  # closes, when the client has closed
         except OSError:

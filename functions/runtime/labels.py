@@ -20,11 +20,12 @@ class ClosedCounter:
 
     Attributes:
         values: the same.
+        counter: what Prometheus collects.
     """
 
     def __init__(self, name: str, documentation: str, **labels: Collection[str]) -> None:
         self.values = {label: frozenset(values) for label, values in labels.items()}
-        self._counter = Counter(name, documentation, list(labels))
+        self.counter = Counter(name, documentation, list(labels))
 
     def count(self, *values: str, times: float = 1.0) -> None:
         """Count something.
@@ -34,7 +35,7 @@ class ClosedCounter:
             times: how often it happened.
         """
         closed = zip(values, self.values.values(), strict=True)
-        self._counter.labels(*(value if value in known else OTHER for value, known in closed)).inc(times)
+        self.counter.labels(*(value if value in known else OTHER for value, known in closed)).inc(times)
 
 
 def problems(kind: type[Exception]) -> frozenset[str]:

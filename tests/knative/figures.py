@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from functions.classify import metrics as classify_metrics
 from functions.ingest import metrics as ingest_metrics
+from functions.runtime.labels import ClosedCounter
 from tests.knative.objects import named, of_kind
 from tests.knative.rendering import Object
 
@@ -30,7 +31,8 @@ def exported() -> dict[str, set[str]]:
     """Labels by metric name, as the two functions export them."""
     found = {}
     for module in (classify_metrics, ingest_metrics):
-        for metric in vars(module).values():
+        for member in vars(module).values():
+            metric = member.counter if isinstance(member, ClosedCounter) else member
             if isinstance(metric, MetricWrapperBase):
                 for suffix in _SUFFIXES[type(metric)]:
                     found[metric._name + suffix] = set(metric._labelnames)

@@ -445,3 +445,13 @@ def test_a_port_that_is_taken_is_named() -> None:
     """The address is in the message, and what to do."""
     with serving() as server, pytest.raises(SettingsError, match=f"127.0.0.1:{server.port}.*another port"):
         HttpServer(None, "127.0.0.1", server.port, 1)
+
+
+def test_a_refusal_waits_for_a_client_that_goes_on_sending() -> None:
+    """However long a client goes on with a body that was refused, it can read the refusal afterwards."""
+    with serving() as server, raw.connect(server.port) as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000000\r\n\r\n")
+        for _ in range(8):  # for longer than the connection would be kept for a silent client
+            time.sleep(0.4)
+            connection.sendall(b"x" * 100_000)
+        assert raw.read(connection).status == 413

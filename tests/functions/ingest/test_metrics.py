@@ -70,7 +70,7 @@ def test_strangers_words_make_no_series(client: FlaskClient) -> None:
     client.post("/dead-letters/replay", data=json.dumps({"all": True}))
     assert len(client.get("/metrics").text.splitlines()) == before
     declared = {
-        counter._counter._name: counter.values
+        counter.counter._name: counter.values
         for counter in vars(metrics).values()
         if isinstance(counter, ClosedCounter)
     }
@@ -88,7 +88,7 @@ def test_what_is_not_declared_is_other() -> None:
     counter.count("mauve\n", "huge")
     samples = {
         tuple(s.labels.values()): s.value
-        for m in counter._counter.collect()
+        for m in counter.counter.collect()
         for s in m.samples
         if s.name.endswith("total")
     }
