@@ -55,6 +55,9 @@ _TEXTS = (
     "%00%ff",
     "🌌",
     "2026-13-45T99:99:99Z",
+    "9999-12-31T23:59:60Z",
+    "0001-01-01T00:00:60+23:59",
+    "a/b" + ";   " * 40 + "!",
     "NaN",
     "9" * 5000,
 )
@@ -185,7 +188,8 @@ def _leaf(request: Request, rng: Random) -> Request:
         place[key] = [place[key]] * rng.choice((2, 1500))
     else:
         place[key] = rng.choice(_TEXTS) if rng.random() < 0.6 else rng.choice(_ODD)
-    return replace(request, body=json.dumps(place.get("", document) if isinstance(place, dict) else document).encode())
+    text = json.dumps(place.get("", document) if isinstance(place, dict) else document)
+    return replace(request, body=text.replace("Infinity", rng.choice(("Infinity", "1e999"))).encode())
 
 
 def _bytes(request: Request, rng: Random) -> Request:

@@ -15,14 +15,20 @@ from cosmoformer.events import cloudevents
 from cosmoformer.settings import Settings
 from functions.ingest import hooks
 
+_FAILURE = {"knativeerrordest": "http://classify", "knativeerrorcode": "503", "knativeerrordata": "YXdheQ=="}
+
 
 def _json(method: str, target: str, document: Any) -> Request:
     return Request(method, target, {"Content-Type": "application/json"}, json.dumps(document).encode())
 
 
-def _event(target: str, type: str, data: bytes, content_type: str = "application/json") -> tuple[Request, Request]:
+def _event(
+    target: str, type: str, data: bytes, content_type: str = "application/json", **extensions: Any
+) -> tuple[Request, Request]:
     """The same event in binary and in structured mode."""
-    event = cloudevents.new(type=type, source="/fuzz", data=data, content_type=content_type, id="1", subject="a.jpg")
+    event = cloudevents.new(
+        type=type, source="/fuzz", data=data, content_type=content_type, id="1", subject="a.jpg", **extensions
+    )
     requests = []
     for encode in (cloudevents.to_binary, cloudevents.to_structured):
         headers, body = encode(event)
@@ -80,7 +86,7 @@ def ingest(settings: Settings) -> list[Route]:
                 ),
             )
         ),
-        Route(_event("/dead-letters", "com.amazonaws.s3.ObjectCreated:Put", data)),
+        Route(_event("/dead-letters", "com.amazonaws.s3.ObjectCreated:Put", data, **_FAILURE)),
         Route((Request("GET", "/dead-letters?limit=10&after=a"),)),
         Route((_json("POST", "/dead-letters/replay", {"keys": ["dead-letters/a"]}),)),
         Route(

@@ -34,8 +34,11 @@ def moment(text: str) -> datetime:
     when = datetime.fromisoformat(f"{found['minute']}:{second}.{fraction}{found['zone'].replace('Z', '+00:00')}")
     if not leap:
         return when
-    when += _SECOND
-    utc = when.astimezone(UTC)
+    try:
+        when += _SECOND
+        utc = when.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"of a year that Python does not know: {text[:40]!r}") from None
     if (utc.day, utc.hour, utc.minute, utc.second) != (1, 0, 0, 0):
         raise ValueError(f"no leap second, which ends a month in UTC: {text[:40]!r}")
     return when

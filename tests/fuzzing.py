@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.mutations import Request, Route, mutated
+from cosmoformer import strict_json
 
 _EXAMPLES = int(os.environ.get("COSMOFORMER_TEST_FUZZ_EXAMPLES", "60"))  # of each route
 
@@ -45,6 +46,8 @@ def drive(route: Route, send: Send, caplog: pytest.LogCaptureFixture) -> None:
 def check(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Everything that is needed is there, so that no answer is a fault of the server's; refusals are problem details."""
     assert status < 500, (request, body)
+    if headers.get("Content-Type", "").endswith("json") and request.method != "HEAD":
+        strict_json.loads(body)
     if status >= 400 and request.method != "HEAD":
         assert headers["Content-Type"] == "application/problem+json", (request, status, body)
         problem = json.loads(body)

@@ -32,7 +32,8 @@ _URI_REFERENCE = re.compile(rf"{_ABSOLUTE}|(?:{_AUTHORITY}|(?!//)(?![^/?#]*:)){_
 # RFC 9110, section 8.3.1, with parameters as in section 5.6.6.
 _WORD = r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*")
+# Blanks between two semicolons could belong to either: were the quantifiers not possessive, all ways would be tried, for ever.
+_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*+;[ \t]*+(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*+")
 
 
 class _Rule(NamedTuple):

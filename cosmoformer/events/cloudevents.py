@@ -19,6 +19,7 @@ from cloudevents.core.bindings import http
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from cosmoformer import strict_json
 from cosmoformer.errors import InvalidEvent, UnsupportedEvent
 from cosmoformer.events import attributes as rules
 
@@ -80,8 +81,8 @@ class Event:
             InvalidEvent: the data is no JSON.
         """
         try:
-            return json.loads(self.data)
-        except (ValueError, RecursionError) as error:
+            return strict_json.loads(self.data)
+        except ValueError as error:
             raise InvalidEvent(
                 f"expected JSON in the event's data, got {len(self.data)} bytes that are none: {error}"
             ) from None
@@ -132,8 +133,8 @@ def _parse_binary(headers: Mapping[str, str], body: bytes) -> Event:
 
 def _parse_structured(body: bytes) -> Event:
     try:
-        members = json.loads(body, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        members = strict_json.loads(body)
+    except ValueError as error:
         raise InvalidEvent(f"a structured event must be a JSON object, got malformed JSON: {error}") from None
     if not isinstance(members, dict):
         raise InvalidEvent(f"a structured event must be a JSON object, got a JSON {type(members).__name__}")
@@ -168,10 +169,6 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError:
         raise InvalidEvent("'data' is malformed: it has half a surrogate pair, which no text can have") from None
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def new(
@@ -229,9 +226,9 @@ def to_structured(event: Event) -> tuple[dict[str, str], bytes]:
     members: dict[str, Any] = dict(event.attributes)
     if _is_json(event.content_type) and event.data:
         try:
-            plain = members | {"data": json.loads(event.data)}
+            plain = members | {"data": strict_json.loads(event.data)}
             return headers, json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
-        except (ValueError, RecursionError):
+        except ValueError:
             pass  # the data only claims to be JSON: base64 keeps it as it is
     if event.data:
         members["data_base64"] = base64.b64encode(event.data).decode()

@@ -7,10 +7,10 @@ same event is kept once however often it is delivered, and all letters about one
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
+_STATUS = re.compile("[1-9][0-9]{2}")
 
 SCHEMA_VERSION = 1
 #: Extension attributes that Knative's brokers add to a dead letter (Knative data plane, "Event Delivery").
@@ -182,7 +183,7 @@ def _split(event: Event) -> tuple[Event, dict[str, Any]]:
     code = extensions.get("knativeerrorcode", "")
     failure = {
         "dest": extensions.get("knativeerrordest"),
-        "code": int(code) if code.isdecimal() else None,
+        "code": int(code) if _STATUS.fullmatch(code) else None,
         "data": _decoded(extensions.get("knativeerrordata")),
     }
     return Event(attributes, event.data), failure
@@ -194,5 +195,5 @@ def _decoded(data: str | None) -> str | None:
         return None
     try:
         return base64.b64decode(data, validate=True).decode(errors="replace")
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         return data

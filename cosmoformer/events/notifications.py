@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, unquote_plus
 
+from cosmoformer import strict_json
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.events import attributes, cloudevents
 from cosmoformer.timestamps import moment
@@ -252,6 +253,6 @@ def _time(value: Any) -> datetime | None:
 
 def _unwrap(text: Any) -> Any:
     try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError):
+        return strict_json.loads(text)
+    except (TypeError, ValueError):
         raise InvalidRequest("expected a notification as JSON text inside the SQS or SNS message") from None

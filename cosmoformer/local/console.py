@@ -88,6 +88,15 @@ class ResultsConsole:
             result = event.json()
             if not is_result(result):
                 raise InvalidRequest(f"expected a result as the data of the event, got {len(event.data)} bytes")
+            try:
+                _cells(result)
+            except (
+                ArithmeticError,
+                KeyError,
+                TypeError,
+                ValueError,
+            ) as error:  # a time that is none, a number out of bounds
+                raise InvalidRequest(f"the result cannot be shown: {error}") from None
             self.add(event.id, result)
         return Response(status=202)
 
@@ -129,7 +138,7 @@ def _answer(prediction: dict[str, Any]) -> Text:
     """How likely the class is, as a bar; or the values of a task that is no classification."""
     if "class" not in prediction:
         return Text(headline(prediction), overflow="ellipsis")
-    bar = "█" * round(10 * prediction["confidence"])
+    bar = "█" * round(10 * min(1, prediction["confidence"]))
     likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if prediction["unsure"] else "green")
     if prediction["unsure"]:
         likely.append(" unsure")

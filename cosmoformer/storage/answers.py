@@ -14,6 +14,7 @@ from cosmoformer.storage import credentials
 _GONE = frozenset({"NoSuchKey", "404", "NotFound", "NoSuchVersion"})
 _PRECONDITION = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict", "OperationAborted", "409"})
 _RENEW = "Renew the temporary keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN belong together"
+_NO_KEY = frozenset({"InvalidObjectName", "XMinioInvalidObjectName", "KeyTooLongError", "InvalidURI"})
 _UNKNOWN = frozenset({"NotImplemented", "501", "MethodNotAllowed", "405"})
 
 # What may pass, or is mended at the store: code -> how.
@@ -49,6 +50,12 @@ _REFUSALS: tuple[tuple[Callable[[str, str], bool], str, str, str], ...] = (
         "encrypted",
         "is encrypted with a key that the store does not keep (SSE-C)",
         "Store it without SSE-C",
+    ),
+    (
+        lambda code, _: code in _NO_KEY,
+        "unreadable",
+        "is no key that the store takes",
+        "Name the object otherwise",
     ),
     (
         lambda code, _: code in _UNKNOWN,

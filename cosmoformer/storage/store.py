@@ -14,6 +14,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
+from cosmoformer import strict_json
 from cosmoformer.addresses import is_address, is_loopback
 from cosmoformer.errors import ObjectGone, SettingsError, StoreRefused, StoreUnavailable
 from cosmoformer.settings import Settings
@@ -160,8 +161,8 @@ class Store:
         except ObjectGone:
             return None
         try:
-            return json.loads(content), etag
-        except (ValueError, RecursionError):
+            return strict_json.loads(content), etag
+        except ValueError:
             return None, etag
 
     def write_json(

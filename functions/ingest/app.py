@@ -28,7 +28,7 @@ from typing import Any
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from cosmoformer import logs
+from cosmoformer import logs, strict_json
 from cosmoformer.errors import (
     InvalidRequest,
     UnsupportedEvent,
@@ -205,8 +205,8 @@ def _json_body(empty: Any = None) -> Any:
     if not body and empty is not None:
         return empty
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
+        return strict_json.loads(body)
+    except ValueError as error:
         raise InvalidRequest(f"expected JSON, got {len(body)} bytes that are none: {error}") from None
 
 

@@ -6,11 +6,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from cosmoformer import strict_json
 from cosmoformer.errors import InvalidRequest, Unauthorized
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
@@ -90,8 +90,8 @@ def alias_event(settings: Settings, delivery_id: str, body: bytes) -> Event | No
 
 def _message(body: bytes) -> dict[str, Any]:
     try:
-        message = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        message = strict_json.loads(body)
+    except ValueError as error:
         raise InvalidRequest(f"expected the JSON of an MLflow webhook: {error}") from None
     if not isinstance(message, dict):
         raise InvalidRequest(f"expected the JSON object of an MLflow webhook, got a JSON {type(message).__name__}")

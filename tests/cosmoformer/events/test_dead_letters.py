@@ -45,11 +45,13 @@ def test_letter_without_reason_is_kept(letters: DeadLetters) -> None:
     assert (letter.dest, letter.code, letter.answer) == (None, None, None)
 
 
-def test_answer_that_is_no_base64_is_kept_as_it_is(letters: DeadLetters) -> None:
-    """What the subscriber answered is shown as text, whether the broker encoded it or not."""
-    letters.keep(_failed(_event(), code="none", data="plain words!"))
+@pytest.mark.parametrize("words", ["plain words!", "schöne Worte"])
+@pytest.mark.parametrize("code", ["none", "9" * 5000, "²", "٣٣٣", "-1"])
+def test_failure_that_is_told_otherwise_is_kept_as_it_is(letters: DeadLetters, code: str, words: str) -> None:
+    """What the subscriber answered is shown as text, whether the broker encoded it or not; a status that is none is left out."""
+    letters.keep(_failed(_event(), code=code, data=words))
     ((letter,), _) = letters.page()
-    assert (letter.code, letter.answer) == (None, "plain words!")
+    assert (letter.code, letter.answer) == (None, words)
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\0\xff", b"{no json", b"NaN", b""])

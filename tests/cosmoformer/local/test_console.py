@@ -69,3 +69,27 @@ def test_a_rejected_file_shows_its_reason() -> None:
     console.add("1", results.rejected(image, "not_an_image", "This is no image.", None, ORIGIN))
     console.stop()
     assert "notes.txt  rejected  This is no image." in output.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("members", "prediction"),
+    [
+        ({"finished": "yesterday"}, {}),
+        ({"seconds": 10**400}, {}),
+        ({}, {"confidence": 10**400}),
+        ({"finished": "9999-12-31T23:59:59-12:00"}, {}),
+    ],
+)
+def test_a_result_that_cannot_be_shown_is_refused(members: dict[str, Any], prediction: dict[str, Any]) -> None:
+    """What looks like a result and holds no time, or numbers out of all bounds, is the sender's fault and shown to nobody."""
+    output = io.StringIO()
+    console = ResultsConsole(Console(file=output, width=140), free_port())
+    result = classified("m51.jpg", 0.61)
+    result = result | members | {"prediction": result["prediction"] | prediction}
+    headers, body = cloudevents.to_binary(cloudevents.new(type=cloudevents.CLASSIFIED, source="s", id="1", data=result))
+    try:
+        answer = urllib3.request("POST", console.url, headers=headers, body=body)
+    finally:
+        console.stop()
+    assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
+    assert "m51.jpg" not in output.getvalue()

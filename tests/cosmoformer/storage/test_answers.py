@@ -63,6 +63,8 @@ def test_the_weaker_rule_still_looks(unconditional: tuple[Store, LackingStore], 
         (Refusal(400, "KMS.DisabledException", "arn:aws:kms:… is disabled."), "encrypted"),
         (Refusal(400, "InvalidRequest", "The object was stored using a form of Server Side Encryption."), "encrypted"),
         (Refusal(501, "NotImplemented"), "unreadable"),
+        (Refusal(400, "XMinioInvalidObjectName"), "unreadable"),
+        (Refusal(400, "KeyTooLongError"), "unreadable"),
     ],
 )
 def test_refusals_for_good_are_told_from_passing_ones(store: Store, refusal: Refusal, code: str) -> None:
