@@ -187,9 +187,14 @@ def _leaf(request: Request, rng: Random) -> Request:
     elif rng.random() < 0.1:
         place[key] = [place[key]] * rng.choice((2, 1500))
     else:
-        place[key] = rng.choice(_TEXTS) if rng.random() < 0.6 else rng.choice(_ODD)
+        place[key] = _other_text(rng, place[key]) if rng.random() < 0.6 else rng.choice(_ODD)
     text = json.dumps(place.get("", document) if isinstance(place, dict) else document)
     return replace(request, body=text.replace("Infinity", rng.choice(("Infinity", "1e999"))).encode())
+
+
+def _other_text(rng: Random, now: Any) -> str:
+    """An odd text, by itself or behind one that is right: prefixes are looked at first."""
+    return (now if isinstance(now, str) and rng.random() < 0.3 else "") + rng.choice(_TEXTS)
 
 
 def _bytes(request: Request, rng: Random) -> Request:

@@ -21,6 +21,7 @@ from cosmoformer.errors import InvalidEvent, InvalidRequest, StoreRefused, Store
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.parallel import map_stream
+from cosmoformer.storage.keys import is_key
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 
@@ -141,7 +142,7 @@ class DeadLetters:
         return (entry.key for entry in self._store.list(self._bucket, self._prefix))
 
     def _checked(self, key: str) -> str:
-        if not key.startswith(self._prefix):
+        if not (key.startswith(self._prefix) and is_key(key)):
             raise InvalidRequest(f"expected the key of a dead letter ({self._prefix}…), got {key[:100]!r}")
         return key
 

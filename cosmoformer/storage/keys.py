@@ -10,19 +10,19 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, se
 
 
 def is_key(text: str) -> bool:
-    """Whether a store can hold an object of this key: Unicode without NUL, of at most 1,024 bytes of UTF-8.
+    """Whether a store can hold an object of this key: Unicode without NUL, of 1 to 1,024 bytes of UTF-8.
 
     JSON can also spell lone surrogates, which are no Unicode (Amazon S3 User Guide, "Naming Amazon S3 objects").
     """
     try:
-        return len(text.encode()) <= MAX_KEY_BYTES and "\0" not in text
+        return 1 <= len(text.encode()) <= MAX_KEY_BYTES and "\0" not in text
     except UnicodeEncodeError:
         return False
 
 
 def can_be_listed(text: str) -> bool:
-    """Whether a store can list the keys that start with this text or come after it.
+    """Whether a store can list the keys that start with this text, which may be empty, or come after it.
 
     Listings are XML and repeat it: with a character that XML does not know nobody can read the answer.
     """
-    return is_key(text) and not _NOT_XML.search(text)
+    return not text or (is_key(text) and not _NOT_XML.search(text))

@@ -86,7 +86,8 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
         body, _, headers = problem(
             CosmoFormerError(error.description or error.name), title=error.name, status=error.code
         )
-        return Response(body, error.code, headers)
+        allow = {name: value for name, value in error.get_headers() if name == "Allow"}
+        return Response(body, error.code, headers | allow)
 
     @app.errorhandler(Exception)
     def _unexpected(error: Exception) -> Response:

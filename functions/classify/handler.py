@@ -26,6 +26,7 @@ from cosmoformer import logs
 from cosmoformer.errors import (
     CosmoFormerError,
     ImageRejected,
+    InvalidRequest,
     NotAllowed,
     ObjectGone,
     Overloaded,
@@ -39,6 +40,7 @@ from cosmoformer.events.notifications import ObjectCreated, read_event
 from cosmoformer.images.picture import too_large
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.settings import Settings
+from cosmoformer.storage.keys import MAX_KEY_BYTES, is_key
 from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
@@ -145,7 +147,7 @@ class Handler:
         for one in likely:
             try:
                 return self._judge_key(one, event)
-            except (NotAllowed, ObjectGone):
+            except (InvalidRequest, NotAllowed, ObjectGone):
                 continue
         return self._judge_key(last, event)
 
@@ -191,6 +193,11 @@ class Handler:
         if created.bucket != self._settings.images_bucket:
             raise NotAllowed(
                 f"the event names the bucket {created.bucket!r}; only {self._settings.images_bucket!r} is classified"
+            )
+        if not is_key(created.key):  # the store would refuse it at every attempt
+            raise InvalidRequest(
+                f"no object can have the key {created.key[:80]!r}",
+                f"Keys are 1 to {MAX_KEY_BYTES:,} bytes of UTF-8 without NUL",
             )
         if not created.key.startswith(self._settings.images_prefix):
             raise NotAllowed(f"the key {created.key!r} does not start with {self._settings.images_prefix!r}")

@@ -58,4 +58,4 @@ def is_image(settings: Settings, bucket: str, key: str) -> bool:
     own = (settings.results_prefix, settings.dead_letters_prefix)
     if bucket != settings.images_bucket or not key.startswith(settings.images_prefix) or key.endswith("/"):
         return False
-    return bool(key) and not (bucket == settings.results_bucket and key.startswith(own)) and is_key(key)
+    return is_key(key) and not (bucket == settings.results_bucket and key.startswith(own))

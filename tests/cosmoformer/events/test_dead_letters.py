@@ -153,3 +153,10 @@ def test_only_dead_letters_can_be_replayed(letters: DeadLetters, store: Store) -
 
 def _refuse(_: Event) -> None:
     raise BrokerUnavailable("full")
+
+
+@pytest.mark.parametrize("rest", ["\ud800", "a\0b", "k" * 1025])
+def test_keys_that_no_letter_can_have_are_refused(letters: DeadLetters, store: Store, rest: str) -> None:
+    """What the store could not even be asked for is the caller's fault, not the store's."""
+    with pytest.raises(InvalidRequest, match="expected the key of a dead letter"):
+        letters.replay(lambda _: None, [store.settings.dead_letters_prefix + rest])

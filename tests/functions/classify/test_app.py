@@ -550,6 +550,22 @@ def test_without_a_model_requests_wait_elsewhere(deployment: Deployment, galaxy:
     problem(client.post("/", data=galaxy, content_type="image/jpeg"), 503)
 
 
+@pytest.mark.parametrize("key", ["", "a\0b.jpg", "\ud800.jpg", "k" * 1025, "é" * 513])
+def test_a_key_that_no_object_can_have_is_refused(client: FlaskClient, deployment: Deployment, key: str) -> None:
+    """The store would refuse it at every attempt: such an event is refused for good, and not tried again."""
+    data = json.dumps({"bucket": deployment.settings.images_bucket, "key": key}).encode()
+    answer = send(client, cloudevents.new(type="com.amazonaws.s3.ObjectCreated:Put", source="/s", id="1", data=data))
+    assert (answer.status_code, answer.content_type) == (400, "application/problem+json")
+    assert "no object can have the key" in json.loads(answer.data)["detail"]
+
+
+def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:
+    """As RFC 9110, section 15.5.6, wants it."""
+    answer = client.put("/")
+    assert (answer.status_code, answer.content_type) == (405, "application/problem+json")
+    assert set(answer.headers["Allow"].split(", ")) == {"POST", "OPTIONS"}
+
+
 def test_metrics_name_the_model_version(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
     """Prometheus sees images by class and model version, and which version is served."""
     client.post("/", data=galaxy, content_type="image/jpeg")
