@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ _SLOW = (
     "training/models/test_models.py",
     "training/test_",
 )
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: shells have it ignored by what they run in the background, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
