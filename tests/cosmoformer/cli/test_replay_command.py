@@ -59,7 +59,7 @@ def test_letters_that_the_broker_set_aside_are_listed_and_forgotten(
 ) -> None:
     """What could not even become a dead letter is shown beside them, stays when all are replayed, and goes when told to."""
     subscriber.script = [Answer(431, body=b"headers too large")]
-    broker.post(an_event("x" * 5000))
+    broker.post(an_event("x" * 2000))
     wait_until(lambda: broker.queue()["set_aside"] == 1)
     subscriber.script = [Answer(202)]
     (aside,) = (letter["key"] for letter in broker.set_aside())
