@@ -22,7 +22,10 @@ _PORTS = ("STORE_PORT", "PAGE_PORT", "INGEST_PORT", "BROKER_PORT", "CLASSIFY_POR
 
 def free_ports() -> dict[str, str]:
     """Settings that keep a local system away from every other one."""
-    return {name: str(free_port()) for name in _PORTS}
+    ports: set[int] = set()
+    while len(ports) < len(_PORTS):  # none of them is taken yet, so that the same may be offered twice
+        ports.add(free_port())
+    return dict(zip(_PORTS, map(str, ports), strict=True))
 
 
 def outside() -> dict[str, str]:

@@ -13,14 +13,12 @@ from typing import Any
 
 import urllib3
 
+from benchmarks.surroundings import free_ports
 from cosmoformer import settings as settings_module
-from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings_file import FILE_NAME, read_settings_file
 from cosmoformer.storage.results import Result, ResultsBucket, result_key
 from cosmoformer.storage.store import Store
-
-PORTS = ("STORE_PORT", "PAGE_PORT", "INGEST_PORT", "BROKER_PORT", "CLASSIFY_PORT", "MLFLOW_PORT")
 
 
 def wait_until(holds: Callable[[], Any], within_s: float, what: str) -> Any:
@@ -46,7 +44,7 @@ class RunningSystem:
         self, folder: Path, options: Mapping[str, str], python: str = sys.executable, cwd: Path | None = None
     ) -> None:
         self.folder, self._python, self._cwd = folder, python, cwd
-        self._ports = {name: str(free_port()) for name in PORTS}
+        self._ports = free_ports()
         self._options = dict(options)
         self._process: subprocess.Popen[bytes] | None = None
         self._http = urllib3.PoolManager(timeout=10, retries=False)

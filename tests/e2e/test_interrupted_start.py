@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.local.process import free_port
+from benchmarks.surroundings import free_ports
 from tests.conftest import require_ceph
-from tests.e2e.running_system import PORTS, wait_until
+from tests.e2e.running_system import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     """While store and registry are being started, a signal ends the command and all it started within 15 s."""
     require_ceph()
-    ports = {name: str(free_port()) for name in PORTS}
+    ports = free_ports()
     with (tmp_path / "up.log").open("wb") as output:
         up = subprocess.Popen(
             [sys.executable, "-m", "cosmoformer", "up"],

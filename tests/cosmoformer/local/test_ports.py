@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.surroundings import free_ports
 from cosmoformer.errors import SettingsError
 from cosmoformer.local.ports import check_ports, other_ports
 from cosmoformer.local.process import free_port, port_is_free, start_process, stop_process
 from cosmoformer.local.supervisor import Supervisor
 from cosmoformer.settings import Settings, load
-from tests.e2e.running_system import PORTS, wait_until
+from tests.e2e.running_system import wait_until
 
 
 @pytest.fixture
 def settings() -> Settings:
-    return load({}, **{name.lower(): free_port() for name in PORTS})
+    return load({}, **{name.lower(): int(port) for name, port in free_ports().items()})
 
 
 def test_all_taken_ports_are_told_at_once(tmp_path: Path, settings: Settings) -> None:
