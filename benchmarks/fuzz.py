@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,13 @@ def targets(system: DisturbedSystem) -> Iterator[Target]:
     yield Target("page", f"http://127.0.0.1:{settings.page_port}", routes.page(), system.pids("page")[0])
 
 
-def send(netloc: str, request: Request) -> int:
-    """The status of the answer; 0 where the connection ended without one."""
+def exchange(netloc: str, request: Request) -> tuple[int, Mapping[str, str], bytes]:
+    """Status, headers and body of the answer to a request on a connection of its own.
+
+    Raises:
+        OSError: there is none.
+        HTTPException: it is no answer of HTTP.
+    """
     connection = http.client.HTTPConnection(netloc, timeout=_TIMEOUT_S)
     try:
         connection.putrequest(request.method, request.target, skip_host="Host" in request.headers)
@@ -61,12 +66,17 @@ def send(netloc: str, request: Request) -> int:
             connection.putheader(name, value.encode("latin-1"))
         connection.endheaders(request.body)
         answer = connection.getresponse()
-        answer.read()
-        return answer.status
-    except (ConnectionError, http.client.HTTPException):
-        return 0
+        return answer.status, dict(answer.headers.items()), answer.read()
     finally:
         connection.close()
+
+
+def send(netloc: str, request: Request) -> int:
+    """The status of the answer; 0 where the connection ended without one."""
+    try:
+        return exchange(netloc, request)[0]
+    except (ConnectionError, http.client.HTTPException):
+        return 0
 
 
 def attack(target: Target, route: Route, requests: int) -> Counter[int]:

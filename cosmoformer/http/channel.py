@@ -67,7 +67,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
         self._owes_since = 0.0
         self._owed = 0
         super().__init__(*given, **named)
-        self.began = self.heard = time.monotonic()
+        self.heard = time.monotonic()
 
     def parser_class(self, adj: Any) -> RequestParser:
         """A reader of the next request."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from benchmarks import routes
-from benchmarks.mutations import Request, Route
+from benchmarks.fuzz import exchange
+from benchmarks.mutations import Route
 from cosmoformer.local.console import ResultsConsole
 from cosmoformer.local.knative.activator import Activator, ActivatorConfig
 from cosmoformer.local.knative.replica import FunctionSpec
@@ -20,7 +21,7 @@ from cosmoformer.local.page import PageServer, security_headers, web_folder
 from cosmoformer.local.process import free_port
 from cosmoformer.settings import load
 from tests.cosmoformer.local.knative.running_broker import running_broker
-from tests.fuzzing import Send, drive
+from tests.fuzzing import drive
 
 # A function that is content with everything.
 _FUNCTION = """
@@ -36,24 +37,6 @@ _ROUTES = {
     "page": routes.page(),
     "console": routes.broker()[:1],
 }
-
-
-def sender(port: int) -> Send:
-    """Sends to a server, each request on a connection of its own."""
-
-    def send(request: Request) -> tuple[int, Mapping[str, str], bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            connection.putrequest(request.method, request.target, skip_host="Host" in request.headers)
-            for name, value in {**request.headers, "Content-Length": str(len(request.body))}.items():
-                connection.putheader(name, value.encode("latin-1"))
-            connection.endheaders(request.body)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    return send
 
 
 @pytest.fixture(scope="module")
@@ -83,4 +66,4 @@ def test_nothing_sent_is_a_fault_of_ours(
 ) -> None:
     """No 5xx, no traceback, problem details for every refusal."""
     route: Route = _ROUTES[server][number]
-    drive(route, sender(ports[server]), caplog)
+    drive(route, partial(exchange, f"127.0.0.1:{ports[server]}"), caplog)
