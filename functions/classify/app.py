@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from cosmoformer import logs
-from cosmoformer.errors import CosmoFormerError, InvalidEvent, InvalidRequest, TooLarge, problem
+from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models.registry import ModelIdentity, Registry
@@ -76,10 +76,6 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
             log.warning("not handled", extra={"problem": str(error), "status": error.status})
         body, status, headers = problem(error, event_id=logs.bound_value("event_id"))
         return Response(body, status, headers)
-
-    @app.errorhandler(RecursionError)
-    def _too_deep(_: RecursionError) -> Response:
-        return _problem(InvalidRequest("the JSON is nested too deeply"))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:  # unknown path, wrong method

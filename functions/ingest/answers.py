@@ -9,7 +9,7 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from cosmoformer import logs
-from cosmoformer.errors import CosmoFormerError, InvalidRequest, NotAllowed, TransientError, problem
+from cosmoformer.errors import CosmoFormerError, NotAllowed, TransientError, problem
 from cosmoformer.settings import Settings
 from functions.ingest import metrics
 from functions.runtime.start import READINESS
@@ -73,10 +73,6 @@ def shape_errors(app: Flask) -> None:
             level = logging.ERROR if isinstance(error, TransientError) else logging.WARNING
             log.log(level, "refused: %s", error, extra={"problem": type(error).__name__, "status": error.status})
         return Response(*problem(error))
-
-    @app.errorhandler(RecursionError)
-    def _too_deep(_: RecursionError) -> Response:
-        return _expected(InvalidRequest("the JSON is nested too deeply"))
 
     @app.errorhandler(HTTPException)
     def _by_flask(error: HTTPException) -> Response:  # unknown path, wrong method, too large
