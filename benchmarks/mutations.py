@@ -78,6 +78,7 @@ _ODD: tuple[Any, ...] = (
     {"a": []},
 )
 _DEEP = 20_000
+_REPEATED_BYTES = 5000  # a body of at most this is repeated often
 _BODIES = (
     b"",
     b"\x00",
@@ -185,7 +186,8 @@ def _leaf(request: Request, rng: Random) -> Request:
     if rng.random() < 0.15 and isinstance(place, dict) and key != "":
         del place[key]
     elif rng.random() < 0.1:
-        place[key] = [place[key]] * rng.choice((2, 1500))
+        # Each of several mutations may do so, and thousands of thousands of long texts would fill this machine's memory.
+        place[key] = [place[key]] * (rng.choice((2, 1500)) if len(request.body) < _REPEATED_BYTES else 2)
     else:
         place[key] = _other_text(rng, place[key]) if rng.random() < 0.6 else rng.choice(_ODD)
     text = json.dumps(place.get("", document) if isinstance(place, dict) else document)
