@@ -14,9 +14,13 @@ run: $(VENV)/.local ceph  ## set up what is missing, then run the whole system u
 test-fast: $(VENV)/.test check  ## what needs no server, in under two minutes
 	$(BIN)/python -m pytest -m "not server and not slow" --numprocesses 2
 
-test: setup-test check  ## install what the tests need, then run everything: what needs no server on two cores at once
+# Whole systems, and what measures them, get the machine to themselves.
+WHOLE_SYSTEMS := tests/e2e tests/benchmarks
+
+test: setup-test check  ## install what the tests need, then run everything, on two cores what shares a machine
 	$(BIN)/python -m pytest -m "not server" --numprocesses 2
-	$(BIN)/python -m pytest -m server
+	$(BIN)/python -m pytest -m server --numprocesses 2 --dist loadfile $(WHOLE_SYSTEMS:%=--ignore=%)
+	$(BIN)/python -m pytest -m server $(WHOLE_SYSTEMS)
 
 # Where the cluster, its images and a store are is told by variables: knative/runbook/testing.md.
 test-cluster: $(VENV)/.test $(VENV)/bin/kubectl  ## install on a real Knative, use it, remove it
