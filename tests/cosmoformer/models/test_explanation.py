@@ -24,7 +24,9 @@ def spotted() -> NDArray[np.uint8]:
     return pixels
 
 
-@pytest.mark.parametrize(("output", "speaks_for", "speaks_against"), [("red", "red", "green"), ("green", "green", "red")])
+@pytest.mark.parametrize(
+    ("output", "speaks_for", "speaks_against"), [("red", "red", "green"), ("green", "green", "red")]
+)
 def test_an_output_rests_on_what_raises_it(output: str, speaks_for: str, speaks_against: str) -> None:
     """The place that an output comes from has the greatest weight, 1, what lowers it has a negative one, the sky none."""
     model = artifact.load(tiny_artifact(input_size=SIDE))
@@ -57,7 +59,7 @@ def test_a_value_is_explained_in_its_unit() -> None:
 
 def test_an_output_that_the_model_lacks_is_refused() -> None:
     """The message names what can be explained."""
-    with pytest.raises(InvalidRequest, match="no output 'blu'.*red, green, blue"):
+    with pytest.raises(InvalidRequest, match=r"no output 'blu'.*red, green, blue"):
         explain(artifact.load(tiny_artifact(input_size=SIDE)), spotted(), "blu")
 
 
@@ -74,7 +76,7 @@ def test_the_bundled_model_looks_at_the_galaxy() -> None:
 def test_slower_models_are_asked_at_fewer_places(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that would take far too long gives no explanation and says why."""
     assert [explanation._grid(seconds) for seconds in (0.005, 0.015, 0.03, 0.08, 0.5)] == [14, 10, 7, 5, 5]
-    with pytest.raises(NotExplained, match="one prediction of this model takes 1.00 s"):
+    with pytest.raises(NotExplained, match=r"one prediction of this model takes 1.00 s"):
         explanation._grid(1.0)
 
 
