@@ -12,7 +12,8 @@
     │   ├── TooLarge              413  a request body is over the limit
     │   ├── UnsupportedEvent      415  batches and event types that nothing here handles
     │   ├── ImageRejected         422  not a picture that can be classified; recorded as a result
-    │   └── ModelRefused          422  a model version fails its digest, its load, its self-check or an image
+    │   ├── ModelRefused          422  a model version fails its digest, its load, its self-check or an image
+    │   └── NotExplained          422  a model is too slow to explain itself
     └── TransientError                 trying again later may help
         ├── StoreUnavailable      503  the object store does not answer
         ├── RegistryUnavailable   503  MLflow does not answer, or the alias does not exist yet
@@ -153,6 +154,13 @@ class ModelRefused(PermanentError):
 
     status = 422
     title = "Model version refused"
+
+
+class NotExplained(PermanentError):
+    """A model cannot explain what it gives."""
+
+    status = 422
+    title = "Not explained"
 
 
 class StoreUnavailable(TransientError):

@@ -19,8 +19,10 @@ try:
     from numpy.typing import NDArray
 
     from cosmoformer.images.decoding import decode, of_pixels
+    from cosmoformer.images.heat_map import heat_map
     from cosmoformer.images.picture import Limits, Picture, too_large
     from cosmoformer.models import artifact
+    from cosmoformer.models.explanation import Explanation, explain
     from cosmoformer.models.outputs import grouped
     from cosmoformer.models.prediction import predict, preprocess
 except ImportError as error:
@@ -134,6 +136,25 @@ class Classifier:
             values=answer.values,
             votes=answer.votes,
         )
+
+    def explain(self, image: Image, output: str = "1") -> tuple[Explanation, bytes]:
+        """What the model looks at in an image.
+
+        Args:
+            image: as for :meth:`classify`.
+            output: name of a class, answer or value; ``1`` for the most probable class, or, without classes, the first output.
+
+        Returns:
+            How much the output relies on each place, and a PNG of that.
+
+        Raises:
+            ImageRejected: as for :meth:`classify`; likewise OSError and TypeError.
+            InvalidRequest: the model has no such output.
+            NotExplained: it is too slow.
+        """
+        pixels = self._picture(image).pixels
+        found = explain(self._artifact, pixels, output)
+        return found, heat_map(pixels, found.weights, self.metadata.crop)
 
     def classify_files(self, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Prediction | ImageRejected]]:
         """Classify files one after the other; one that is no picture ends nothing.

@@ -180,9 +180,9 @@ def new(
     content_type: str | None = "application/json",
     subject: str | None = None,
     time: datetime | None = None,
-    **extensions: str,
+    **extensions: str | None,
 ) -> Event:
-    """A CloudEvent; a mapping as ``data`` becomes JSON. ``time`` is now unless given.
+    """A CloudEvent; a mapping as ``data`` becomes JSON. ``time`` is now unless given; an extension that is None is left out.
 
     Raises:
         InvalidEvent: an attribute is malformed, or too long for a header; the data is no Unicode text.

@@ -66,8 +66,8 @@ class ObjectCreated:
         """The keys that may be meant, the likelier first."""
         return (self.key,) if self.decoded_key is None else (self.key, self.decoded_key)
 
-    def event(self) -> cloudevents.Event:
-        """The normalised CloudEvent, with attributes as the CloudEvents adapter for AWS S3 maps them."""
+    def event(self, **extensions: str) -> cloudevents.Event:
+        """The normalised CloudEvent, with attributes as the CloudEvents adapter for AWS S3 maps them, and extensions."""
         decoded = {} if self.decoded_key is None else {"decoded_key": self.decoded_key}
         return cloudevents.new(
             type=_NORMALISED_TYPE + self.name,
@@ -76,6 +76,7 @@ class ObjectCreated:
             subject=cloudevents.subject(self.key),  # where that is none, the data has the key
             time=self.time,
             data={"bucket": self.bucket, "key": self.key, **decoded},
+            **extensions,
         )
 
 

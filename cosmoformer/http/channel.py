@@ -56,6 +56,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
     error_task_class = _ProblemTask
     server: HttpServer
     request: RequestParser | None
+    connected: bool
     will_close: bool
     close_when_flushed: bool
     sent_continue: bool
@@ -158,10 +159,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships without type
 
     def readable(self) -> bool:
         """Whether to read on; while a request is answered too, so that it is noticed when the client leaves."""
+        if not self.connected:  # closed in this turn of the loop: the next connection gets the socket's number
+            return False
         if self._lingers_until:
             return True
         self.go_on()
         return not (self.will_close or self.close_when_flushed or len(self._ahead) >= _AHEAD_BYTES)
+
+    def writable(self) -> bool:
+        """Whether there is anything to send, or a connection to close."""
+        return bool(self.connected and super().writable())
 
     def handle_write(self) -> None:
         """Send what there is; after a refusal close only our side, or the answer would be lost with what was not read."""

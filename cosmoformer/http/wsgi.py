@@ -13,7 +13,8 @@ from cosmoformer.errors import CosmoFormerError, NotAllowed, problem
 from cosmoformer.http.server import WsgiApplication
 
 _log = logging.getLogger(__name__)
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+#: Names and addresses of this very machine.
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def application(answer: Callable[[Request], Response]) -> WsgiApplication:
@@ -42,8 +43,8 @@ def check_name(request: Request) -> None:
     """
     host = request.headers.get("Host", "")
     name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
-    if name.lower() not in _LOOPBACK:
-        raise NotAllowed(f"this is no server of {host[:80]!r}", f"Ask for it by {' or '.join(_LOOPBACK)}")
+    if name.lower() not in LOOPBACK:
+        raise NotAllowed(f"this is no server of {host[:80]!r}", f"Ask for it by {' or '.join(LOOPBACK)}")
 
 
 def refusal(error: CosmoFormerError, **extra: object) -> Response:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 MAX_KEY_BYTES = 1024  # in UTF-8
+SUFFIX = ".json"
 
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2
 
@@ -26,3 +28,16 @@ def can_be_listed(text: str) -> bool:
     Listings are XML and repeat it: with a character that XML does not know nobody can read the answer.
     """
     return not text or (is_key(text) and not _NOT_XML.search(text))
+
+
+def key_of_json(prefix: str, image_key: str) -> str:
+    """Where something about an image stands: ``prefix`` + image key + ``.json``.
+
+    A key that would grow past S3's 1,024 bytes is cut and ends in the digest of the whole image key instead.
+    """
+    key = f"{prefix}{image_key}{SUFFIX}"
+    if len(key.encode()) <= MAX_KEY_BYTES:
+        return key
+    tail = f"~{hashlib.sha256(image_key.encode()).hexdigest()}{SUFFIX}"
+    room = MAX_KEY_BYTES - len(prefix.encode()) - len(tail)
+    return prefix + image_key.encode()[:room].decode(errors="ignore") + tail

@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator
 
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import SUFFIX, result_key
+from cosmoformer.storage.keys import SUFFIX
+from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import ObjectInfo
 
 

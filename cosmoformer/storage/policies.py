@@ -1,10 +1,10 @@
 """Bucket policies that hold the page's two keys to what the page needs, as statements that every S3 store understands.
 
 The upload key puts objects below ``uploads/`` of the images bucket and does nothing else; the view key gets objects there, and
-their results. It may list the results bucket, since a store else answers 403 instead of 404 while there is no result; an
-address of one object lists nothing. What is allowed is also denied everywhere else, since the keys may belong to an account
-with more rights: the bucket's own (a subuser of Ceph's), or one that owns the objects which it has put. Actions are listed
-one by one: Ceph 16 takes ``NotAction`` in a denial and does not act on it.
+their results and explanations. It may list the results bucket, since a store else answers 403 instead of 404 while there is no
+result; an address of one object lists nothing. What is allowed is also denied everywhere else, since the keys may belong to an
+account with more rights: the bucket's own (a subuser of Ceph's), or one that owns the objects which it has put. Actions are
+listed one by one: Ceph 16 takes ``NotAction`` in a denial and does not act on it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def bucket_policy(settings: Settings, bucket: str) -> str | None:
     """
     uploads = f"{settings.images_prefix}{UPLOADS}"
     images = [uploads] if bucket == settings.images_bucket else []
-    results = [f"{settings.results_prefix}{uploads}"] if bucket == settings.results_bucket else []
+    shown = settings.results_prefix, settings.explanations_prefix
+    results = [f"{prefix}{uploads}" for prefix in shown] if bucket == settings.results_bucket else []
     statements = [
         *_only(settings.upload_principal, bucket, _PUT, images, denied=(_GET, _LIST, *_OTHERS)),
         *_only(settings.view_principal, bucket, _GET, images + results, denied=(_PUT, *_OTHERS)),

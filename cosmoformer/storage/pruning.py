@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from cosmoformer.errors import ObjectGone
 from cosmoformer.parallel import map_stream
+from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.pairs import pairs
 from cosmoformer.storage.results import as_result, result_key
 from cosmoformer.storage.store import Store
@@ -40,14 +41,16 @@ def orphans(store: Store, prefix: str = "") -> Iterator[Orphan]:
 
 
 def prune(store: Store, orphan: Orphan) -> bool:
-    """Delete a result unless its image has come back.
+    """Delete a result, and the explanation beside it, unless its image has come back.
 
     Returns:
         Whether it was deleted.
     """
     if not _is_gone(store, orphan.image_key):
         return False
-    store.delete(store.settings.results_bucket, orphan.key)
+    settings = store.settings
+    for key in (explanation_key(settings, orphan.image_key), orphan.key):
+        store.delete(settings.results_bucket, key)
     return True
 
 

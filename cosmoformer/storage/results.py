@@ -7,7 +7,6 @@ log, and replaced by the next result of its image.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -20,14 +19,13 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
-from cosmoformer.storage.keys import MAX_KEY_BYTES
+from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
 
-SUFFIX = ".json"
 _ATTEMPTS = 8
 
 Result = dict[str, Any]
@@ -155,17 +153,8 @@ def _result(
 
 
 def result_key(settings: Settings, image_key: str) -> str:
-    """Where the result of an image stands in the results bucket.
-
-    A key that would grow past S3's 1,024 bytes is cut and ends in the digest of the whole image key instead.
-    """
-    prefix: str = settings.results_prefix
-    key = f"{prefix}{image_key}{SUFFIX}"
-    if len(key.encode()) <= MAX_KEY_BYTES:
-        return key
-    tail = f"~{hashlib.sha256(image_key.encode()).hexdigest()}{SUFFIX}"
-    room = MAX_KEY_BYTES - len(prefix.encode()) - len(tail)
-    return prefix + image_key.encode()[:room].decode(errors="ignore") + tail
+    """Where the result of an image stands in the results bucket; see :func:`cosmoformer.storage.keys.key_of_json`."""
+    return key_of_json(settings.results_prefix, image_key)
 
 
 def schema() -> dict[str, Any]:

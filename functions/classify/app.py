@@ -19,6 +19,7 @@ from cosmoformer.models.registry import ModelIdentity, Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Origin, Result
 from functions.classify import metrics, sender
+from functions.classify.explaining import ASKED_BY
 from functions.classify.handler import Handler, is_picture
 from functions.classify.limits import most_bytes
 from functions.classify.serving import ModelServing
@@ -104,7 +105,7 @@ def _answer(settings: Settings, handler: Handler) -> Response:
         _check_bare_type()
         if size > settings.max_image_bytes:
             return _bare(handler.reject_unread(size, origin))
-        return _bare(handler.judge_bytes(_body(settings), origin))
+        return _bare(handler.judge_bytes(_body(settings), origin, request.args.get(ASKED_BY)))
     reply = _answer_event(settings, handler, headers, size)
     if reply is None:
         return Response(status=202)

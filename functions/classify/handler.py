@@ -39,12 +39,14 @@ from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated, read_event
 from cosmoformer.images.picture import too_large
 from cosmoformer.models.artifact import Artifact
+from cosmoformer.models.explanation import is_asked
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import MAX_KEY_BYTES, is_key
 from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
+from functions.classify.explaining import ASKED_BY, Explainer
 from functions.classify.judgements import Judgement, Judgements
 from functions.classify.line import Line
 from functions.classify.serving import ModelServing, Served
@@ -75,6 +77,7 @@ class Handler:
         self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
         self.judgements = Judgements(settings, store)
         self._line = Line(predictions_at_once(settings), settings.prediction_queue)
+        self._explainer = Explainer(settings, store, self._limits, self._line)
 
     def handle(self, event: Event) -> Event | None:
         """Act on an event.
@@ -88,7 +91,7 @@ class Handler:
         if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):
-            return _reply(self.judge_bytes(event.data, _origin(event)))
+            return _reply(self.judge_bytes(event.data, _origin(event), event.attributes.get(ASKED_BY)))
         if event.type == cloudevents.ALIAS_MOVED:
             self._serving.recheck()
             return None
@@ -106,11 +109,13 @@ class Handler:
         if self._line.turn_s() > STUCK_S:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
-    def judge_bytes(self, content: bytes, origin: Origin) -> Result:
-        """The result of an image that came by itself; it is not recorded anywhere."""
-        image = ImageFacts(None, None, None, len(content), None)
-        result = self._judge(content, image, origin, self._serving.current())
+    def judge_bytes(self, content: bytes, origin: Origin, wanted: str | None = None) -> Result:
+        """The result of an image that came by itself, and on request its explanation; it is not recorded anywhere."""
+        image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
+        result = self._judge(content, image, origin, served)
         self._count(result)
+        if wanted is not None and is_asked(wanted) and result["status"] == "classified":
+            result["explanation"] = self._explainer.explain(content, served, wanted)
         return result
 
     def reject_unread(self, size: int, origin: Origin) -> Result:
@@ -161,6 +166,7 @@ class Handler:
             standing = self._results.standing(created.key)
             if standing.result and self._results.is_last_word(standing.result, info.etag, served.version.identity):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
+                self._explain(standing.result, content, event, served)
                 return _reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result = self._judge(content, image, _origin(event), served)
@@ -171,7 +177,14 @@ class Handler:
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
+            self._explain(kept, content, event, served)
             return _reply(kept)
+
+    def _explain(self, result: Result, content: bytes | ImageRejected, event: Event, served: Served) -> None:
+        wanted = event.attributes.get(ASKED_BY)
+        asked = wanted is not None and is_asked(wanted)
+        if asked and isinstance(content, bytes) and result["status"] == "classified":
+            self._explainer.keep(result, content, served, str(wanted))
 
     def _fetch(self, key: str) -> tuple[ObjectInfo, bytes | ImageRejected]:
         """An image and its content, or why it has none for us: trying again would not change that."""

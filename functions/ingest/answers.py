@@ -10,9 +10,10 @@ from werkzeug.exceptions import HTTPException
 
 from cosmoformer import logs
 from cosmoformer.errors import CosmoFormerError, NotAllowed, TransientError, problem
+from cosmoformer.http.wsgi import check_name
 from cosmoformer.settings import Settings
 from functions.ingest import metrics
-from functions.runtime.start import READINESS
+from functions.runtime.start import OWN_MACHINE, READINESS
 
 log = logging.getLogger(__name__)
 _PREFLIGHT_S = 600
@@ -35,7 +36,8 @@ def bind_logs(app: Flask) -> None:
 def guard_origins(app: Flask, settings: Settings) -> None:
     """Answers browsers: only pages of ``PAGE_ORIGINS`` may ask, and only for what concerns uploads.
 
-    Whatever else comes from a page comes from a stranger's page: nobody but browsers sends ``Origin``.
+    Whatever else comes from a page comes from a stranger's page: nobody but browsers sends ``Origin``. A page whose name leads to
+    this machine sends none, but its own name as ``Host``.
     """
 
     def for_pages() -> bool:
@@ -46,6 +48,8 @@ def guard_origins(app: Flask, settings: Settings) -> None:
         origin = request.headers.get("Origin")
         if origin and (origin not in settings.page_origins or not for_pages()):
             raise NotAllowed(f"pages of {origin[:100]} may not ask for {request.path}", "PAGE_ORIGINS lists who may")
+        if app.config.get(OWN_MACHINE) and not for_pages():
+            check_name(request)
 
     @app.after_request
     def _allow(response: Response) -> Response:

@@ -6,6 +6,7 @@
 | ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
 | ``POST /uploads`` | addresses for uploads of the page, new and renewed (docs/uploads.md) | 200, JSON |
 | ``GET /uploads/<show>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
+| ``POST /uploads/<show>/explanations`` | has one of its images explained | 202, JSON: where the explanation will stand |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
 | ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
 | ``GET /dead-letters`` | kept events (``after``, ``limit``) | 200, JSON |
@@ -44,6 +45,7 @@ from functions.ingest.announce import Broker, is_image
 from functions.ingest.answers import UPLOADS, bind_logs, guard_origins, shape_errors
 from functions.ingest.batches import MOST, Batches
 from functions.ingest.catch_up import CatchUp
+from functions.ingest.explanations import Explanations
 from functions.ingest.limits import REQUEST_BYTES, letter_bytes
 from functions.ingest.sweep import Sweeper, read_options
 from functions.ingest.uploads import Uploads
@@ -80,6 +82,7 @@ def create_app(settings: Settings) -> Flask:
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
     app.add_url_rule(f"{UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
+    app.add_url_rule(f"{UPLOADS}/<show>/explanations", "POST explanation", ingest.explain, methods=["POST"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
     bind_logs(app)
     guard_origins(app, settings)
@@ -95,6 +98,7 @@ class _Ingest:
         self._broker = Broker(settings)
         self._uploads = Uploads(settings)
         self._batches = Batches(settings, store, self._uploads.presigner)
+        self._explanations = Explanations(settings, store, self._broker, self._uploads.presigner)
         self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
         self.catch_up = CatchUp(settings, gate, self._broker, self._sweeper)
         self._letters = DeadLetters(store)
@@ -124,6 +128,9 @@ class _Ingest:
 
     def open_batch(self, show: str) -> Response:
         return _json(self._batches.page(show, _after(), _limit(MOST, "200")))
+
+    def explain(self, show: str) -> Response:
+        return _json(self._explanations.ask(show, _json_body()), 202)
 
     def sweep(self) -> Response:
         if not cloudevents.is_event(_headers()):
@@ -226,5 +233,5 @@ def _limit(most: int, usual: str) -> int:
     return int(limit)
 
 
-def _json(document: dict[str, Any]) -> Response:
-    return Response(json.dumps(document), mimetype="application/json")
+def _json(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(document), status, mimetype="application/json")

@@ -12,9 +12,9 @@ from typing import Any
 
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
-from cosmoformer.storage.keys import MAX_KEY_BYTES
+from cosmoformer.storage.keys import MAX_KEY_BYTES, SUFFIX
 from cosmoformer.storage.presigned import Presigner
-from cosmoformer.storage.results import SUFFIX, as_result
+from cosmoformer.storage.results import as_result
 from cosmoformer.storage.store import Store
 from functions.ingest import links
 from functions.ingest.uploads import expiry, result_address

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from flask import Flask
 
 from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
+from cosmoformer.http.wsgi import LOOPBACK
 from cosmoformer.settings import Settings
-from functions.runtime.start import read_settings, stop_background
+from functions.runtime.start import OWN_MACHINE, read_settings, stop_background
 
 _GRACE_S = 20.0  # to finish what was accepted after SIGTERM
 
@@ -32,6 +33,7 @@ def serve(
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))
     server = HttpServer(None, host, port, threads(settings), limits(settings))
     app = server.application = create_app(settings)
+    app.config[OWN_MACHINE] = host in LOOPBACK
     serve_until_signalled(server)
     server.stop(_GRACE_S)
     stop_background(app)

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 READINESS = "/health/readiness"
 #: Where an application keeps what works in threads of its own, to be stopped with it (``Flask.extensions``).
 BACKGROUND = "cosmoformer.background"
+#: Whether an application listens on loopback, where nobody but this machine asks it (``Flask.config``).
+OWN_MACHINE = "COSMOFORMER_OWN_MACHINE"
 #: The ingest function's requests at once; most wait for the broker.
 INGEST_THREADS = 16
 

@@ -80,9 +80,10 @@ def joint_artifact(
     return _packed(module, metadata | about, wrong=wrong)
 
 
-def tiny_artifact(*, run: str = "tiny", wrong: bool = False) -> bytes:
+def tiny_artifact(*, run: str = "tiny", wrong: bool = False, **about: Any) -> bytes:
     """An artifact with the classes red, green and blue; a ``wrong`` one fails its self-check."""
-    return _packed(_Colour(), {"task": "colour", "classes": ["red", "green", "blue"], "run": run}, wrong=wrong)
+    known = {"task": "colour", "classes": ["red", "green", "blue"], "run": run}
+    return _packed(_Colour(), known | about, wrong=wrong)
 
 
 def hue_artifact(kind: str = "values", *, wrong: bool = False) -> bytes:

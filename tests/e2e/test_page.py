@@ -91,6 +91,22 @@ def save_dialogs(page: Page, scheme: str) -> None:
     page.locator(".open").last.click()
     expect(page.locator("#large-picture img")).to_be_visible()
     save(page, f"page-{scheme}-large")
+    see_explanation(page, scheme)
+
+
+def see_explanation(page: Page, scheme: str) -> None:
+    """What the model looked at comes in the place of the picture, and goes again."""
+    looked = page.locator("#large-picture img[alt^='Where the model looked']")
+    button = page.get_by_role("button", name="What did the model look at?")
+    button.click()
+    expect(looked).to_be_visible(timeout=90_000)
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#large-explained")).to_contain_text("Orange is what spoke for")
+    save(page, f"page-{scheme}-explained")
+    button.click()
+    expect(looked).to_have_count(0)
+    expect(page.locator("#large-picture img")).to_be_visible()
+    expect(page.locator("#large-explained")).to_have_text("")
 
 
 def save(page: Page, name: str) -> None:

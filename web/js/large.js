@@ -1,6 +1,7 @@
 // The large view: one galaxy at a time, in a dialog, with the arrow keys from one to the next.
 
 import { kindOf, spoken } from "./cards.js";
+import { HeatMap } from "./explain.js";
 import { inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
@@ -10,9 +11,13 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -
 const precise = (share) => (share > 0 && share < 0.0005 ? "<0.1\u00a0%" : `${(share * 100).toFixed(1)}\u00a0%`);
 
 export class LargeView {
-  /** @param {function} items - gives the items to walk through, in their order. */
-  constructor(items) {
+  /**
+   * @param {function} items - gives the items to walk through, in their order.
+   * @param {function} explain - (item, signal) gives the explanation of its result.
+   */
+  constructor(items, explain) {
     this.items = items;
+    this.heatMap = new HeatMap(explain, { show: (picture) => this.replacePicture(picture), back: () => this.showPicture() });
     this.dialog = part("large");
     this.item = null;
     this.loading = new AbortController();
@@ -62,6 +67,7 @@ export class LargeView {
     part("next").disabled = place < 0 || place === items.length - 1;
     say(part("large-name"), shown(item.name));
     this.showVerdict();
+    this.heatMap.offer(item);
     showFacts(item);
   }
 
@@ -90,6 +96,7 @@ export class LargeView {
     this.loading = new AbortController();
     const { signal } = this.loading;
     const { item } = this;
+    this.heatMap.begin(item);
     const frame = part("large-picture");
     this.forget();
     frame.replaceChildren(make("span", "kind", kindOf(item)));
@@ -103,6 +110,12 @@ export class LargeView {
     await picture.decode().then(() => signal.aborted || frame.replaceChildren(picture), () => {});
   }
 
+  replacePicture(picture) {
+    this.loading.abort();
+    this.forget();
+    part("large-picture").replaceChildren(picture);
+  }
+
   forget() {
     if (this.url) URL.revokeObjectURL(this.url);
     this.url = null;
@@ -111,6 +124,7 @@ export class LargeView {
   /** Back to the list, to the card of what was looked at last. */
   leave() {
     this.loading.abort();
+    this.heatMap.begin(null);
     this.forget();
     part("large-picture").replaceChildren();
     say(part("large-said"), "");

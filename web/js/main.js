@@ -4,6 +4,7 @@ import { Announcer } from "./announcer.js";
 import { BatchLink, batchesOf, reopened } from "./batchlink.js";
 import { Board } from "./board.js";
 import { Comparison } from "./compare.js";
+import { explanationOf } from "./explain.js";
 import { listenForDownloads } from "./export.js";
 import { inWords } from "./files.js";
 import { Filters } from "./filters.js";
@@ -23,7 +24,7 @@ const board = new Board(part("cards"), filters, { frame: show, card: (item) => i
 const pictures = new StoredPictures((item, thumb) => board.change(item, { thumb }));
 const summary = new Summary(() => board.refresh());
 const announcer = new Announcer(() => board.items);
-const large = new LargeView(() => board.visible);
+const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }));
 const comparison = new Comparison(() => board.refresh());
 const link = new BatchLink();
 let config = null;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from pathlib import Path
@@ -30,21 +31,26 @@ _BAR = 30  # characters of a probability of 1
     epilog="""\b
 Example:
   cosmoformer classify m51.jpg ngc1300.fits
+  cosmoformer classify --explain --of bar_yes ngc1300.fits
 """
 )
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: the file's name with its result or error.")
+@click.option("--explain", is_flag=True, help="Also draw what the model looked at: NAME.explained.png, here.")
+@click.option("--of", "output", metavar="OUTPUT", help="Explain this output, such as bar_yes, not the class.")
 @with_settings
-def command(settings: Settings, files: tuple[Path, ...], as_json: bool) -> None:
+def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain: bool, output: str | None) -> None:
     """Send image files to the classify function and show what it answers; nothing is stored."""
+    if output and not explain:
+        raise click.UsageError("--of says what --explain explains: give both")
     # The function may have to start first, which a broker would wait for just as long.
     service = Service(settings.classify_url, "CLASSIFY_URL", settings.delivery_timeout_seconds)
     out = console()
     failures = 0
     for file in files:
-        answer = _judge(service, file)
+        answer = _judge(service, file, output or "1" if explain else "")
         problem = _problem(answer)
         failures += bool(problem)
         if as_json:
@@ -53,21 +59,23 @@ def command(settings: Settings, files: tuple[Path, ...], as_json: bool) -> None:
             click.secho(f"{printable(str(file))}: {printable(problem)}", fg="red", err=True)
         else:
             _show(out, file, answer["result"])
+            if explain:
+                _draw(out, file, answer["result"]["explanation"])
     if failures:
         raise PermanentError(f"{failures} of {len(files)} files were not classified")
 
 
-def _judge(service: Service, file: Path) -> dict[str, Any]:
-    """The result of a file, or why there is none."""
+def _judge(service: Service, file: Path, explained: str) -> dict[str, Any]:
+    """The result of a file, with an explanation where one is asked for, or why there is none."""
     try:
-        return {"result": _result(service, file)}
+        return {"result": _result(service, file, explained)}
     except CosmoFormerError as error:
         return {"error": str(error)}
     except OSError as error:
         return {"error": error.strerror or str(error)}
 
 
-def _result(service: Service, file: Path) -> Result:
+def _result(service: Service, file: Path, explained: str) -> Result:
     content = file.read_bytes()
     headers, body = cloudevents.to_binary(
         cloudevents.new(
@@ -77,6 +85,7 @@ def _result(service: Service, file: Path) -> Result:
             subject=cloudevents.subject(file.name),
             content_type=media_type(file.name, content, default=_UNKNOWN),
             data=content,
+            explain=explained or None,
         )
     )
     answer = service.send("POST", "/", body, headers)
@@ -103,6 +112,12 @@ def _show(out: Console, file: Path, result: Result) -> None:
     for name, shown in rows.items():
         out.print(text(f"  {name:<{width}}  {shown}"))
     out.print(text(f"  {model['name']} version {model['version']}, {result['seconds']:.3f} s", "dim"))
+
+
+def _draw(out: Console, file: Path, explanation: dict[str, Any]) -> None:
+    drawing = Path(f"{file.name}.explained.png")
+    drawing.write_bytes(base64.b64decode(explanation["heat_map"]["base64"]))
+    out.print(text(f"  {drawing}: what spoke for {explanation['output']} in orange, against it in blue"))
 
 
 def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:

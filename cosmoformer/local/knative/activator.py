@@ -35,6 +35,7 @@ from cosmoformer.http.wsgi import application, check_name, json_response, refusa
 from cosmoformer.local.config import load
 from cosmoformer.local.knative.replica import FunctionSpec, Replica
 from cosmoformer.local.knative.replica_set import ClientLeft, ReplicaSet, StartFailed
+from cosmoformer.memory import use_one_arena
 
 _log = logging.getLogger(__name__)
 
@@ -194,6 +195,7 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="JSON file with the fields of ActivatorConfig")
     logs.configure()
+    use_one_arena()
     try:
         config = load(ActivatorConfig, parser.parse_args().config)
         activator = Activator(config)

@@ -33,6 +33,7 @@ from cosmoformer.local.folder_lock import holding
 from cosmoformer.local.knative.dispatcher import Dispatcher
 from cosmoformer.local.knative.event_queue import EventQueue, SetAside
 from cosmoformer.local.knative.triggers import Trigger
+from cosmoformer.memory import use_one_arena
 from cosmoformer.timestamps import rfc3339
 
 _log = logging.getLogger(__name__)
@@ -151,6 +152,7 @@ def main() -> None:
     )
     parser.add_argument("--config", type=Path, required=True, help="JSON file with the fields of BrokerConfig")
     logs.configure()
+    use_one_arena()
     try:
         config = load(BrokerConfig, parser.parse_args().config)
         with holding(config.folder, SettingsError(f"another broker uses {config.folder}", _END_IT)):

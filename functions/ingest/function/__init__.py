@@ -1,5 +1,6 @@
 """The ingest function for the ``func`` CLI, whose generated code starts with ``from function import new``."""
 
+from cosmoformer.memory import use_one_arena
 from functions.ingest.app import create_app
 from functions.runtime.func_middleware import Function
 from functions.runtime.start import INGEST_THREADS
@@ -7,4 +8,5 @@ from functions.runtime.start import INGEST_THREADS
 
 def new() -> Function:
     """An instance of the function."""
+    use_one_arena()
     return Function(create_app, lambda _: INGEST_THREADS)

@@ -58,6 +58,13 @@ def test_a_fits_file_is_classified(classifier: Classifier, tmp_path: Path) -> No
     assert "asinh_stretch" in classifier.classify(tmp_path / "galaxy.fits").conversions
 
 
+def test_an_image_is_explained(classifier: Classifier) -> None:
+    """What the most probable class rests on, and a PNG that shows it."""
+    found, png = classifier.explain(SAMPLES[0])
+    assert (found.output, found.weights.max()) == (classifier.classify(SAMPLES[0]).label, 1)
+    assert png.startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("pixels", [np.zeros((64, 64, 3)), np.zeros((64, 64, 4), np.uint8), np.zeros(64, np.uint8)])
 def test_an_array_of_another_kind_is_refused(classifier: Classifier, pixels: np.ndarray) -> None:
     """Nothing is guessed: the message says what is expected and what came."""

@@ -89,6 +89,18 @@ def test_classify_tells_what_is_no_picture_and_goes_on(system: Cli, tmp_path: Pa
     assert result.stderr.endswith("error: 1 of 2 files were not classified\n")
 
 
+def test_classify_draws_what_the_model_looked_at(system: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--explain draws each file's heat map into the current folder; --of says which output it is of."""
+    monkeypatch.chdir(tmp_path)
+    result = system("classify", "--explain", "--of", "blue", red_image(tmp_path / "m51.png"))
+    assert result.exit_code == 0, result.output
+    assert "m51.png.explained.png: what spoke for blue in orange" in result.stdout
+    with Image.open("m51.png.explained.png") as drawing:
+        assert drawing.format == "PNG"
+    refused = system("classify", "--explain", "--of", "pink", tmp_path / "m51.png")
+    assert (refused.exit_code, "no output 'pink'" in refused.stderr) == (1, True)
+
+
 def test_classify_gives_json_lines(system: Cli, tmp_path: Path) -> None:
     """Each line has the file's name and its result, as it would be stored, or its error."""
     (tmp_path / "notes.png").write_text("hello")

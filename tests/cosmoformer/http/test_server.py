@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import select
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -341,6 +343,28 @@ def test_too_many_connections_push_out_the_silent_ones() -> None:
         assert raw.ask(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
         assert raw.is_closed(silent[0])
         assert len(server.active_channels) <= 30  # half as many again, while all are new
+
+
+def test_a_connection_that_comes_as_another_is_given_up_is_answered() -> None:
+    """The new one gets the number that the old one's socket had, in the very turn of the loop in which that was looked at."""
+    server = HttpServer(application(echo), "127.0.0.1", 0, 1, Limits(idle_s=0))
+    with socket.create_connection(("127.0.0.1", server.port)) as old:
+        while not server.active_channels:
+            server._turn()
+        (given_up,) = server.active_channels
+        time.sleep(0.01)
+        with socket.create_connection(("127.0.0.1", server.port)) as new:
+            server.next_channel_cleanup = 0.0  # connections are looked at in the next turn
+            server._turn()
+            server.next_channel_cleanup = time.time() + 60
+            assert old.recv(1) == b""
+            assert list(server.active_channels) == [given_up]
+            new.sendall(HEAD + b"Content-Length: 2\r\n\r\nhi")
+            deadline = time.monotonic() + 5
+            while not select.select([new], [], [], 0)[0] and time.monotonic() < deadline:
+                server._turn()
+            assert new.recv(100).startswith(b"HTTP/1.1 200")
+    server.stop(1)
 
 
 def test_the_application_hears_that_its_client_has_left() -> None:

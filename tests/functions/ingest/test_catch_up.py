@@ -131,7 +131,7 @@ def test_a_ping_lets_a_bounded_sweep_go_on(settings: Settings, store: Store, bro
     sweeper = _sweeper(settings, store)
     broker.script = [Answer(202, after_s=0.7)]
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(sweeper.sweep, SweepOptions(prefix="", periodic=True, within_s=0.5))
+        running = pool.submit(sweeper.sweep, SweepOptions(prefix="", periodic=True, within_s=3.0))
         wait_until(lambda: broker.received)
         sweeper.sweep_by_ping(cloudevents.new(type=cloudevents.SWEEP_PING, source="/ping", id="1", data={}))
         assert running.result()["announced"] == 60

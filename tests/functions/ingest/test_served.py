@@ -87,3 +87,12 @@ def test_chunked_body_is_read(served: str, broker: Subscriber, settings: Setting
     answer = urllib3.request("POST", served, body=(part for part in (body[:20], body[20:])), retries=False)
     assert (answer.status, answer.data) == (202, b"")
     assert [event.subject for event in events_at(broker)] == ["a"]
+
+
+def test_names_of_other_machines_are_refused(served: str) -> None:
+    """A page elsewhere whose name leads to this machine reads no dead letters; uploads may come through a proxy's name."""
+    for path, status in {"/dead-letters": 403, "/metrics": 403, "/uploads": 400}.items():
+        method = "POST" if path == "/uploads" else "GET"
+        answer = urllib3.request(method, served + path, headers={"Host": "galaxies.example.org"}, body=b"{}")
+        assert (path, answer.status) == (path, status)
+    assert urllib3.request("GET", f"{served}/dead-letters").status == 200

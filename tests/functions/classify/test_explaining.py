@@ -1,0 +1,131 @@
+"""Explanations on request, around a real store, registry and model."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from cosmoformer.events import cloudevents
+from cosmoformer.models import explanation
+from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.results import schema
+from functions.classify.serving import ModelServing
+from tests.functions.classify.conftest import BUNDLED, Deployment, altered
+from tests.functions.classify.test_app import client, created, drop, send, serving  # noqa: F401 (fixtures)
+
+
+@pytest.fixture(scope="module")
+def galaxy() -> bytes:
+    return (BUNDLED / "samples" / "two_armed_spiral.jpg").read_bytes()
+
+
+def explained(deployment: Deployment, key: str) -> tuple[dict[str, Any], str]:
+    """The stored explanation of an image and the object's eTag."""
+    place = explanation_key(deployment.settings, key)
+    found = deployment.store.read_json(deployment.settings.results_bucket, place)
+    assert found
+    return found
+
+
+def is_heat_map(explanation: dict[str, Any]) -> bool:
+    png = Image.open(io.BytesIO(base64.b64decode(explanation["heat_map"]["base64"])))
+    return png.format == "PNG"
+
+
+def test_a_bare_image_is_explained(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+    """``?explain=1`` adds what the class rests on, ``?explain=`` with a name what that output does; else there is nothing."""
+    for query, output in {"?explain=1": "spiral", "?explain=bar_no": "bar_no"}.items():
+        result = client.post(f"/{query}", data=galaxy, content_type="image/jpeg").json
+        jsonschema.validate(result, schema())
+        assert result["explanation"]["output"] == output
+        assert is_heat_map(result["explanation"])
+    assert "explanation" not in client.post("/?explain=0", data=galaxy, content_type="image/jpeg").json
+
+
+def test_an_image_in_an_event_is_explained(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+    """The extension attribute ``explain`` asks for it, and the reply carries it."""
+    event = cloudevents.new(
+        type=cloudevents.IMAGE, source="/test", id="1", content_type="image/jpeg", data=galaxy, explain="1"
+    )
+    answer = send(client, event)
+    result = json.loads(answer.data)
+    jsonschema.validate(result, schema())
+    assert is_heat_map(result["explanation"])
+
+
+def test_an_object_is_explained_beside_its_result(
+    client: FlaskClient,  # noqa: F811
+    deployment: Deployment,
+    galaxy: bytes,
+) -> None:
+    """The explanation names image and version; it is computed once, also for an image that has its result already."""
+    drop(deployment, "m51.jpg", galaxy)
+    result = json.loads(send(client, created(deployment, "m51.jpg")).data)
+    assert "explanation" not in result
+    event = created(deployment, "m51.jpg")
+    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
+    assert json.loads(send(client, asking).data) == result
+    found, etag = explained(deployment, "m51.jpg")
+    assert found["image"] == {name: result["image"][name] for name in ("bucket", "key", "etag", "sha256")}
+    assert found["model"] == {name: result["model"][name] for name in ("name", "version", "sha256")}
+    assert (found["output"], is_heat_map(found)) == ("spiral", True)
+    send(client, asking)
+    assert explained(deployment, "m51.jpg")[1] == etag
+    drop(deployment, "m51.jpg", galaxy[:-2] + b"\xff\xd9 ")  # other bytes, the same picture
+    send(client, asking)
+    assert explained(deployment, "m51.jpg")[0]["image"]["etag"] != found["image"]["etag"]
+
+
+def test_a_new_version_explains_anew(
+    client: FlaskClient,  # noqa: F811
+    serving: ModelServing,  # noqa: F811
+    deployment: Deployment,
+    galaxy: bytes,
+    model: bytes,
+) -> None:
+    """What stands of an older version is replaced when the new one is asked."""
+    drop(deployment, "m51.jpg", galaxy)
+    event = created(deployment, "m51.jpg")
+    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
+    send(client, asking)
+    version = deployment.register(altered(model, note="second"), alias="champion")
+    serving.refresh()
+    send(client, asking)
+    assert explained(deployment, "m51.jpg")[0]["model"]["version"] == version.version
+
+
+def test_an_unknown_output_is_refused(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+    """400, and the answer names what the model gives."""
+    answer = client.post("/?explain=arms", data=galaxy, content_type="image/jpeg")
+    assert (answer.status_code, "no output 'arms'" in answer.json["detail"]) == (400, True)
+
+
+def test_a_model_that_is_too_slow_says_so(
+    client: FlaskClient,  # noqa: F811
+    deployment: Deployment,
+    galaxy: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """422 for a bare image; for an object the refusal is written down, since somebody waits there, and the result stands."""
+    monkeypatch.setattr(explanation, "_USUAL_S", 0.0)
+    monkeypatch.setattr(explanation, "_LONGEST_S", 0.0)
+    answer = client.post("/?explain=1", data=galaxy, content_type="image/jpeg")
+    assert (answer.status_code, answer.json["title"]) == (422, "Not explained")
+    drop(deployment, "m51.jpg", galaxy)
+    event = created(deployment, "m51.jpg")
+    answer = send(client, cloudevents.Event({**event.attributes, "explain": "1"}, event.data))
+    assert (answer.status_code, answer.json["status"]) == (200, "classified")
+    assert "takes" in explained(deployment, "m51.jpg")[0]["refused"]
+
+
+def test_what_is_no_picture_is_rejected_and_not_explained(client: FlaskClient) -> None:  # noqa: F811
+    """The result says why; there is nothing to explain."""
+    result = client.post("/?explain=1", data=b"no picture", content_type="image/jpeg").json
+    assert (result["status"], "explanation" in result) == ("rejected", False)
