@@ -74,8 +74,8 @@ def test_a_card_opens_to_the_way(page: Page, stage: Stage, tmp_path: Path) -> No
     expect(found.locator("ol .best dt")).to_have_text([step.answer.words for step in steps])
     bar = found.locator("ol > li").nth(2)
     expect(bar.locator(".bars div")).to_have_text(["yes70\u00a0%", "no30\u00a0%"])
-    expect(bar.locator(".asked")).to_have_text("86 of 100 are asked.")
-    expect(found.locator("ol .asked").first).to_have_text("Everybody is asked.")
+    expect(bar.locator(".asked")).to_have_text("86 of 100 would be asked.")
+    expect(found.locator("ol .asked").first).to_have_text("Everybody would be asked.")
     expect(found.locator("ol [data-faint]")).to_have_count(0)
     others = [question for question in GZ2.questions if question not in [step.question for step in steps]]
     expect(found.locator("ul .asks").first).to_be_hidden()
@@ -91,7 +91,7 @@ def test_what_hardly_anybody_is_asked_is_faint(page: Page, stage: Stage, tmp_pat
     summary_of(found).click()
     found.locator(".others summary").click()
     bar = found.locator("[data-faint]").filter(has_text="a sign of a bar")
-    expect(bar.locator(".asked")).to_have_text("Only 1 of 100 are asked.")
+    expect(bar.locator(".asked")).to_have_text("Only 1 of 100 would be asked.")
     opacity = "(each) => getComputedStyle(each, '::before').opacity"
     assert float(bar.locator("dd").first.evaluate(opacity)) < 0.5
     assert float(found.locator("ol dd").first.evaluate(opacity)) == 1

@@ -50,7 +50,7 @@ export const inTreeOrder = (names) => [...ORDER.filter((name) => names.includes(
 
 /** How many would be asked, in words. */
 export function askedWords(asked) {
-  if (asked >= 99.5) return "Everybody is asked.";
-  if (asked < 0.5) return "Hardly anybody is asked.";
-  return `${asked < HARDLY_ASKED ? "Only " : ""}${Math.round(asked)} of 100 are asked.`;
+  if (asked >= 99.5) return "Everybody would be asked.";
+  if (asked < 0.5) return "Hardly anybody would be asked.";
+  return `${asked < HARDLY_ASKED ? "Only " : ""}${Math.round(asked)} of 100 would be asked.`;
 }
