@@ -10,6 +10,7 @@ import pytest
 from cosmoformer.models.artifact import digest, read_metadata
 from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
+from training.evaluate_votes import VoteRecord
 from training.evaluation import report as reports
 from training.evaluation.votes import votes_of
 
@@ -40,6 +41,26 @@ def test_the_votes_are_those_of_their_record() -> None:
     assert record["sha256"] == report.model.sha256
     assert report.votes and votes_of(record["test"]) == report.votes
     assert f"on the {report.votes.images:,} of these galaxies" in CARD
+
+
+def test_the_votes_of_all_galaxies_are_quoted() -> None:
+    """What is said of galaxies with and without a class is what the record of the bundled model's votes has."""
+    record = VoteRecord.of(json.loads((RUN / "votes.json").read_text()))
+    report = reports.read(RUN / "report.json")
+    with_class, without = record.with_class, record.without_class
+    assert with_class and without and report.votes and record.sha256 == report.model.sha256
+    assert (with_class.images, with_class.rmse) == (report.votes.images, pytest.approx(report.votes.rmse, abs=1e-5))
+    assert f"it is {record.all.rmse:.3f}](training/runs)" in README
+    assert f"on the {with_class.images:,} galaxies of which" in README
+    runs = " ".join((RUN.parent / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"on the {with_class.images:,} test galaxies that have a class and every vote (RMSE {with_class.rmse:.4f})"
+        in runs
+    )
+    assert f"the {without.images} with every vote and no class" in runs
+    assert f"({without.rmse:.3f}), which makes {record.all.rmse:.3f} of all {record.all.images:,}" in runs
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"{record.all.images:,} galaxies with all votes" in results and (RUN / "votes.png").is_file()
 
 
 def test_the_card_is_made_from_the_records() -> None:

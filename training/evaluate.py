@@ -26,7 +26,6 @@ from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.gate import HeldOut
 from cosmoformer.runs.folder import REPORT_FILE
 from cosmoformer.terminal import console
-from cosmoformer.votes.tree import TREES
 from training import tasks
 from training.data.cache import ImageCache
 from training.data.catalogue import SPLITS
@@ -38,7 +37,7 @@ from training.evaluation.pictures import draw_all
 from training.evaluation.report import Conditions, Report, Subject
 from training.evaluation.report_tables import show
 from training.evaluation.robustness import measure_robustness, measure_views
-from training.evaluation.votes import VoteFigures, vote_figures
+from training.evaluation.votes import figures_of
 from training.loop.distributed import choose_device
 
 Predictions = NDArray[np.float64]
@@ -73,7 +72,7 @@ def evaluate(
     _check_fits(model, cache)
     if predictions is None:
         predictions = outputs(model, cache, device=device)
-    votes = _votes(model, cache, predictions)
+    votes = figures_of(model.metadata, predictions, cache.targets)
     predictions = predictions[:, : len(cache.classes)]
     rows = _subset_rows(len(cache.labels), subset)
     stable = measure_robustness(model, cache, rows, predictions[rows], device) if robustness else None
@@ -102,17 +101,6 @@ def evaluate(
         views=seen,
         votes=votes,
     )
-
-
-def _votes(model: Artifact, cache: ImageCache, predictions: Predictions) -> VoteFigures | None:
-    """How well the votes are told; None where the model tells none, or no image has the volunteers' for the whole tree."""
-    fractions = model.metadata.fractions
-    if fractions is None or (tree := TREES[fractions.tree]).labels != fractions.labels:
-        return None
-    if cache.targets.shape[1] != len(tree.labels) or not np.isfinite(cache.targets).all(axis=1).any():
-        return None
-    start = len(cache.classes)
-    return vote_figures(tree, predictions[:, start : start + len(tree.labels)], cache.targets)
 
 
 def _check_fits(model: Artifact, cache: ImageCache) -> None:

@@ -13,6 +13,7 @@ from cosmoformer.models.promotion import download_checked, find_version
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
 from cosmoformer.settings_file import effective_environment
+from cosmoformer.votes.way import Step, way
 
 try:
     import numpy as np
@@ -51,7 +52,9 @@ class Prediction:
         format: file format, such as JPEG; ``array`` for an array.
         conversions: what was done to make it 8-bit square RGB, in order (docs/bad-input.md).
         values: numbers by name; empty for a model that gives none.
-        votes: how volunteers would answer each question of the decision tree (docs/results.md); empty likewise.
+        votes: how volunteers would answer each question of the decision tree (docs/results.md); empty likewise. By question
+            ``asked``, how many of a hundred would be asked it, and ``fractions``, of these by answer:
+            ``votes["bar"]["fractions"]["yes"]``.
     """
 
     label: str | None
@@ -64,6 +67,15 @@ class Prediction:
     conversions: tuple[str, ...]
     values: dict[str, float] = field(default_factory=dict)
     votes: Votes = field(default_factory=dict)
+
+    @property
+    def way(self) -> tuple[Step, ...]:
+        """The galaxy's way through the decision tree: each question that its most-voted answers lead to, in order.
+
+        Empty for a model without votes. ``[(step.question.name, step.answer.name, step.fraction) for step in found.way]`` are
+        names of questions and answers, and fractions of those who are asked.
+        """
+        return way(self.votes)
 
 
 class Classifier:

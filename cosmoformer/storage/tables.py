@@ -1,10 +1,10 @@
-"""Results as rows of a table: one fixed order of columns, written as CSV or VOTable.
+"""Results as rows of a table: one fixed order of columns, written as CSV or VOTable, or as Parquet by the module of that name.
 
 The columns of :data:`COLUMNS` come first, in that order, then ``p_<class>``, the probability of each class that any of the
 results names, then ``value_<name>``, each value, then for each question of the decision tree ``asked_<question>`` and
 ``f_<question>_<answer>``, the fraction of each answer; all in alphabetical order. What a result does not have (the class of a
 rejected file) is an empty cell.
-JSON keeps every text as it is; the two table formats cannot:
+JSON and Parquet keep every text as it is; CSV and VOTable cannot:
 
 * CSV is opened in spreadsheets, and an object key may be chosen by a stranger. Text that a spreadsheet would run as a formula
   gets an apostrophe in front; so does text that begins with one, so that removing one apostrophe gives back the original.
@@ -25,6 +25,9 @@ from cosmoformer.votes.tree import TREES
 Value = str | int | float | bool | None
 Row = dict[str, Value]
 Kind = Literal["text", "integer", "number", "flag"]
+
+#: What a table of results holds.
+DESCRIPTION = "Galaxy morphologies found by CosmoFormer"
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
     described = columns(results)
     document = VOTableFile()
     table = TableElement(document, name="cosmoformer_results")
-    table.description = "Galaxy morphologies found by CosmoFormer"
+    table.description = DESCRIPTION
     for column in described:
         # "boolean" has a null; the "bit" that astropy chooses for numpy's bool has none.
         field = Field(

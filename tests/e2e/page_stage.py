@@ -63,9 +63,9 @@ class Stage:
         """Leave a result as the classifier would; ``also`` are the other groups of its prediction."""
         self._results.write(classified(self._facts(image), probabilities, "clean5", MODEL, _origin(), 0.7, **also))
 
-    def estimate(self, image: ObjectInfo, values: Mapping[str, float]) -> None:
+    def estimate(self, image: ObjectInfo, values: Mapping[str, float], votes: Mapping[str, Any] | None = None) -> None:
         """The same, by a task that is no classification."""
-        self._results.write(estimated(self._facts(image), values, "vote_fractions", MODEL, _origin()))
+        self._results.write(estimated(self._facts(image), values, "vote_fractions", MODEL, _origin(), votes=votes))
 
     def reject(self, image: ObjectInfo, reason: str) -> None:
         self._results.write(rejected(self._facts(image), "damaged", reason, MODEL, _origin()))

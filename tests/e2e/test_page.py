@@ -67,17 +67,29 @@ def test_screenshots(browser: Browser, page_system: PageSystem, tmp_path: Path) 
         expect(page.locator("#status")).to_contain_text(f"{len(SAMPLES)} of {len(SAMPLES)} classified", timeout=90_000)
         expect(page.locator(".card img")).to_have_count(len(SAMPLES))
         save(page, "page-dark")
+        save_votes(page, "dark")
         save_dialogs(page, "dark")
         link = page.url
     with opened(browser, link, color_scheme="light", viewport=WIDE) as page:
         expect(page.locator(".card img")).to_have_count(len(SAMPLES))
         save(page, "page-light")
+        save_votes(page, "light")
         save_dialogs(page, "light")
     for scheme in ("dark", "light"):
         with opened(browser, link, color_scheme=scheme, viewport={"width": 360, "height": 1600}) as page:
             expect(page.locator(".card img").first).to_be_visible()
             save(page, f"page-{scheme}-phone")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def save_votes(page: Page, scheme: str) -> None:
+    """A picture of a card that is opened to its votes, among those that an answer was chosen by."""
+    page.get_by_label("Votes", exact=True).select_option(label="smooth or featured: features or disk")
+    opener = page.locator(".card:visible .way > summary").first
+    opener.click()
+    save(page, f"page-{scheme}-votes")
+    opener.click()
+    page.get_by_role("button", name="Show all").click()
 
 
 def save_dialogs(page: Page, scheme: str) -> None:

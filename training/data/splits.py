@@ -57,8 +57,7 @@ def open_splits(
         table, suffix = more, "-every"  # in a folder of its own: runs that need fewer do not push these out
     if table.empty:
         raise ValueError(f"no galaxy in {data} has a label, or a target that is learned")
-    place = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:8]  # other data do not push these out
-    caches = open_or_build(table, task, size, cache / f"{task.name}-{size}-{100 * task.kept:.0f}-{place}{suffix}")
+    caches = open_or_build(table, task, size, cache / f"{_place(task, data, size)}{suffix}")
     for name in names:
         if name not in caches or not len(caches[name].labels):
             counts = table["split"].value_counts().to_dict()
@@ -68,6 +67,36 @@ def open_splits(
             total = len(skipped) + len(caches[name].labels)
             logger.warning("%d of %d images of the %s split are skipped: %s", len(skipped), total, name, told(skipped))
     return {name: caches[name] for name in names}
+
+
+def open_voted(task: Task, data: Path, cache: Path, size: int, split: str) -> ImageCache:
+    """The galaxies of one split of which every target is known, whether they have a class or not.
+
+    Args:
+        task: as for :func:`open_splits`.
+        data: likewise.
+        cache: likewise; these images are kept apart from others.
+        size: likewise.
+        split: its name.
+
+    Raises:
+        FileNotFoundError: there is no data.
+        EmptySplit: there is no such galaxy.
+        ValueError: as for :func:`open_splits`.
+    """
+    found = open_catalogue(data, task)
+    targets = found[list(task.targets)]
+    table = found[found["split"].eq(split) & targets.notna().all(axis=1)]
+    if table.empty or targets.columns.empty:
+        raise EmptySplit(f"no galaxy of the {split} split in {data} has a vote for every answer")
+    place = _place(task, data, size)
+    return open_or_build(table, task, size, cache / f"{place}-voted-{split}")[split]
+
+
+def _place(task: Task, data: Path, size: int) -> str:
+    """Name of the folder of decoded images: other tasks, sides, crops and data do not push these out."""
+    of_data = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:8]
+    return f"{task.name}-{size}-{100 * task.kept:.0f}-{of_data}"
 
 
 def _useful(table: pd.DataFrame, task: Task) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cosmoformer.runs.folder import MetricsLine, parse_line
 from training.evaluation.metrics import Bin, is_right
 from training.evaluation.report import Point, Report
+from training.evaluation.votes import VoteFigures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,7 @@ _STYLE: dict[Any, Any] = {
     "savefig.dpi": 130,
 }
 _VOTE_COLUMNS = 4
+_LEAST_ASKED = 1.0  # the volunteers of one whole galaxy; a point of fewer would be their whims
 _MISTAKES = (4, 5)  # rows and columns of the grid
 #: Panels of the learning curves: the axis, and the metrics in it by their names in the legend.
 _CURVES: tuple[tuple[str, Mapping[str, str]], ...] = (
@@ -67,7 +69,7 @@ def draw_all(
         figures = {
             "confusion": confusion(report),
             "reliability": reliability(report),
-            "votes": votes(report),
+            "votes": votes(report.votes, _of_split(report.votes.images, report)) if report.votes else None,
             "mistakes": mistakes(cache, predictions),
             "robustness": robustness(report),
             "learning_curves": learning_curves(_lines(metrics_file)) if metrics_file else None,
@@ -76,8 +78,12 @@ def draw_all(
         for name, figure in figures.items():
             if figure is not None:
                 written.append(folder / f"{name}.png")
-                figure.savefig(written[-1], metadata={"Software": None})  # the same picture is the same file
+                _save(figure, written[-1])
     return written
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, metadata={"Software": None})  # the same picture is the same file
 
 
 def confusion(report: Report) -> Figure:
@@ -130,10 +136,22 @@ def _histogram(axes: Axes, bins: Sequence[Bin]) -> None:
     axes.set(xlabel="confidence (probability of the predicted class)", ylabel="galaxies", xlim=(0, 1))
 
 
-def votes(report: Report) -> Figure | None:
-    """Told against voted fractions, question by question; None where there are no votes. Large points are of many volunteers."""
-    if (found := report.votes) is None:
-        return None
+def draw_votes(found: VoteFigures, sample: str, path: Path) -> None:
+    """Draw :func:`votes` into a PNG file."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_STYLE):
+        _save(votes(found, sample), path)
+
+
+def votes(found: VoteFigures, sample: str) -> Figure:
+    """Told against voted fractions, question by question; large points are of many volunteers, and those of less than a
+    galaxy's are left out.
+
+    Args:
+        found: what was measured.
+        sample: which galaxies, in words.
+    """
     columns = _VOTE_COLUMNS
     rows = -(-len(found.questions) // columns)
     figure = _figure(2.6 * columns, 2.8 * rows)
@@ -141,7 +159,7 @@ def votes(report: Report) -> Figure | None:
     for axes in grid.flat[len(found.questions) :]:
         axes.axis("off")
     for axes, one in zip(grid.flat, found.questions, strict=False):
-        bins = [each for each in one.reliability if each.asked]
+        bins = [each for each in one.reliability if each.asked >= _LEAST_ASKED]
         most = max((each.asked for each in bins), default=1.0)
         axes.plot([0, 1], [0, 1], color=_GREY, linestyle="--")
         axes.plot([each.predicted for each in bins], [each.voted for each in bins], color=_BLUE)
@@ -150,7 +168,7 @@ def votes(report: Report) -> Figure | None:
         axes.set_title(f"{one.name}\n(calibration error {one.calibration_error:.3f})", fontsize=8)
     figure.supxlabel("told fraction of those asked")
     figure.supylabel("volunteers' fraction")
-    figure.suptitle(f"Reliability of vote fractions, {found.images:,} galaxies of the {report.conditions.split} split")
+    figure.suptitle(f"Reliability of vote fractions, {sample}")
     return figure
 
 
@@ -239,4 +257,8 @@ def _names(classes: Iterable[str]) -> list[str]:
 
 
 def _sample(report: Report) -> str:
-    return f"{report.conditions.images:,} galaxies of the {report.conditions.split} split"
+    return _of_split(report.conditions.images, report)
+
+
+def _of_split(images: int, report: Report) -> str:
+    return f"{images:,} galaxies of the {report.conditions.split} split"

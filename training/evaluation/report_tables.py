@@ -6,6 +6,7 @@ from rich.console import Console
 
 from cosmoformer.terminal import table, text
 from training.evaluation.report import Point, Report
+from training.evaluation.votes import VoteFigures
 
 #: Figures of the whole split, as people call them, in the order in which they are printed.
 FIGURES = {
@@ -32,14 +33,19 @@ def show(report: Report, out: Console) -> None:
         _print(out, f"{of} that are rotated", ("degrees", ">accuracy"), _rows(found.rotation))
         _print(out, f"{of} with Gaussian noise", ("of full scale", ">accuracy"), _rows(found.noise))
     if votes := report.votes:
-        title = f"Vote fractions of {votes.images:,} galaxies: RMSE {votes.rmse}"
-        asked: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
-        _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), asked)
+        show_votes(votes, f"{votes.images:,} galaxies", out)
     if seen := report.views:
         rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
         rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))
         title = f"Test-time augmentation of {seen.images:,} galaxies"
         _print(out, title, ("figure", ">one view", f">{seen.count} views", "95 % interval"), rows)
+
+
+def show_votes(votes: VoteFigures, sample: str, out: Console) -> None:
+    """Print figures of vote fractions; ``sample`` says which galaxies they are of."""
+    rows: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
+    title = f"Vote fractions of {sample}: RMSE {votes.rmse}"
+    _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), rows)
 
 
 def interval(report: Report, name: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosmoformer.models.artifact import Metadata
 from cosmoformer.votes.fractions import to_conditional, to_cumulative
-from cosmoformer.votes.tree import Tree
+from cosmoformer.votes.tree import TREES, Tree
 from training.evaluation.metrics import BINS
 
 Floats = NDArray[np.floating]
@@ -100,6 +101,23 @@ def vote_figures(tree: Tree, conditional: Floats, cumulative: Floats) -> VoteFig
             )
         )
     return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions))
+
+
+def figures_of(facts: Metadata, predictions: Floats, cumulative: Floats) -> VoteFigures | None:
+    """How well an artifact tells votes; None where it tells none of a whole tree, or no galaxy's are known.
+
+    Args:
+        facts: its metadata.
+        predictions: all of its outputs, (N, outputs).
+        cumulative: the volunteers', as :func:`vote_figures` takes them; of other columns they are those of another tree.
+    """
+    fractions = facts.fractions
+    if fractions is None or (tree := TREES[fractions.tree]).labels != fractions.labels:
+        return None
+    if cumulative.shape[1] != len(tree.labels) or not np.isfinite(cumulative).all(axis=1).any():
+        return None
+    start = len(facts.classes)
+    return vote_figures(tree, predictions[:, start : start + len(tree.labels)], cumulative)
 
 
 def _root_mean_square(errors: Floats) -> float:

@@ -3,6 +3,8 @@
 import { extension } from "./files.js";
 import { inOneLine, inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { adviceFor, STATES } from "./states.js";
+import { votesOf } from "./votes.js";
+import { showWay } from "./way.js";
 
 const MOST_VALUES = 5; // as many rows as there are classes
 
@@ -16,6 +18,8 @@ export class Card {
     this.part(".name").title = item.name;
     this.part(".pick input").setAttribute("aria-label", `Compare ${shown(item.name)}`);
     say(this.part(".kind"), kindOf(item));
+    this.part(".way summary").setAttribute("aria-label", `${this.part(".way summary").textContent}: ${shown(item.name)}`);
+    this.part(".way").addEventListener("toggle", () => this.showVotes());
     this.update();
   }
 
@@ -83,6 +87,7 @@ export class Card {
     delete this.element.dataset.unsure;
     this.drawn = null;
     this.part(".bars").hidden = true;
+    this.showVotes();
     say(this.part(".verdict"), verdict);
     say(this.part(".words"), reason ?? "");
   }
@@ -95,6 +100,15 @@ export class Card {
     this.part(".verdict").replaceChildren(...titleOf(prediction));
     say(this.part(".words"), wordsFor(prediction));
     showRows(this.part(".bars"), prediction, { most: MOST_VALUES });
+    this.showVotes();
+  }
+
+  /** The votes, folded; they are drawn when somebody looks, since of hundreds of cards hardly any is opened. */
+  showVotes() {
+    const box = this.part(".way");
+    const votes = votesOf(this.drawn);
+    box.hidden = !votes;
+    if (votes && box.open) showWay(box.lastElementChild, votes);
   }
 }
 

@@ -1,5 +1,6 @@
-// Which cards are shown and in which order: counts per class that filter, a name, a least confidence, and the sorting.
+// Which cards are shown and in which order: counts per class that filter, a name, a least confidence, votes, and the sorting.
 
+import { AnswerFilter } from "./answers.js";
 import { describeClass, inOrder } from "./classes.js";
 import { glyph, make, part, say, shown } from "./parts.js";
 import { classOf, isJudged, isOver } from "./states.js";
@@ -20,8 +21,9 @@ export class Filters {
   /** @param {function} onChange - called when a person has changed what is to be shown. */
   constructor(onChange) {
     this.onChange = onChange;
+    this.votes = new AnswerFilter();
     this.reset();
-    for (const id of ["search", "least", "sort"]) part(id).addEventListener("input", () => this.read());
+    for (const id of ["search", "least", "answer", "votes-least", "sort"]) part(id).addEventListener("input", () => this.read());
     part("reverse").addEventListener("click", () => {
       this.reversed = !this.reversed;
       this.read();
@@ -37,6 +39,7 @@ export class Filters {
 
   reset() {
     Object.assign(this, { group: GROUPS[0], text: "", least: 0, sort: "dropped", reversed: false });
+    this.votes.clear();
     this.write();
   }
 
@@ -50,6 +53,8 @@ export class Filters {
   read() {
     this.text = part("search").value.trim().toLowerCase();
     this.least = Number(part("least").value);
+    this.votes.read();
+    if (!this.votes.answer && part("sort").value === "answer") part("sort").value = "dropped";
     this.sort = part("sort").value;
     this.tell();
     this.onChange();
@@ -63,10 +68,11 @@ export class Filters {
   holds(item) {
     return this.group.holds(item)
       && (!this.text || item.name.toLowerCase().includes(this.text))
-      && (!this.least || confidence(item) * 100 >= this.least);
+      && (!this.least || confidence(item) * 100 >= this.least)
+      && this.votes.holds(item);
   }
 
-  /** The items in the chosen order; what has no class or no confidence comes last, either way round. */
+  /** The items in the chosen order; what has no class, confidence or votes comes last, either way round. */
   order(items) {
     if (this.sort === "dropped") return this.reversed ? items.toReversed() : items;
     const turn = this.reversed ? -1 : 1;
@@ -74,20 +80,23 @@ export class Filters {
     const by = {
       name: (one, other) => turn * byName(one, other),
       confidence: (one, other) => turn * (confidence(other) - confidence(one)),
+      answer: (one, other) => turn * (this.votes.fractionOf(other) - this.votes.fractionOf(one)),
       class: (one, other) => turn * (rank.get(classOf(one)) - rank.get(classOf(other))) || confidence(other) - confidence(one),
     }[this.sort];
     if (this.sort === "name") return items.toSorted(by);
-    const [judged, others] = [items.filter(classOf), items.filter((item) => !classOf(item))];
+    const ranks = this.sort === "answer" ? (item) => this.votes.fractionOf(item) !== null : classOf;
+    const [judged, others] = [items.filter(ranks), items.filter((item) => !ranks(item))];
     return [...judged.sort(by), ...others];
   }
 
   /** Show how many there are of each kind, and how many of them are shown. */
   show(items, visible) {
+    this.votes.offer(items);
     const groups = [GROUPS[0], ...classGroups(items), ...GROUPS.slice(1)]
       .map((group) => ({ ...group, count: items.filter(group.holds).length }))
       .filter(({ name, count }) => name === "all" || name === this.group.name || count);
     this.showButtons(groups);
-    const filtered = visible < items.length && (this.group.name !== "all" || this.text || this.least > 0);
+    const filtered = visible < items.length && (this.group.name !== "all" || this.text || this.least > 0 || this.votes.answer);
     say(part("shown"), filtered ? `Showing ${visible} of ${items.length}.` : "");
     part("show-all").hidden = !filtered;
   }

@@ -6,6 +6,8 @@ import { inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleO
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
 import { adviceFor, STATES } from "./states.js";
+import { votesOf } from "./votes.js";
+import { showWay } from "./way.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
 const precise = (share) => (share > 0 && share < 0.0005 ? "<0.1\u00a0%" : `${(share * 100).toFixed(1)}\u00a0%`);
@@ -20,6 +22,7 @@ export class LargeView {
     this.heatMap = new HeatMap(explain, { show: (picture) => this.replacePicture(picture), back: () => this.showPicture() });
     this.dialog = part("large");
     this.item = null;
+    this.votes = null; // that are shown
     this.loading = new AbortController();
     part("previous").addEventListener("click", () => this.step(-1));
     part("next").addEventListener("click", () => this.step(1));
@@ -89,6 +92,18 @@ export class LargeView {
       say(part("large-words"), reason ?? "");
     }
     say(part("large-advice"), shown(adviceFor(this.item)));
+    this.showVotes(votesOf(prediction));
+  }
+
+  showVotes(votes) {
+    // Drawing the same anew would fold again what somebody has opened.
+    if (votes === this.votes) return;
+    const focused = part("large-votes").contains(document.activeElement);
+    part("large-votes").hidden = !votes;
+    if (votes) showWay(part("large-way"), votes);
+    this.votes = votes;
+    // What had the focus is gone; without one in the dialog, the arrow keys would no longer lead on.
+    if (focused) part("large-text").focus({ preventScroll: true });
   }
 
   async showPicture() {

@@ -49,10 +49,11 @@ function bars({ probabilities, class: best }, write) {
   });
 }
 
-/** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most. */
+/** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most; votes
+ * have a place of their own. */
 export function showRows(list, prediction, { write = percent, most = Infinity } = {}) {
-  const values = numbersOf(prediction);
-  list.hidden = false;
+  const values = prediction.class === undefined ? prediction.values ?? {} : null;
+  list.hidden = values && !Object.keys(values).length;
   list.classList.toggle("values", Boolean(values));
   list.replaceChildren(...(values ? numbers(values, most) : bars(prediction, write)));
 }

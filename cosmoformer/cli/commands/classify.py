@@ -21,6 +21,7 @@ from cosmoformer.storage.headlines import numbers_of
 from cosmoformer.storage.results import Result
 from cosmoformer.terminal import console, text
 from cosmoformer.text import printable
+from cosmoformer.votes.way import way
 
 _SOURCE = "urn:cosmoformer:cli"
 _UNKNOWN = "image/unknown"  # whoever names a file here says that it is an image; the function looks into it
@@ -42,7 +43,11 @@ Example:
 @click.option("--of", "output", metavar="OUTPUT", help="Explain this output, such as bar_yes, not the class.")
 @with_settings
 def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain: bool, output: str | None) -> None:
-    """Send image files to the classify function and show what it answers; nothing is stored."""
+    """Send image files to the classify function and show what it answers; nothing is stored.
+
+    Of a model that tells votes, the galaxy's way through the decision tree is shown: what most volunteers would answer, and what
+    they would be asked next. --json has the fractions of all answers to all questions.
+    """
     if output and not explain:
         raise click.UsageError("--of says what --explain explains: give both")
     # The function may have to start first, which a broker would wait for just as long.
@@ -108,10 +113,17 @@ def _show(out: Console, file: Path, result: Result) -> None:
     prediction, model = result["prediction"], result["model"]
     title, rows = _classes(prediction) if "class" in prediction else _numbers(prediction)
     out.print(text(f"{file}: {title}", "bold"))
-    width = max(len(name) for name in rows)
+    _show_rows(out, rows)
+    if steps := _way(prediction):
+        out.print(text("  what most volunteers would answer, of those asked:"))
+        _show_rows(out, steps)
+    out.print(text(f"  {model['name']} version {model['version']}, {result['seconds']:.3f} s", "dim"))
+
+
+def _show_rows(out: Console, rows: dict[str, str]) -> None:
+    width = max(map(len, rows), default=0)
     for name, shown in rows.items():
         out.print(text(f"  {name:<{width}}  {shown}"))
-    out.print(text(f"  {model['name']} version {model['version']}, {result['seconds']:.3f} s", "dim"))
 
 
 def _draw(out: Console, file: Path, explanation: dict[str, Any]) -> None:
@@ -128,8 +140,19 @@ def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
 
 
 def _numbers(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """The task, and its numbers by name, in the order of the model's outputs."""
-    return prediction["task"], {name: f"{value:.6g}" for name, value in numbers_of(prediction).items()}
+    """The task, and its numbers by name, in the order of the model's outputs; votes only where they make no way."""
+    numbers = prediction.get("values", {}) if way(prediction.get("votes", {})) else numbers_of(prediction)
+    return prediction["task"], {name: f"{value:.6g}" for name, value in numbers.items()}
+
+
+def _way(prediction: dict[str, Any]) -> dict[str, str]:
+    """By question of the galaxy's way: the most-voted answer, its share, and how many would be asked."""
+    steps = way(prediction.get("votes", {}))
+    width = max((len(step.answer.words) for step in steps), default=0)
+    return {
+        step.question.name: f"{step.answer.words:<{width}}  {100 * step.fraction:3.0f} %  asked: {step.asked:.0f} of 100"
+        for step in steps
+    }
 
 
 def _bar(probability: float) -> str:

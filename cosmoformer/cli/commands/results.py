@@ -20,6 +20,7 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.settings import Settings
 from cosmoformer.storage.headlines import headline
+from cosmoformer.storage.parquet import write_parquet
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import write_csv, write_votable
@@ -27,6 +28,11 @@ from cosmoformer.storage.watching import watch
 from cosmoformer.terminal import console, table, text
 
 Show = Callable[[Sequence[Result], int], None]  # given what is new, and how many results are known
+#: Formats that a package writes, by option: the function, what people call the format, the package, and an extra that has it.
+_PACKAGED = {
+    "votable": (write_votable, "VOTable", "astropy", "local"),
+    "parquet": (write_parquet, "Parquet", "pyarrow", "parquet"),
+}
 _AROUND_ROWS = 6  # lines of the terminal that are not rows
 
 
@@ -35,6 +41,7 @@ _AROUND_ROWS = 6  # lines of the terminal that are not rows
 Examples:
   cosmoformer results night-1/
   cosmoformer results --votable --output galaxies.vot
+  cosmoformer results --parquet --output galaxies.parquet
   cosmoformer results --watch --until 100
 """
 )
@@ -42,6 +49,7 @@ Examples:
 @click.option("--csv", "form", flag_value="csv", help="Comma-separated values with a line of headings.")
 @click.option("--json", "form", flag_value="json", help="JSON lines: one result a line, as it is stored.")
 @click.option("--votable", "form", flag_value="votable", help="VOTable (IVOA) with units, descriptions and UCDs.")
+@click.option("--parquet", "form", flag_value="parquet", help="Apache Parquet, likewise.")
 @click.option("--output", type=click.File("wb", lazy=True, atomic=True), help="File instead of standard output.")
 @click.option("--watch", "watching", is_flag=True, help="Go on showing results as they come, until Ctrl-C.")
 @click.option("--until", type=click.IntRange(1), metavar="N", help="With --watch: end when there are N results.")
@@ -51,9 +59,10 @@ def command(
 ) -> None:
     """Show the results of images whose object key starts with PREFIX.
 
-    CSV and VOTable have the same columns in the same order: key, status, class, confidence, unsure and so on, then p_CLASS,
-    the probability of each class, and value_NAME, each number of a task that is no classification. In CSV, text that a
-    spreadsheet would run as a formula, or that begins with an apostrophe, has an apostrophe put in front.
+    CSV, VOTable and Parquet have the same columns in the same order: key, status, class, confidence, unsure and so on, then
+    p_CLASS, the probability of each class, value_NAME, each other number that a model gives, and of each question of the decision
+    tree asked_QUESTION and f_QUESTION_ANSWER. In CSV, text that a spreadsheet would run as a formula, or that begins with an
+    apostrophe, has an apostrophe put in front.
     """
     _check_options(form, output, watching, until)
     store = Store(settings)
@@ -70,8 +79,10 @@ def command(
 
 def _check_options(form: str | None, output: object, watching: bool, until: int | None) -> None:
     if output is not None and (form is None or watching):
-        raise click.UsageError("--output goes with --csv, --json or --votable, and not with --watch.")
-    if watching and form in ("csv", "votable"):
+        raise click.UsageError("--output goes with --csv, --json, --votable or --parquet, and not with --watch.")
+    if form == "parquet" and output is None:
+        raise click.UsageError("--parquet is no text: it goes with --output FILE.")
+    if watching and form not in (None, "json"):
         raise click.UsageError("--watch goes with --json or no format.")
     if until is not None and not watching:
         raise click.UsageError("--until goes with --watch.")
@@ -89,10 +100,11 @@ def _export(form: str, results: Sequence[Result], file: IO[bytes]) -> None:
         write_csv(results, page)
         file.write(page.getvalue().encode())
     else:
+        write, name, package, extra = _PACKAGED[form]
         try:
-            write_votable(results, file)
+            write(results, file)
         except ImportError:
-            raise PermanentError("VOTable needs astropy", "pip install 'cosmoformer[local]'") from None
+            raise PermanentError(f"{name} needs {package}", f"pip install 'cosmoformer[{extra}]'") from None
 
 
 def _line(result: Result) -> bytes:

@@ -40,6 +40,15 @@ def test_a_file_is_classified(classifier: Classifier) -> None:
     assert classifier.classify(str(sample)) == classifier.classify(sample.read_bytes()) == found
 
 
+def test_votes_and_their_way_come_with_the_class(classifier: Classifier) -> None:
+    """The bundled model tells the whole decision tree; a spiral's way leads to its arms, a smooth galaxy's to its roundness."""
+    samples = {path.stem: path for path in SAMPLES}
+    spiral, smooth = (classifier.classify(samples[name]) for name in ("two_armed_spiral", "round_smooth"))
+    assert len(spiral.votes) == 11 and sum(spiral.votes["bar"]["fractions"].values()) == pytest.approx(1, abs=1e-3)
+    assert [step.question.name for step in smooth.way][:2] == ["smooth-or-featured", "how-rounded"]
+    assert "has-spiral-arms" in [step.question.name for step in spiral.way]
+
+
 def test_an_array_is_classified_as_its_file(classifier: Classifier, tmp_path: Path) -> None:
     """Pixels in memory give what the same pixels in a lossless file give, square or not."""
     with Image.open(SAMPLES[0]) as image:

@@ -19,7 +19,7 @@ from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
 from functions.runtime.store_gate import StoreGate
 from tests.cosmoformer.cli.conftest import Cli, served
-from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
+from tests.cosmoformer.tiny_artifact import hue_artifact, joint_artifact, tiny_artifact
 
 
 @pytest.fixture
@@ -66,6 +66,32 @@ def test_classify_shows_the_values_of_a_file(system: Cli, tmp_path: Path) -> Non
     assert lines[0] == f"{tmp_path}/m51.png: hue"
     rows = dict(line.split() for line in lines[1:3])
     assert list(rows) == ["angle", "excess"] and 40 < float(rows["angle"]) < 45 and float(rows["excess"]) > 15
+
+
+WAY = """\
+  what most volunteers would answer, of those asked:
+  smooth-or-featured  smooth             33 %  asked: 100 of 100
+  how-rounded         completely round   33 %  asked: 33 of 100
+  something-odd       yes                50 %  asked: 67 of 100
+  odd-feature         ring               14 %  asked: 33 of 100
+"""
+
+
+@pytest.mark.parametrize("model", [joint_artifact()], ids=["votes"])
+def test_classify_shows_the_way_through_the_decision_tree(system: Cli, tmp_path: Path) -> None:
+    """Below the classes stand the questions that the most-voted answers lead to, in order; JSON has all of them."""
+    output = system("classify", red_image(tmp_path / "m51.png")).stdout
+    assert output.startswith(f"{tmp_path}/m51.png: red\n") and WAY in output
+    told = json.loads(system("classify", "--json", tmp_path / "m51.png").stdout)
+    assert len(told["result"]["prediction"]["votes"]) == 11
+
+
+@pytest.mark.parametrize("model", [joint_artifact(classes=())], ids=["votes"])
+def test_classify_shows_votes_without_classes(system: Cli, tmp_path: Path) -> None:
+    """Of a model that gives votes and a value and no class, the value stands above the way."""
+    lines = system("classify", red_image(tmp_path / "m51.png")).stdout.splitlines()
+    assert lines[0] == f"{tmp_path}/m51.png: colour" and lines[1].split()[0] == "angle"
+    assert "\n".join(lines[2:7]) + "\n" == WAY
 
 
 @pytest.mark.parametrize("model", [hue_artifact()], ids=["values"])

@@ -91,6 +91,22 @@ def test_votable_is_written_to_a_file(results: Cli, tmp_path: Path) -> None:
     assert len(parse_single_table(tmp_path / "galaxies.vot").to_table()) == 4
 
 
+def test_parquet_is_written_to_a_file(results: Cli, some: list[Result], tmp_path: Path) -> None:
+    """--parquet takes every result, also of hostile keys, as it is stored."""
+    done = results("results", "--parquet", "--output", tmp_path / "galaxies.parquet")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert list(pandas.read_parquet(tmp_path / "galaxies.parquet")["key"]) == [each["image"]["key"] for each in some]
+
+
+@pytest.mark.usefixtures("some")
+def test_a_package_that_is_missing_is_named(results: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyarrow the command says what to install, and leaves no file."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = results("results", "--parquet", "--output", tmp_path / "galaxies.parquet")
+    assert (done.exit_code, done.stderr) == (1, "error: Parquet needs pyarrow / pip install 'cosmoformer[parquet]'\n")
+    assert not (tmp_path / "galaxies.parquet").exists()
+
+
 @pytest.mark.usefixtures("some")
 def test_a_failure_leaves_the_older_file_alone(results: Cli, tmp_path: Path) -> None:
     """The file is replaced when all results have been read, not before."""
@@ -107,7 +123,15 @@ def test_no_results_are_no_failure(results: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["--watch", "--csv"], ["--until", "3"], ["--output", "x"], ["--json", "--watch", "--output", "x"]]
+    "options",
+    [
+        ["--watch", "--csv"],
+        ["--watch", "--parquet", "--output", "x"],
+        ["--until", "3"],
+        ["--output", "x"],
+        ["--parquet"],
+        ["--json", "--watch", "--output", "x"],
+    ],
 )
 def test_options_that_do_not_go_together_are_a_usage_error(results: Cli, options: list[str]) -> None:
     """Nothing is asked for that would not be given."""
