@@ -35,6 +35,10 @@ def show(report: Report, out: Console) -> None:
         title = f"Vote fractions of {votes.images:,} galaxies: RMSE {votes.rmse}"
         asked: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
         _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), asked)
+    if domain := report.domain:
+        flagged: Rows = [(one.name, one.pictures, one.share) for one in (domain.galaxies, *domain.strangers)]
+        title = f"Flagged as no galaxy: in_domain below {domain.below}"
+        _print(out, title, ("pictures", ">number", ">flagged"), flagged)
     if seen := report.views:
         rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
         rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))
