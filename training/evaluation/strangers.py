@@ -137,7 +137,8 @@ def _grey(light: NDArray[np.floating]) -> Pixels:
 
 
 def _bytes(light: NDArray[np.floating]) -> Pixels:
-    return np.clip(light, 0, 255).astype(np.uint8)
+    clipped: Pixels = np.clip(light, 0, 255).astype(np.uint8)
+    return clipped
 
 
 #: Generators by the name of what they draw.
