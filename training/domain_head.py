@@ -6,7 +6,7 @@ A new run learns the score at its end (``foreign_pictures`` of its recipe); this
 row of the last layer is learned (:mod:`training.heads.domain`): most of the minute or two goes into features of galaxies and
 pictures. ``--others`` names parquet files with the column ``image`` of galaxies of other surveys, which are galaxies too: those
 whose ``split`` is ``train`` are learned from, the others are measured. ``--record`` keeps what was measured. The artifact is
-written only when it gives everything else as before, bit for bit.
+written only when it gives everything else as before, bit for bit, for images of the validation split.
 """
 
 from __future__ import annotations
