@@ -133,6 +133,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAX_IMAGE_BYTES", "33554432", "integer", "bytes", "classify", "Largest image file; larger ones are rejected without being read.", least=1, most=5 * 2**30),
     Setting("MAX_IMAGE_PIXELS", "33554432", "integer", "pixels", "classify", "Largest image, width times height; larger ones are rejected before they are decoded.", least=1),
     Setting("UNSURE_BELOW", "0.7", "number", "probability", "classify", "A result whose highest probability is below this is marked unsure.", least=0, most=1),
+    Setting("NO_GALAXY_BELOW", "0.5", "number", "score", "classify", "A result whose in_domain is below this is marked as no galaxy; models without that score mark none.", least=0, most=1),
     Setting("TORCH_THREADS", "1", "integer", "threads", "classify", "Threads of one prediction, 0 for all CPUs; more make one image faster and many images slower.", least=0, most=1024),
     Setting("PREDICTIONS_AT_ONCE", "0", "integer", "images", "classify", "Images that one process decodes and predicts at once; 0 means the CPU limit of the container, or the number of cores, divided by TORCH_THREADS.", least=0, most=1024),
     Setting("REMEMBERED_JUDGEMENTS", "4096", "integer", "images", "classify", "Latest judgements that are kept in memory, about 4 kB each for a model with votes, and under JUDGEMENTS_KEY; the same bytes are not predicted again.", least=0),

@@ -17,7 +17,7 @@ def main(folder: Path) -> None:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for path, found in classifier.classify_files(files):
         if isinstance(found, Prediction):
-            mark = " (unsure)" if found.unsure else ""
+            mark = " (no galaxy?)" if found.no_galaxy else " (unsure)" if found.unsure else ""
             print(f"{path.name:<32} {found.label} {found.confidence:.3f}{mark}")
         else:
             print(f"{path.name:<32} {found.code}: {found.detail}")

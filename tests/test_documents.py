@@ -100,6 +100,8 @@ def test_own_labels_are_trained_on(tmp_path: Path) -> None:
         "batch_size=4",
         "--set",
         "image_size=112",
+        "--set",
+        "foreign_pictures=20",
         "--cache",
         str(tmp_path / "cache"),
     )

@@ -12,12 +12,14 @@ from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
 from training.evaluate_votes import VoteRecord
 from training.evaluation import report as reports
+from training.evaluation.domain import Flagged, domain_of
 from training.evaluation.votes import votes_of
 
 ROOT = Path(__file__).parents[1]
 RUN = ROOT / "training" / "runs" / "clean5-crossformer-cpu-muon"
 CARD = (ROOT / "mlflow" / "model-card.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOMAIN = json.loads((RUN / "domain_head.json").read_text())
 MEASURED = json.loads((ROOT / "cosmoformer" / "bundled" / "model.json").read_text())
 
 
@@ -35,10 +37,10 @@ def test_the_card_is_that_of_the_bundled_artifact() -> None:
 
 
 def test_the_votes_are_those_of_their_record() -> None:
-    """The artifact is the one that the record of its votes names, with the figures of the test split that the card quotes."""
+    """What was then taught the score is the artifact of the record of its votes, with the figures that the card quotes."""
     record = json.loads((RUN / "votes_head.json").read_text())
     report = reports.read(RUN / "report.json")
-    assert record["sha256"] == report.model.sha256
+    assert record["sha256"] == DOMAIN["from"]
     assert report.votes and votes_of(record["test"]) == report.votes
     assert f"on the {report.votes.images:,} of these galaxies" in CARD
 
@@ -61,6 +63,25 @@ def test_the_votes_of_all_galaxies_are_quoted() -> None:
     assert f"({without.rmse:.3f}), which makes {record.all.rmse:.3f} of all {record.all.images:,}" in runs
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     assert f"{record.all.images:,} galaxies with all votes" in results and (RUN / "votes.png").is_file()
+
+
+def test_the_score_is_that_of_its_record() -> None:
+    """The artifact is the one that the record of its score names, with the figures that the card quotes."""
+    report = reports.read(RUN / "report.json")
+    assert DOMAIN["sha256"] == report.model.sha256
+    assert report.domain == domain_of(DOMAIN["test"])
+    assert f"**{report.domain.strangers_share}** of pictures that are none" in CARD
+
+
+def test_the_documents_quote_what_is_flagged() -> None:
+    """README and docs/results.md have the shares of the record, of other surveys too."""
+    test = domain_of(DOMAIN["test"])
+    assert f"| ≥ 95 % | {100 * test.strangers_share:.1f} % |" in README
+    assert f"| ≤ 1 % | {100 * test.galaxies.share:.2f} % |" in README
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"| {100 * test.galaxies.share:.2f} % of {test.galaxies.pictures:,} |" in results
+    for one in [Flagged(**members) for members in DOMAIN["surveys"]]:
+        assert f"| {100 * one.share:.1f} % of {one.pictures:,} |" in results, one.name
 
 
 def test_the_card_is_made_from_the_records() -> None:

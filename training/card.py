@@ -68,8 +68,15 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         robustness=_robustness(report),
         views=_views(report),
         votes=_votes(report),
+        domain=_domain(report),
         comparison=_comparison(model.task),
-        weaknesses=_bullets([*_weak_classes(report, names), *of_task.get("weaknesses", [])]),
+        weaknesses=_bullets(
+            [
+                *_weak_classes(report, names),
+                *of_task.get("weaknesses", []),
+                *words["with_domain" if report.domain else "without_domain"],
+            ]
+        ),
         citations=_bullets([*of_task.get("citations", []), *of_model.get("citations", []), _CALIBRATION]),
     )
 
@@ -189,6 +196,17 @@ def _votes(report: Report) -> str:
         "scored. The calibration error is the mean difference between told and voted fractions, bin by bin, each galaxy "
         "counted by how many were asked.\n\n"
         f"{_table(('question', 'asked, of 100', 'RMSE', 'calibration error'), rows)}\n"
+    )
+
+
+def _domain(report: Report) -> str:
+    if (domain := report.domain) is None:
+        return ""
+    rows = [(one.name, one.pictures, one.share) for one in domain.strangers]
+    return (
+        f"\nFlagged as no galaxy, since `in_domain` is below {domain.below}: {domain.galaxies.share} of the "
+        f"{domain.galaxies.name} split's galaxies, and **{domain.strangers_share}** of pictures that are none, by generators "
+        f"that the score did not learn from:\n\n{_table(('pictures', 'number', 'share that is flagged'), rows)}\n"
     )
 
 

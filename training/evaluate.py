@@ -31,7 +31,8 @@ from training.data.cache import ImageCache
 from training.data.catalogue import SPLITS
 from training.data.splits import open_splits
 from training.evaluation import metrics
-from training.evaluation.figures import by_class, calibration, flat, of_votes, overall, reliability
+from training.evaluation.domain import domain_figures
+from training.evaluation.figures import by_class, calibration, flat, of_domain, of_votes, overall, reliability
 from training.evaluation.inference import BATCH, CPU, outputs
 from training.evaluation.pictures import draw_all
 from training.evaluation.report import Conditions, Report, Subject
@@ -73,6 +74,7 @@ def evaluate(
     if predictions is None:
         predictions = outputs(model, cache, device=device)
     votes = figures_of(model.metadata, predictions, cache.targets)
+    domain = domain_figures(model, split, predictions[:, -1])
     predictions = predictions[:, : len(cache.classes)]
     rows = _subset_rows(len(cache.labels), subset)
     stable = measure_robustness(model, cache, rows, predictions[rows], device) if robustness else None
@@ -86,6 +88,7 @@ def evaluate(
         | calibration(predictions, before, cache.labels)
         | flat(classes, stable, seen)
         | of_votes(votes)
+        | of_domain(domain)
     )
     return Report(
         model=_subject(model),
@@ -100,6 +103,7 @@ def evaluate(
         robustness=stable,
         views=seen,
         votes=votes,
+        domain=domain,
     )
 
 
@@ -171,6 +175,8 @@ def card(report: Report) -> dict[str, Any]:
         params["views_images"] = str(report.views.images)
     votes = report.votes
     told = f" Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them." if votes else ""
+    if domain := report.domain:
+        told += f" Flagged as no galaxy: {domain.galaxies.share:.1%} of them, {domain.strangers_share:.1%} of other pictures."
     return {
         "tags": report.tags,
         "metrics": report.metrics,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import math
 import sys
 import tempfile
@@ -29,10 +30,15 @@ from training import models, tasks
 from training.artifact.flat import FlatModule
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
+from training.heads import domain
+from training.heads.domain import DomainRecipe
+from training.heads.last_layer import LastLayer, with_rows
 from training.loop import checkpoint
 from training.loop.predicting import outputs_of
 from training.loop.recipe import Recipe, from_params
 from training.tasks import Task
+
+_log = logging.getLogger(__name__)
 
 EQUAL_WITHIN = 1e-5  # between the training model and the artifact; see :func:`cosmoformer.models.artifact.tolerance`
 _BATCHES = (1, 3, 16, 64)
@@ -41,7 +47,14 @@ _CPU = torch.device("cpu")
 
 
 def export(
-    weights: Mapping[str, Tensor], recipe: Recipe, task: Task, val: ImageCache, run: str, data_version: str
+    weights: Mapping[str, Tensor],
+    recipe: Recipe,
+    task: Task,
+    val: ImageCache,
+    run: str,
+    data_version: str,
+    *,
+    train: ImageCache | None = None,
 ) -> bytes:
     """The artifact of a trained model, with its temperature fitted on the validation split.
 
@@ -52,6 +65,7 @@ def export(
         val: the validation split.
         run: name or identifier of the training run.
         data_version: of the training split.
+        train: the training split, where the score of what is no galaxy shall be learned from it, as the recipe says.
 
     Raises:
         ValueError: the artifact's predictions differ from the model's by more than :data:`EQUAL_WITHIN` at some batch size.
@@ -59,8 +73,11 @@ def export(
     if recipe.target_weight:  # else nobody taught the model the votes
         task = task.telling_votes()
     kind = models.find(recipe.model)
+    trained = kind.load(task.outputs, recipe.image_size, weights)
     inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
     temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
+    if train is not None and recipe.foreign_pictures and task.is_classification:
+        task = _with_domain(trained, inference, task, train, val, DomainRecipe(pictures=recipe.foreign_pictures))
     metadata = artifact.Metadata(
         task=task.name,
         classes=task.predicted if task.is_classification else (),
@@ -72,7 +89,23 @@ def export(
         fractions=task.fractions,
         values=task.values,
     )
-    return pack(kind.load(task.outputs, recipe.image_size, weights), inference, task, metadata)
+    return pack(trained, inference, task, metadata)
+
+
+def _with_domain(
+    trained: nn.Module, inference: nn.Module, task: Task, train: ImageCache, val: ImageCache, recipe: DomainRecipe
+) -> Task:
+    """Teach both forms of a model the score of what is no galaxy; the task that tells it, or as it was where that cannot be."""
+    try:
+        layers = [LastLayer.of(model, task.outputs) for model in (trained, inference)]
+    except ValueError as error:
+        _log.warning("the artifact does not tell what is no galaxy: %s", error)
+        return task
+    _log.info("learning what is no galaxy from %s rendered pictures", f"{recipe.pictures:,}")
+    row = domain.learn(layers[1].trunk(inference), task, train, val, recipe)
+    for model, last in zip((trained, inference), layers, strict=True):
+        last.replaced(model, with_rows(last.layer, task.outputs, row.weight, row.bias).eval())
+    return task.telling_domain()
 
 
 def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
@@ -181,6 +214,7 @@ def _export_checkpoint(options: argparse.Namespace) -> bytes:
         caches["val"],
         options.run or options.checkpoint.parent.name,
         caches["train"].version,
+        train=caches["train"],
     )
 
 

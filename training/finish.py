@@ -47,7 +47,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         ValueError: the artifact is not equal to the model.
     """
     job = trainer.job
-    content = export(best, job.recipe, job.task, job.val, record.info.run, job.train.version)
+    content = export(best, job.recipe, job.task, job.val, record.info.run, job.train.version, train=job.train)
     record.artifact((MODEL_FILE, content))
     model = artifact.load(content)
     split, images = _unseen(job, data, cache)

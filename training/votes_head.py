@@ -16,7 +16,6 @@ import json
 import logging
 import sys
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -25,20 +24,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cosmoformer.cpus import cpu_limit
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
-from training import models, tasks
-from training.artifact.flat import flat_name
-from training.augmentation.augment import normalise
+from training import models
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
-from training.evaluation.inference import in_batches, outputs
+from training.evaluation.inference import outputs
 from training.evaluation.votes import VoteFigures, vote_figures
 from training.export import pack_core
-from training.loop import checkpoint
-from training.loop.initial_weights import start_from
+from training.heads.features import of_images
+from training.heads.last_layer import open_artifact, task_of
 from training.tasks import Task
 
 _log = logging.getLogger(__name__)
@@ -91,61 +87,25 @@ def teach(
     Raises:
         ValueError: the task has no decision tree, the data no galaxy with all votes, or the classes would not stay the same.
     """
-    before = artifact.load(path.read_bytes())
-    facts = before.metadata
-    task = tasks.find(facts.task).looking_at(facts.crop).with_classes(facts.classes).telling_votes()
+    facts = artifact.load(path.read_bytes()).metadata
+    task = task_of(facts).telling_votes()
     if task.fractions is None or task.tree is None:
         raise ValueError(f"the task {task.name!r} has no decision tree whose votes could be learned")
     caches = open_splits(task, data, cache, facts.input_size, ("train", "val", "test"), facts.classes)
-    model = models.find(model_name).build(task.outputs, facts.input_size)
-    if lacking := start_from(model, checkpoint.weights_of(path)):
-        raise ValueError(f"{path} is no {model_name} with {task.outputs} outputs: {', '.join(lacking[:3])} do not fit")
-    head = _last_layer(model, task.outputs)
-    trunk = models.find(model_name).for_inference(deepcopy(model).eval())
-    _last_layer(trunk, task.outputs).leave(trunk)
-    train, val = (_examples(trunk, caches[split], split) for split in ("train", "val"))
-    _learn(head.layer, task, train, val, recipe)
+    opened = open_artifact(path, task, model_name)
+    train, val = (_examples(opened.trunk, caches[split], split) for split in ("train", "val"))
+    _learn(opened.last.layer, task, train, val, recipe)
     metadata = replace(facts, fractions=task.fractions, format=artifact.FORMAT)
-    content = pack_core(model.eval(), _with_head(before, head), task, metadata)
+    content = pack_core(opened.model, opened.traced_with(opened.last.layer), task, metadata)
     after = artifact.load(content)
     found = {}
     for split in ("val", "test"):
         told = outputs(after, caches[split], what=f"{split} galaxies")
         if split == "val":
             _check_same_classes(artifact.load(path.read_bytes()), caches[split], told)
-        found[split] = vote_figures(task.tree, told[:, len(facts.classes) :], caches[split].targets)
+        votes = slice(len(facts.classes), task.outputs)
+        found[split] = vote_figures(task.tree, told[:, votes], caches[split].targets)
     return content, found
-
-
-@dataclass(frozen=True)
-class _Head:
-    """The last layer of a model, and its name in there."""
-
-    name: str
-    layer: nn.Linear
-
-    def leave(self, model: nn.Module) -> None:
-        """Have the model give what this layer is given."""
-        parent, _, own = self.name.rpartition(".")
-        setattr(model.get_submodule(parent), own, nn.Identity())
-
-
-def _last_layer(model: nn.Module, outputs: int) -> _Head:
-    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-    layers = [(name, layer) for name, layer in layers if layer.out_features == outputs]
-    if len(layers) != 1:
-        raise ValueError(f"expected one last layer with {outputs} outputs, found {len(layers)}")
-    return _Head(*layers[0])
-
-
-def _with_head(before: Artifact, head: _Head) -> nn.Module:
-    """The very graph of an artifact, which another version may have traced in another way, with this last layer."""
-    core: nn.Module = before.module.core
-    parameters = dict(core.named_parameters())
-    with torch.no_grad():
-        for name, value in head.layer.named_parameters():
-            parameters[flat_name(f"{head.name}.{name}")].copy_(value)
-    return core
 
 
 def _examples(trunk: nn.Module, cache: ImageCache, split: str) -> Examples:
@@ -153,29 +113,24 @@ def _examples(trunk: nn.Module, cache: ImageCache, split: str) -> Examples:
     rows = np.flatnonzero(np.isfinite(cache.targets).all(axis=1))
     if not len(rows):
         raise ValueError(f"no galaxy of the {split} split has all votes")
-
-    def features(batch: NDArray[np.int64]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = trunk(normalise(cache.images(batch).float() / 255)).numpy()
-        return found
-
-    seen = in_batches(features, rows, cpu_limit(), f"features of {split} galaxies")
-    return Examples(torch.from_numpy(seen), torch.from_numpy(cache.targets[rows]))
+    seen = of_images(trunk, cache, rows, what=f"features of {split} galaxies")
+    return Examples(seen, torch.from_numpy(cache.targets[rows]))
 
 
 def _learn(layer: nn.Linear, task: Task, train: Examples, val: Examples, recipe: HeadRecipe) -> None:
     """Set the rows of the votes to those of the best epoch; features are standardised, so that one rate suits all."""
-    count = len(task.classes)
+    count, end = len(task.classes), task.outputs
     mean, scale = train.features.mean(dim=0), train.features.std(dim=0).clamp(min=1e-6)
-    votes = nn.Linear(train.features.shape[1], task.outputs - count)
+    votes = nn.Linear(train.features.shape[1], end - count)
     with torch.no_grad():
-        votes.weight.copy_(layer.weight[count:] * scale)
-        votes.bias.copy_(layer.bias[count:] + layer.weight[count:] @ mean)
+        votes.weight.copy_(layer.weight[count:end] * scale)
+        votes.bias.copy_(layer.bias[count:end] + layer.weight[count:end] @ mean)
     judge = _judge(task, Examples((val.features - mean) / scale, val.votes))
     best = _descend(votes, task, Examples((train.features - mean) / scale, train.votes), recipe, judge)
     weight = best["weight"] / scale
     with torch.no_grad():
-        layer.weight[count:] = weight
-        layer.bias[count:] = best["bias"] - weight @ mean
+        layer.weight[count:end] = weight
+        layer.bias[count:end] = best["bias"] - weight @ mean
 
 
 def _judge(task: Task, val: Examples) -> Callable[[nn.Linear], float]:

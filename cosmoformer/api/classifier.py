@@ -55,6 +55,8 @@ class Prediction:
         votes: how volunteers would answer each question of the decision tree (docs/results.md); empty likewise. By question
             ``asked``, how many of a hundred would be asked it, and ``fractions``, of these by answer:
             ``votes["bar"]["fractions"]["yes"]``.
+        in_domain: how much the image looks like those that the model was trained on, 0 to 1; None for a model that does not tell.
+        no_galaxy: whether that is below ``NO_GALAXY_BELOW``; None likewise.
     """
 
     label: str | None
@@ -67,6 +69,8 @@ class Prediction:
     conversions: tuple[str, ...]
     values: dict[str, float] = field(default_factory=dict)
     votes: Votes = field(default_factory=dict)
+    in_domain: float | None = None
+    no_galaxy: bool | None = None
 
     @property
     def way(self) -> tuple[Step, ...]:
@@ -83,7 +87,7 @@ class Classifier:
 
     Args:
         model: path or content of an artifact file; None is the model that ships with CosmoFormer.
-        settings: what the limits and ``UNSURE_BELOW`` are; None is those of the environment.
+        settings: what the limits, ``UNSURE_BELOW`` and ``NO_GALAXY_BELOW`` are; None is those of the environment.
 
     Raises:
         ModelRefused: the file is no artifact, or fails its self-check.
@@ -147,6 +151,8 @@ class Classifier:
             conversions=picture.conversions,
             values=answer.values,
             votes=answer.votes,
+            in_domain=answer.in_domain,
+            no_galaxy=None if answer.in_domain is None else answer.in_domain < self._settings.no_galaxy_below,
         )
 
     def explain(self, image: Image, output: str = "1") -> tuple[Explanation, bytes]:

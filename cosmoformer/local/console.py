@@ -20,7 +20,7 @@ from cosmoformer.errors import InvalidRequest
 from cosmoformer.events.cloudevents import parse
 from cosmoformer.http.server import HttpServer, Limits
 from cosmoformer.http.wsgi import application
-from cosmoformer.storage.headlines import headline
+from cosmoformer.storage.headlines import headline, mark_of
 from cosmoformer.storage.result_shape import is_result
 from cosmoformer.storage.results import Result
 from cosmoformer.text import printable
@@ -139,10 +139,9 @@ def _answer(prediction: dict[str, Any]) -> Text:
     if "class" not in prediction:
         return Text(headline(prediction), overflow="ellipsis")
     bar = "█" * round(10 * min(1, prediction["confidence"]))
-    likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if prediction["unsure"] else "green")
-    if prediction["unsure"]:
-        likely.append(" unsure")
-    return likely
+    mark = mark_of(prediction)
+    likely = Text(f"{bar:<10} {prediction['confidence']:.2f}", style="yellow" if mark else "green")
+    return likely.append(f" {mark}") if mark else likely
 
 
 def _line(result: Result) -> Text:

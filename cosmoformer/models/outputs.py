@@ -6,7 +6,8 @@
     | `fractions` | of the answers to questions of a decision tree; each question's sum to 1      |
     | `values`    | any numbers, with unit and range                                              |
 
-In an artifact's output they stand side by side in this order.
+In an artifact's output they stand side by side in this order. One value has a meaning to CosmoFormer itself: :data:`DOMAIN`, how
+much an image looks like the galaxies that the model was trained on.
 """
 
 from __future__ import annotations
@@ -94,6 +95,11 @@ class Value:
         return f"{self.unit or 'no unit'}, {' to '.join(ends)}"
 
 
+#: How much an image looks like the galaxies that a model was trained on. At 0.5 it looks less so than all but a few in a
+#: thousand galaxies of the validation split do (``training/heads/domain.py``).
+DOMAIN = Value("in_domain", low=0.0, high=1.0)
+
+
 @dataclass(frozen=True)
 class Answer:
     """A model's outputs for one image, by group; a group that the model lacks is empty.
@@ -104,12 +110,14 @@ class Answer:
             these by answer.
         values: by name, in the units of ``units``.
         units: by the name of the value; those without a unit are left out.
+        in_domain: the value :data:`DOMAIN`, which is not among the ``values``; None for a model that does not give it.
     """
 
     probabilities: dict[str, float]
     votes: Votes
     values: dict[str, float]
     units: dict[str, str]
+    in_domain: float | None = None
 
 
 def grouped(metadata: Metadata, outputs: Mapping[str, float]) -> Answer:
@@ -119,11 +127,13 @@ def grouped(metadata: Metadata, outputs: Mapping[str, float]) -> Answer:
         metadata: of its artifact.
         outputs: all of them by name, finite.
     """
+    values = [value for value in metadata.values if value != DOMAIN]
     return Answer(
         {name: outputs[name] for name in metadata.classes},
         _votes(metadata.fractions, outputs) if metadata.fractions else {},
-        {value.name: outputs[value.name] for value in metadata.values},
-        {value.name: value.unit for value in metadata.values if value.unit},
+        {value.name: outputs[value.name] for value in values},
+        {value.name: value.unit for value in values if value.unit},
+        outputs[DOMAIN.name] if DOMAIN in metadata.values else None,
     )
 
 
@@ -186,7 +196,8 @@ def missing(served: Metadata, candidate: Metadata) -> list[str]:
     for value in served.values:
         other = known.get(value.name)
         if other is None:
-            found.append(f"no value {value.name!r}")
+            cure = " (python -m training.domain_head teaches it)" if value == DOMAIN else ""
+            found.append(f"no value {value.name!r}{cure}")
         elif other != value:
             found.append(f"{value.name!r} in {other.described()} instead of {value.described()}")
     return found

@@ -3,6 +3,9 @@
 Render one galaxy with `render`, or the samples from the command line:
 
     python -m cosmoformer.render FOLDER
+    python -m cosmoformer.render --foreign 20 FOLDER
+
+The second draws pictures that are no galaxy (`foreign`).
 
 The way of a galaxy: `galaxy` says what it is, `painting` puts its light (`profiles`, `spiral`) on a `canvas`, `field`
 adds what lies in the same direction, `survey` observes it. Needs numpy and Pillow only.

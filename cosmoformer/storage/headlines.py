@@ -18,6 +18,11 @@ def headline(prediction: Mapping[str, Any]) -> str:
     return f"{shown}, …" if len(numbers) > _HEADLINE_VALUES else shown
 
 
+def mark_of(prediction: Mapping[str, Any]) -> str:
+    """What a prediction is marked as, the graver mark first; empty for none."""
+    return "no galaxy" if prediction.get("no_galaxy") else "unsure" if prediction.get("unsure") else ""
+
+
 def numbers_of(prediction: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a prediction without a class, by name: its values, then the vote fractions as ``question: answer``."""
     fractions = {

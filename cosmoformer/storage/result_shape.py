@@ -35,6 +35,7 @@ _CLASSIFICATION: _Members = {
     "probabilities": (dict,),
 }
 _ESTIMATE: _Members = {"task": (str,)}  # and at least one group of numbers
+_DOMAIN: _Members = {"in_domain": _NUMBER, "no_galaxy": (bool,)}  # all or none
 _VOTES: _Members = {"asked": _NUMBER, "fractions": (dict,)}
 _REJECTION: _Members = {"code": (str,), "reason": (str,)}
 _MODEL: _Members = {"name": (str,), "version": (int,), "sha256": (str,)}
@@ -56,6 +57,8 @@ def is_result(document: Any) -> bool:
 
 def _is_prediction(prediction: Any) -> bool:
     if not _has(prediction, _ESTIMATE):
+        return False
+    if any(name in prediction for name in _DOMAIN) and not _has(prediction, _DOMAIN):
         return False
     groups = {name: prediction[name] for name in ("values", "votes") if name in prediction}
     if not all(isinstance(group, dict) for group in groups.values()):

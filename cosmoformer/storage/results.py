@@ -19,6 +19,7 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.domain import Domain, domain_members
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.store import Store
@@ -84,9 +85,13 @@ def classified(
     model: ModelVersion,
     origin: Origin,
     unsure_below: float,
+    domain: Domain | None = None,
     **also: Mapping[str, Any],
 ) -> Result:
-    """The result of a classified image. ``probabilities`` are by class name and sum to 1; ``also`` is as in :func:`estimated`."""
+    """The result of a classified image.
+
+    ``probabilities`` are by class name and sum to 1; ``domain`` and ``also`` are as in :func:`estimated`.
+    """
     best = max(probabilities, key=lambda name: probabilities[name])
     prediction = {
         "task": task,
@@ -96,7 +101,8 @@ def classified(
         "unsure_below": unsure_below,
         "probabilities": dict(probabilities),
     }
-    return _result("classified", image, model, origin) | {"prediction": prediction | _given(**also)}
+    prediction |= domain_members(domain) | _given(**also)
+    return _result("classified", image, model, origin) | {"prediction": prediction}
 
 
 def estimated(
@@ -106,6 +112,7 @@ def estimated(
     model: ModelVersion,
     origin: Origin,
     *,
+    domain: Domain | None = None,
     units: Mapping[str, str] | None = None,
     votes: Mapping[str, Any] | None = None,
 ) -> Result:
@@ -117,10 +124,11 @@ def estimated(
         task: which question the model answers.
         model: the version that judged.
         origin: which event led here.
+        domain: whether it looks like a galaxy; None where the model does not tell.
         units: of the values that have one, by name.
         votes: as :class:`cosmoformer.models.outputs.Answer` has them.
     """
-    prediction = {"task": task} | _given(values=values, units=units, votes=votes)
+    prediction = {"task": task} | domain_members(domain) | _given(values=values, units=units, votes=votes)
     return _result("classified", image, model, origin) | {"prediction": prediction}
 
 

@@ -234,7 +234,8 @@ class Handler:
             served.artifact,
             served.version,
             origin,
-            self._settings.unsure_below,
+            unsure_below=self._settings.unsure_below,
+            no_galaxy_below=self._settings.no_galaxy_below,
         )
 
     def _judgement(self, content: bytes, image: ImageFacts, served: Served) -> Judgement:

@@ -14,6 +14,7 @@ from cosmoformer.models.outputs import grouped
 from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage import results
+from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ImageFacts, Origin, Result
 from functions.classify.judgements import Judgement
 
@@ -52,15 +53,18 @@ def classification(
     artifact: Artifact,
     version: ModelVersion,
     origin: Origin,
+    *,
     unsure_below: float,
+    no_galaxy_below: float,
 ) -> Result:
     """The result of an image that the model has judged, with every group of outputs that the model has."""
     task, answer = artifact.metadata.task, grouped(artifact.metadata, outputs)
     shares, values, units, votes = answer.probabilities, answer.values, answer.units, answer.votes
+    domain = None if answer.in_domain is None else Domain(answer.in_domain, no_galaxy_below)
     if not shares:
-        return results.estimated(image, values, task, version, origin, units=units, votes=votes)
+        return results.estimated(image, values, task, version, origin, domain=domain, units=units, votes=votes)
     return results.classified(
-        image, shares, task, version, origin, unsure_below, values=values, units=units, votes=votes
+        image, shares, task, version, origin, unsure_below, domain, values=values, units=units, votes=votes
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime
 
 from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ImageFacts, Origin, Result, classified, estimated, rejected, result_key
 from cosmoformer.storage.store import Store
 
@@ -40,6 +41,11 @@ def voted_result(key: str = "m101.png") -> Result:
     """The result of a galaxy by a model that gives classes, votes and a value with a unit."""
     facts, values, units = image_facts(key), {"pitch angle": 21.5}, {"pitch angle": "deg"}
     return classified(facts, PROBABILITIES, "clean5", MODEL, _ORIGIN, 0.7, votes=VOTES, values=values, units=units)
+
+
+def strange_result(key: str = "cat.png") -> Result:
+    """The result of what is probably no galaxy, whatever class it has."""
+    return classified(image_facts(key), PROBABILITIES, "clean5", MODEL, _ORIGIN, 0.7, Domain(0.03, 0.5))
 
 
 def estimated_result(key: str = "m31.png", values: dict[str, float] = VALUES) -> Result:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from typing import Any
 
 import torch
 
 from cosmoformer.models.artifact import METADATA, SELF_CHECK
+from cosmoformer.models.outputs import DOMAIN
 from cosmoformer.votes.tree import GZ2
 
 
@@ -28,11 +30,11 @@ class _Hue(torch.nn.Module):
 
 
 class _Joint(torch.nn.Module):
-    """Groups of outputs, side by side: classes as :class:`_Colour` has them, all answers of a question alike, an angle."""
+    """Groups of outputs, side by side: classes as :class:`_Colour` has them, answers of a question alike, an angle, a score."""
 
-    def __init__(self, sizes: list[int], classes: bool, angle: bool) -> None:
+    def __init__(self, sizes: list[int], classes: bool, angle: bool, score: bool) -> None:
         super().__init__()
-        self.classes, self.angle = classes, angle
+        self.classes, self.angle, self.score = classes, angle, score
         self.register_buffer("shares", torch.tensor([1 / size for size in sizes for _ in range(size)]))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -42,6 +44,8 @@ class _Joint(torch.nn.Module):
             parts.insert(0, torch.softmax(colours / 25.5, dim=1))
         if self.angle:
             parts.append(torch.rad2deg(torch.atan2(colours[:, 1:2], colours[:, 2:3])))
+        if self.score:
+            parts.append(colours[:, :1] / 255)
         return torch.cat(parts, dim=1)
 
 
@@ -54,6 +58,7 @@ def joint_artifact(
     classes: tuple[str, ...] = ("red", "green", "blue"),
     questions: int = 11,
     value: dict[str, Any] | None = ANGLE,
+    score: bool = False,
     wrong: bool = False,
     **about: Any,
 ) -> bytes:
@@ -63,6 +68,7 @@ def joint_artifact(
         classes: three names, or none for no group of classes.
         questions: how many questions of Galaxy Zoo 2 it answers, from the first on; 0 leaves the group out.
         value: metadata of its angle; None leaves it out.
+        score: whether it tells how much an image is like those that it knows: how red it is.
         wrong: whether it fails its self-check.
         about: other members of its metadata.
     """
@@ -73,10 +79,10 @@ def joint_artifact(
         "task": "colour",
         "classes": list(classes),
         "fractions": {"tree": "gz2", "labels": labels} if asked else None,
-        "values": [value] if value else [],
+        "values": ([value] if value else []) + ([asdict(DOMAIN)] if score else []),
         "run": "joint",
     }
-    module = _Joint([len(question.answers) for question in asked], bool(classes), bool(value))
+    module = _Joint([len(question.answers) for question in asked], bool(classes), bool(value), score)
     return _packed(module, metadata | about, wrong=wrong)
 
 

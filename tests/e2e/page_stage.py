@@ -57,10 +57,8 @@ class Stage:
     def _all(self) -> Iterator[ObjectInfo]:
         return self.store.list(self.store.settings.images_bucket)
 
-    def classify(
-        self, image: ObjectInfo, probabilities: Mapping[str, float] = SPIRAL, **also: Mapping[str, Any]
-    ) -> None:
-        """Leave a result as the classifier would; ``also`` are the other groups of its prediction."""
+    def classify(self, image: ObjectInfo, probabilities: Mapping[str, float] = SPIRAL, **also: Any) -> None:
+        """Leave a result as the classifier would; ``also`` are the other groups of its prediction, and its ``domain``."""
         self._results.write(classified(self._facts(image), probabilities, "clean5", MODEL, _origin(), 0.7, **also))
 
     def estimate(self, image: ObjectInfo, values: Mapping[str, float], votes: Mapping[str, Any] | None = None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
+from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ResultsBucket
 from tests.e2e.browser import COUNT_SENDING, card, choose, drop, opened
 from tests.e2e.galaxies import SAMPLES, copies
@@ -148,6 +149,25 @@ def test_unsure(page: Page, stage: Stage, tmp_path: Path) -> None:
     stage.classify(stage.stored(1)[0], SPIRAL | {"spiral": 0.5, "edge_on": 0.447})
     expect(page.locator(".card .badge")).to_have_text("Unsure")
     expect(page.locator(".card .words")).to_contain_text("no shape reached 70\u00a0%")
+
+
+def test_no_galaxy(page: Page, stage: Stage, tmp_path: Path) -> None:
+    """What looks like no galaxy is marked so, in words too, and has a filter of its own; its class is still told."""
+    choose(page, *copies(tmp_path, "cat.jpg", "m51.jpg"))
+    for image in stage.stored(2):
+        score = 0.03 if image.key.endswith("cat.jpg") else 0.98
+        stage.classify(image, domain=Domain(score, 0.5))
+    cat = card(page, "cat.jpg")
+    expect(cat.locator(".badge")).to_have_text("No galaxy?")
+    expect(cat.locator(".verdict")).to_have_text("Spiral")
+    expect(cat.locator(".words")).to_contain_text("Probably not a galaxy")
+    expect(cat.locator(".open")).to_have_attribute("aria-label", re.compile("probably not a galaxy"))
+    expect(card(page, "m51.jpg").locator(".badge")).to_be_hidden()
+    page.locator('#counts [data-group="no-galaxy"]').click()
+    expect(page.locator(".card:visible")).to_have_count(1)
+    cat.locator(".open").click()
+    expect(page.locator("#large-badge")).to_have_text("No galaxy?")
+    expect(page.locator("#large-facts")).to_contain_text("3.0\u00a0%")
 
 
 def test_unknown_class(page: Page, stage: Stage, tmp_path: Path) -> None:

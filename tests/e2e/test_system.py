@@ -18,7 +18,9 @@ from collections import Counter
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
+from PIL import Image
 
 from cosmoformer.local.bootstrap import remove_notification
 from cosmoformer.models import artifact
@@ -31,6 +33,8 @@ from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor
 from tests.e2e.conftest import SHARED
 from tests.e2e.running_system import RunningSystem, wait_until
+from training.evaluation.strangers import KINDS as STRANGERS
+from training.evaluation.strangers import stranger
 
 Galaxies = list[tuple[str, bytes]]
 MORE_RULES = ("again", "and-again")
@@ -46,6 +50,22 @@ def test_first_start_classifies_the_sample_galaxies(system: RunningSystem) -> No
         assert result["status"] == "classified"
         assert result["model"]["version"] == 1
         assert sum(result["prediction"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert result["prediction"]["no_galaxy"] is False
+
+
+def test_a_folder_of_what_is_no_galaxy_is_flagged(system: RunningSystem, tmp_path: Path) -> None:
+    """Dropped like any folder: 95 % of pictures by generators that the score did not learn from are marked, or no picture."""
+    for number in range(2):
+        for kind in STRANGERS:
+            picture = Image.fromarray(stranger(kind, np.random.default_rng((7, number))))
+            picture.save(tmp_path / f"{kind.replace(' ', '_')}-{number}.png")
+    system.command("drop", str(tmp_path), "--prefix", "foreign/", "--wait")
+    rows = list(csv.DictReader(io.StringIO(system.command("results", "foreign/", "--csv").stdout)))
+    assert len(rows) == 2 * len(STRANGERS)
+    judged = [row for row in rows if row["status"] == "classified"]  # one colour alone is no picture
+    assert len(judged) > len(STRANGERS)
+    assert sum(row["no_galaxy"] == "true" for row in judged) >= 0.95 * len(judged)
+    assert all((float(row["in_domain"]) < 0.5) == (row["no_galaxy"] == "true") for row in judged)
 
 
 def test_images_wait_for_a_registry_that_is_away(system: RunningSystem, galaxies: Galaxies) -> None:

@@ -73,7 +73,14 @@ def test_the_galaxy_zoo_card_has_its_words(report: Report) -> None:
     named = tuple(replace(report.classes[0], name=name, images=10 + index) for index, name in enumerate(classes))
     facts = replace(report.model, task="clean5", classes=classes)
     text = card.render(replace(report, model=facts, classes=named), Recipe(), run_info())
-    for words in ("Zhu et al. (2019)", "cigar-shaped, smooth", "| CvT | above 98 % |", "**One survey.**", "Apache-2.0"):
+    for words in (
+        "Zhu et al. (2019)",
+        "cigar-shaped, smooth",
+        "| CvT | above 98 % |",
+        "**One survey.**",
+        "**Pictures of something else**",
+        "Apache-2.0",
+    ):
         assert words in text
     for source in (
         "Willett et al. 2013",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cosmoformer.models import artifact
+from cosmoformer.models.outputs import DOMAIN
 from tests.training.galaxies import small_catalogue
 from training import train
 
@@ -20,7 +21,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words(data: Path, out: Path, *options: str, **changes: object) -> list[str]:
-    sets = [word for name, value in changes.items() for word in ("--set", f"{name}={value}")]
+    fewer = {"foreign_pictures": 0} | changes
+    sets = [word for name, value in fewer.items() for word in ("--set", f"{name}={value}")]
     return ["--data", str(data), "--out", str(out), "--cache", str(data / "cache"), *PLACE, *options, *sets]
 
 
@@ -76,14 +78,19 @@ def test_a_pupil_without_its_teacher_says_what_to_do(
 
 
 def test_the_best_recipe_ends_in_its_minutes(data: Path, tmp_path: Path) -> None:
-    """In mixed precision, small images first: as many epochs as fit, and the same command finds it finished."""
+    """In mixed precision, small images first: as many epochs as fit, and the same command finds it finished.
+
+    Its artifact tells what is no galaxy.
+    """
     out = tmp_path / "best"
-    command = words(data, out, "--minutes", "0.1", batch_size=4, precision="bf16")
+    command = words(data, out, "--minutes", "0.1", batch_size=4, precision="bf16", foreign_pictures=40)
     assert train.main(command) == 0
     lines = [json.loads(line)["metrics"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     epochs = [line["epoch"] for line in lines if "epoch" in line]
     assert 1 <= len(epochs) < 400
     assert params(out)["minutes"] == "0.1"
+    assert artifact.load((out / "artifacts" / "model.pt").read_bytes()).metadata.values == (DOMAIN,)
+    assert "Flagged as no galaxy" in (out / "artifacts" / "card.md").read_text()
     before = (out / "run.json").read_bytes()
     assert train.main(command) == 0
     assert (out / "run.json").read_bytes() == before

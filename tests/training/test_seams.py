@@ -158,7 +158,7 @@ def test_a_task_that_is_no_classification_is_served(fractions: Task, tmp_path: P
     outputs = predictor.predict(model, predictor.preprocess(val.images(slice(1))[0].permute(1, 2, 0).numpy()))
     version = ModelVersion("fractions", 1, "", "mlflow-artifacts:/m", model.sha256)
     image, origin = ImageFacts(None, None, None, 3, None), Origin(None, None, None, datetime.now(UTC))
-    result = predictor.classification(image, outputs, model, version, origin, unsure_below=0.7)
+    result = predictor.classification(image, outputs, model, version, origin, unsure_below=0.7, no_galaxy_below=0.5)
     jsonschema.validate(json.loads(json.dumps(result)), schema())
     assert result["prediction"]["task"] == "fractions"
     assert tuple(result["prediction"]["values"]) == fractions.targets

@@ -22,7 +22,7 @@ from training import export, train
 from training.loop import checkpoint
 from training.loop.trainer import Trainer
 
-SMALL = ("image_size=112", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3")
+SMALL = ("image_size=112", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3", "foreign_pictures=0")
 
 
 @pytest.fixture(scope="module")

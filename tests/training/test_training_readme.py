@@ -15,11 +15,12 @@ from training.loop import recipe
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "training" / "README.md").read_text(encoding="utf-8")
-QUICK = ["--set", "epochs=1", "--set", "image_size=112", "--set", "batch_size=4", "--device", "cpu", "--threads", "1"]
+SMALL = ("epochs=1", "image_size=112", "batch_size=4", "foreign_pictures=20")
+QUICK = [*(word for change in SMALL for word in ("--set", change)), "--device", "cpu", "--threads", "1"]
 
 
 def test_the_commands_run(mlflow_server: MlflowServer, tmp_path: Path) -> None:
-    """From class folders to a promoted version and its figures; only the number of epochs and pixels is made smaller."""
+    """From class folders to a promoted version and its figures; only epochs, pixels and rendered pictures are fewer."""
     for name in ("round_smooth", "two_armed_spiral"):
         folder = tmp_path / "my-galaxies" / name
         folder.mkdir(parents=True)

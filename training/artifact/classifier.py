@@ -14,12 +14,13 @@ class Classifier(nn.Module):
     """Pixels to probabilities: crop, resize, scale, normalise, model, temperature, softmax.
 
     Args:
-        core: traced model; its outputs are logits of the classes, then of each question's answers.
+        core: traced model; its outputs are logits of the classes, then of each question's answers, then of the scores.
         input_size: side of the images that it takes, pixels.
         crop: central fraction of an original's side.
         temperature: what the logits of the classes are divided by.
         classes: how many there are.
         answers: how many each question has, of those whose vote fractions are given; what is learned beyond them is not told.
+        scores: how many numbers from 0 to 1 there are that stand for themselves; their logits are the last.
     """
 
     mean: Tensor
@@ -34,23 +35,28 @@ class Classifier(nn.Module):
         temperature: float,
         classes: int,
         answers: Sequence[int] = (),
+        scores: int = 0,
     ) -> None:
         super().__init__()
         self.core = core
         self.input_size, self.crop, self.temperature, self.classes = input_size, crop, temperature, classes
-        self.answers = list(answers)
+        self.answers, self.scores = list(answers), scores
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities (N, classes) of original uint8 images (N, 3, S, S), of which the centre is looked at.
 
-        Conditional vote fractions stand behind them, question by question.
+        Conditional vote fractions stand behind them, question by question, and the scores.
         """
+        return self.cropped(self.centre(images))
+
+    def centre(self, images: Tensor) -> Tensor:
+        """The part of original images (N, 3, S, S) that is looked at."""
         side = images.shape[-1]
         keep = max(1, int(round(side * self.crop)))  # noqa: RUF046 (TorchScript rounds to a float)
         start = (side - keep) // 2
-        return self.cropped(images[:, :, start : start + keep, start : start + keep])
+        return images[:, :, start : start + keep, start : start + keep]
 
     @torch.jit.export
     def cropped(self, images: Tensor) -> Tensor:
@@ -62,6 +68,8 @@ class Classifier(nn.Module):
         for answers in self.answers:
             parts.append(torch.softmax(logits[:, start : start + answers], dim=1))
             start += answers
+        if self.scores > 0:
+            parts.append(torch.sigmoid(logits[:, logits.shape[1] - self.scores :]))
         return torch.cat(parts, dim=1)
 
     def resized(self, images: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation import metrics
+from training.evaluation.domain import DomainFigures
 from training.evaluation.metrics import Bin, Floats, Intervals, Labels
 from training.evaluation.report import ClassFigures, Robustness, Views, rounded
 from training.evaluation.votes import VoteFigures
@@ -108,3 +109,11 @@ def of_votes(votes: VoteFigures | None) -> dict[str, float]:
             f"votes_calibration_error_{one.name}": one.calibration_error,
         }
     return figures
+
+
+def of_domain(domain: DomainFigures | None) -> dict[str, float]:
+    """Shares of galaxies, and of what is none, that are flagged as no galaxy; none where the model does not tell."""
+    if domain is None:
+        return {}
+    figures = {"flagged_galaxies": domain.galaxies.share, "flagged_strangers": domain.strangers_share}
+    return figures | {f"flagged_{one.name.replace(' ', '_')}": one.share for one in domain.strangers}

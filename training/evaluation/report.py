@@ -10,6 +10,7 @@ from typing import Any
 
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models.artifact import Metadata, metadata_of
+from training.evaluation.domain import DomainFigures, domain_of
 from training.evaluation.metrics import Bin
 from training.evaluation.votes import VoteFigures, votes_of
 
@@ -139,6 +140,7 @@ class Report:
         robustness: None where it was not measured.
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
+        domain: how well galaxies are told from what is none; None for a model that does not tell.
     """
 
     model: Subject
@@ -152,6 +154,7 @@ class Report:
     robustness: Robustness | None = None
     views: Views | None = None
     votes: VoteFigures | None = None
+    domain: DomainFigures | None = None
 
     def to_json(self) -> str:
         """The document that :func:`read` reads."""
@@ -178,7 +181,8 @@ def read(path: Path) -> Report:
 
 
 def _from(members: Mapping[str, Any]) -> Report:
-    robustness, views, votes = members["robustness"], members["views"], members.get("votes")
+    robustness, views = members["robustness"], members["views"]
+    votes, domain = members.get("votes"), members.get("domain")
     return Report(
         model=_subject(members["model"]),
         conditions=Conditions(**members["conditions"]),
@@ -193,6 +197,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
         votes=None if votes is None else votes_of(votes),
+        domain=None if domain is None else domain_of(domain),
     )
 
 

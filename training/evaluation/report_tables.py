@@ -34,6 +34,10 @@ def show(report: Report, out: Console) -> None:
         _print(out, f"{of} with Gaussian noise", ("of full scale", ">accuracy"), _rows(found.noise))
     if votes := report.votes:
         show_votes(votes, f"{votes.images:,} galaxies", out)
+    if domain := report.domain:
+        flagged: Rows = [(one.name, one.pictures, one.share) for one in (domain.galaxies, *domain.strangers)]
+        title = f"Flagged as no galaxy: in_domain below {domain.below}"
+        _print(out, title, ("pictures", ">number", ">flagged"), flagged)
     if seen := report.views:
         rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
         rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))

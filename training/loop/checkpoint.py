@@ -20,6 +20,7 @@ from training.loop.recipe import from_params
 _log = logging.getLogger(__name__)
 
 NAME = "checkpoint.pt"
+LAST_LAYER = 2  # parameters that come last: its weight and its bias
 _MAY_GROW = ("epochs", "minutes")
 
 
@@ -120,7 +121,10 @@ def refuse_another(
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:
-    """The best averaged weights of a checkpoint, or those inside an exported artifact; a model's state by name."""
+    """The best averaged weights of a checkpoint, or those inside an exported artifact; a model's state by name.
+
+    Of an artifact's last layer they are the rows that the run taught: the scores (``training/heads``) are no part of them.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
@@ -129,4 +133,7 @@ def weights_of(path: Path) -> dict[str, Tensor]:
             return dict(read(path, torch.device("cpu"))["best"])
     prefix = "core."
     own = {name: value for name, value in module.state_dict().items() if name.startswith(prefix)}
+    if scores := getattr(module, "scores", 0):
+        last = [f"{prefix}{name}" for name, _ in module.core.named_parameters()][-LAST_LAYER:]
+        own |= {name: own[name][:-scores] for name in last}
     return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}

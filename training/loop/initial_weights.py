@@ -22,7 +22,6 @@ PRETRAINED = "pretrained"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # of files of weights, the preferred first
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # under which training scripts keep a model's state
 _COUNTER = "num_batches_tracked"  # of a batch norm: no weight
-_LAST_LAYER = 2  # its weight and its bias, which are the classes'
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,7 @@ def start_from(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
 def _renamed(own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     mine = [name for name in own if not name.endswith(_COUNTER)]
     theirs = [name for name in weights if not name.endswith(_COUNTER)]
-    body = mine[:-_LAST_LAYER]
+    body = mine[: -checkpoint.LAST_LAYER]
     if len(mine) != len(theirs) or any(own[a].shape != weights[b].shape for a, b in zip(body, theirs, strict=False)):
         return weights
     return {a: weights[b] for a, b in zip(mine, theirs, strict=True)}

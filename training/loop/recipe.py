@@ -25,6 +25,7 @@ _FROM_ZERO = (
     "target_weight",
     "balance_power",
     "patience",
+    "foreign_pictures",
     "seed",
 )
 _ALLOWED: dict[type, tuple[type, ...]] = {float: (int, float), tuple: (list, tuple)}
@@ -73,6 +74,8 @@ class Recipe:
         teacher_weight: share of the loss that is the difference from the teachers; the rest is that of labels and votes.
         teacher_temperature: what logits are divided by, the teachers' and the model's, before they are compared.
         teacher_views: turned and mirrored views of a galaxy that a teacher's answer is the mean of: 1, or an even number.
+        foreign_pictures: rendered pictures that are no galaxy, which the score ``in_domain`` is learned from at the end
+            (:mod:`training.heads.domain`); 0 leaves the score out.
         augmentation: name of a preset of :mod:`training.augmentation.augment`, or a table of its fields.
         seed: of initial weights, order and augmentation.
     """
@@ -104,6 +107,7 @@ class Recipe:
     teacher_weight: float = 0.5
     teacher_temperature: float = 2.0
     teacher_views: int = 4
+    foreign_pictures: int = 0
     augmentation: str | Mapping[str, Any] = field(default="best")
     seed: int = 0
 

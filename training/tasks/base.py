@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cosmoformer.models.outputs import Fractions, Value
+from cosmoformer.models.outputs import DOMAIN, Fractions, Value
 from cosmoformer.votes.fractions import to_cumulative
 from cosmoformer.votes.tree import Tree
 from training.artifact.calibration import fit_temperature
@@ -39,6 +39,7 @@ class Task:
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
         tells_votes: whether the artifact gives the fractions too, not the classes alone.
+        tells_domain: whether it gives :data:`cosmoformer.models.outputs.DOMAIN`, which is learned last (``training/heads``).
     """
 
     name: str
@@ -50,6 +51,7 @@ class Task:
     questions: tuple[tuple[str, ...], ...] = ()
     tree: Tree | None = None
     tells_votes: bool = False
+    tells_domain: bool = False
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -68,8 +70,13 @@ class Task:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the model gives for an image: class logits first, then those of the answers."""
+        """How many numbers the model is trained to give for an image: class logits first, then those of the answers."""
         return len(self.classes) + len(self.answers)
+
+    @property
+    def scores(self) -> tuple[Value, ...]:
+        """Values from 0 to 1 that the artifact gives beside: their logits stand behind what the model was trained to give."""
+        return (DOMAIN,) if self.tells_domain else ()
 
     @property
     def predicted(self) -> tuple[str, ...]:
@@ -91,12 +98,16 @@ class Task:
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """The group of values that the artifact gives: the predictions of a task that is no classification."""
-        return () if self.is_classification else tuple(map(Value, self.predicted))
+        """The group of values that the artifact gives: the predictions of a task that is no classification, and the scores."""
+        return (*(() if self.is_classification else map(Value, self.predicted)), *self.scores)
 
     def telling_votes(self) -> Task:
         """The task with the vote fractions in its artifact, if it has a tree."""
         return replace(self, tells_votes=self.tree is not None)
+
+    def telling_domain(self) -> Task:
+        """The task with the score of what is no galaxy in its artifact."""
+        return replace(self, tells_domain=True)
 
     def looking_at(self, crop: float) -> Task:
         """The task with this ``crop``; 0 leaves it as it is."""
@@ -172,7 +183,7 @@ class Task:
 
         Class probabilities come first, then vote fractions, cumulative as the questions'; NaN where there are no such outputs.
         """
-        outputs = outputs.float()
+        outputs = outputs[:, : self.outputs].float()
         probabilities, votes = self.predictions(outputs, temperature), outputs[:, len(self.classes) :]
         if outputs.shape[1] < self.outputs:
             unknown = torch.full((len(outputs), len(self.answers)), torch.nan, device=outputs.device)
@@ -235,4 +246,4 @@ class Task:
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
         """What is exported around a traced model: pixels in, all groups of outputs out, side by side."""
         answers = [len(question) for question in self.questions] if self.fractions else []
-        return Classifier(core, input_size, self.crop, temperature, len(self.classes), answers)
+        return Classifier(core, input_size, self.crop, temperature, len(self.classes), answers, len(self.scores))

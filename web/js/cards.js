@@ -2,7 +2,7 @@
 
 import { extension } from "./files.js";
 import { inOneLine, inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
-import { adviceFor, STATES } from "./states.js";
+import { adviceFor, markOf, STATES } from "./states.js";
 import { votesOf } from "./votes.js";
 import { showWay } from "./way.js";
 
@@ -32,7 +32,7 @@ export class Card {
     const words = STATES[state];
     this.element.dataset.state = state;
     this.showPicture();
-    this.showBadge(result?.prediction?.unsure ? "Unsure" : words.badge ?? (twin && "Duplicate"));
+    this.showBadge(markOf(result?.prediction)?.badge ?? words.badge ?? (twin && "Duplicate"));
     this.showUpload();
     if (result?.prediction) this.showPrediction(result.prediction);
     else this.showState(words.verdict, reason);
@@ -84,7 +84,7 @@ export class Card {
 
   showState(verdict, reason) {
     delete this.element.dataset.class;
-    delete this.element.dataset.unsure;
+    delete this.element.dataset.marked;
     this.drawn = null;
     this.part(".bars").hidden = true;
     this.showVotes();
@@ -96,7 +96,7 @@ export class Card {
     if (this.drawn === prediction) return;
     this.drawn = prediction;
     this.element.dataset.class = prediction.class ?? "";
-    this.element.toggleAttribute("data-unsure", Boolean(prediction.unsure));
+    this.element.toggleAttribute("data-marked", Boolean(markOf(prediction)));
     this.part(".verdict").replaceChildren(...titleOf(prediction));
     say(this.part(".words"), wordsFor(prediction));
     showRows(this.part(".bars"), prediction, { most: MOST_VALUES });

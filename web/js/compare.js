@@ -5,7 +5,7 @@ import { describeClass, inOrder, spaced } from "./classes.js";
 import { inDigits, inSeconds, make, modelOf, part, say, secondsOf, shown, titleOf } from "./parts.js";
 import { closeByBackdrop } from "./large.js";
 import { percent } from "./results.js";
-import { namesOf, STATES } from "./states.js";
+import { markOf, namesOf, STATES } from "./states.js";
 
 const AT_LEAST = 2;
 const AT_MOST = 12; // more columns than this are no comparison
@@ -97,7 +97,8 @@ function shapeOf({ state, result }) {
   if (!prediction) return make("td", "quiet", STATES[state].verdict);
   const cell = make("td", "shape", make("span", "", ...titleOf(prediction)));
   cell.dataset.class = prediction.class ?? "";
-  if (prediction.unsure) cell.append(make("span", "unsure", "Unsure"));
+  const mark = markOf(prediction);
+  if (mark) cell.append(make("span", "mark", mark.badge));
   return cell;
 }
 

@@ -8,6 +8,7 @@ import { classOf, isJudged, isOver } from "./states.js";
 const GROUPS = [
   { name: "all", short: "All", holds: () => true },
   { name: "unsure", short: "Unsure", holds: (item) => Boolean(item.result?.prediction?.unsure) },
+  { name: "no-galaxy", short: "No galaxy?", holds: (item) => Boolean(item.result?.prediction?.no_galaxy) },
   { name: "measured", short: "Measured", holds: (item) => isJudged(item) && !classOf(item) },
   { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !isJudged(item) },
 ];

@@ -5,7 +5,7 @@ import { HeatMap } from "./explain.js";
 import { inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
-import { adviceFor, STATES } from "./states.js";
+import { adviceFor, markOf, STATES } from "./states.js";
 import { votesOf } from "./votes.js";
 import { showWay } from "./way.js";
 
@@ -77,11 +77,12 @@ export class LargeView {
   showVerdict() {
     const { state, reason, result, twin } = this.item;
     const prediction = result?.prediction;
-    const badge = prediction?.unsure ? "Unsure" : STATES[state].badge ?? (twin ? "Duplicate" : "");
+    const mark = markOf(prediction);
+    const badge = mark?.badge ?? STATES[state].badge ?? (twin ? "Duplicate" : "");
     part("large-badge").hidden = !badge;
     say(part("large-badge"), badge ?? "");
     part("large-text").dataset.class = prediction?.class ?? "";
-    part("large-text").toggleAttribute("data-unsure", Boolean(prediction?.unsure));
+    part("large-text").toggleAttribute("data-marked", Boolean(mark));
     part("large-bars").hidden = !prediction;
     if (prediction) {
       part("large-verdict").replaceChildren(...titleOf(prediction));
@@ -160,10 +161,12 @@ export function closeByBackdrop(dialog) {
 function showFacts(item) {
   const { result } = item;
   const image = result?.image;
+  const prediction = result?.prediction;
   const pixels = image?.width && `${image.width} × ${image.height} pixels`;
   const rows = {
     "Answered in": inSeconds(result ? secondsOf(item) : null),
     "Classifier's share": result ? inSeconds(result.seconds) : "",
+    "Like a galaxy": Number.isFinite(prediction?.in_domain) ? precise(prediction.in_domain) : "",
     Model: modelOf(result),
     Picture: [pixels, image?.format, inWords(item.size)].filter(Boolean).join(", "),
     Conversions: image?.conversions.map((each) => each.replaceAll("_", " ")).join(", "),

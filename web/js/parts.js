@@ -2,6 +2,7 @@
 
 import { describeClass, inOrder, spaced } from "./classes.js";
 import { percent } from "./results.js";
+import { markOf } from "./states.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SPOKEN_VALUES = 3;
@@ -89,7 +90,7 @@ export function inOneLine(prediction) {
   const values = numbersOf(prediction);
   if (!values) {
     const share = `${describeClass(prediction.class).label}, ${percent(prediction.confidence)}`;
-    return `${shown(share)}${prediction.unsure ? ", unsure" : ""}`;
+    return [shown(share), markOf(prediction)?.words].filter(Boolean).join(", ");
   }
   const all = Object.entries(values);
   const said = all.slice(0, SPOKEN_VALUES).map(([name, value]) => `${spaced(name)} ${inDigits(value)}`);
@@ -97,8 +98,9 @@ export function inOneLine(prediction) {
   return shown(`${spaced(prediction.task)}: ${said.join(", ")}`);
 }
 
-/** Words for a prediction: what the class means, and whether to trust it; none for values. */
+/** Words for a prediction: what the class means, and whether to trust it; none for values of what looks like a galaxy. */
 export function wordsFor(prediction) {
+  if (prediction.no_galaxy) return "Probably not a galaxy, or one pictured unlike those that the model knows.";
   if (prediction.class === undefined) return "";
   const { words } = describeClass(prediction.class);
   if (!prediction.unsure) return words;

@@ -50,6 +50,12 @@ export const namesOf = (items, member) => [...new Set(items.flatMap(({ result })
 /** The predicted class of an item, or undefined. */
 export const classOf = (item) => item.result?.prediction?.class;
 
+/** What a prediction is marked as, the graver mark first: its badge, and in words; null for none. */
+export function markOf(prediction) {
+  if (prediction?.no_galaxy) return { badge: "No galaxy?", words: "probably not a galaxy" };
+  return prediction?.unsure ? { badge: "Unsure", words: "unsure" } : null;
+}
+
 /** What to do about the state an item is in, in words; empty when there is nothing to do. */
 export function adviceFor({ state, result, twin }) {
   if (twin) return `The same picture as ${twin.name}: it was not sent twice.`;

@@ -112,7 +112,7 @@ def _problem(answer: dict[str, Any]) -> str:
 def _show(out: Console, file: Path, result: Result) -> None:
     prediction, model = result["prediction"], result["model"]
     title, rows = _classes(prediction) if "class" in prediction else _numbers(prediction)
-    out.print(text(f"{file}: {title}", "bold"))
+    out.print(text(f"{file}: {title}{_doubt(prediction)}", "bold"))
     _show_rows(out, rows)
     if steps := _way(prediction):
         out.print(text("  what most volunteers would answer, of those asked:"))
@@ -134,9 +134,16 @@ def _draw(out: Console, file: Path, explanation: dict[str, Any]) -> None:
 
 def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """The class in words, and every probability by class name, the highest first."""
-    unsure = f", unsure (below {prediction['unsure_below']})" if prediction["unsure"] else ""
     probabilities = sorted(prediction["probabilities"].items(), key=lambda pair: -pair[1])
-    return f"{prediction['class']}{unsure}", {name: f"{share:.4f}  {_bar(share)}" for name, share in probabilities}
+    return prediction["class"], {name: f"{share:.4f}  {_bar(share)}" for name, share in probabilities}
+
+
+def _doubt(prediction: dict[str, Any]) -> str:
+    """What a prediction is marked with, in words."""
+    unsure = f", unsure (below {prediction['unsure_below']})" if prediction.get("unsure") else ""
+    score = prediction.get("in_domain")
+    strange = f", probably no galaxy (in_domain {score:.2g})" if prediction.get("no_galaxy") else ""
+    return f"{unsure}{strange}"
 
 
 def _numbers(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:

@@ -19,7 +19,7 @@ from rich.text import Text
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.settings import Settings
-from cosmoformer.storage.headlines import headline
+from cosmoformer.storage.headlines import headline, mark_of
 from cosmoformer.storage.parquet import write_parquet
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
@@ -114,7 +114,7 @@ def _line(result: Result) -> bytes:
 
 def result_table(out: Console, results: Iterable[Result]) -> Table:
     """Results as a table for people."""
-    made = table(out, "key", "class", ">confidence", "unsure", ">model", "status")
+    made = table(out, "key", "class", ">confidence", "mark", ">model", "status")
     for result in results:
         made.add_row(*result_cells(result))
     return made
@@ -123,12 +123,12 @@ def result_table(out: Console, results: Iterable[Result]) -> Table:
 def result_cells(result: Result) -> list[Text]:
     """One row of :func:`result_table`."""
     prediction, rejection, model = result["prediction"] or {}, result["rejection"], result["model"] or {}
-    unsure = prediction.get("unsure", False)
+    mark = mark_of(prediction)
     return [
         text(result["image"]["key"]),
-        text(headline(prediction) if prediction else None, "yellow" if unsure else "green"),
+        text(headline(prediction) if prediction else None, "yellow" if mark else "green"),
         text(f"{prediction['confidence']:.3f}" if "confidence" in prediction else None),
-        text("unsure" if unsure else None, "yellow"),
+        text(mark or None, "yellow"),
         text(model.get("version")),
         text(f"rejected: {rejection['reason']}" if rejection else result["status"], "red" if rejection else ""),
     ]

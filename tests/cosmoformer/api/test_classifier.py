@@ -49,6 +49,18 @@ def test_votes_and_their_way_come_with_the_class(classifier: Classifier) -> None
     assert "has-spiral-arms" in [step.question.name for step in spiral.way]
 
 
+def test_what_is_no_galaxy_is_told(classifier: Classifier) -> None:
+    """Galaxies look like those that the model knows, a ramp and a grid do not; NO_GALAXY_BELOW decides."""
+    galaxies = [classifier.classify(sample) for sample in SAMPLES]
+    assert [found.no_galaxy for found in galaxies] == [False] * len(SAMPLES)
+    grid = np.kron(np.indices((16, 16)).sum(axis=0) % 2, np.ones((16, 16))).astype(np.uint8) * 255
+    strange = [classifier.classify(picture) for picture in (np.tile(np.arange(256, dtype=np.uint8), (256, 1)), grid)]
+    assert [found.no_galaxy for found in strange] == [True, True]
+    assert max(found.in_domain or 0 for found in strange) < 0.5 < min(found.in_domain or 0 for found in galaxies)
+    strict = Classifier(settings=load({}, no_galaxy_below=1.0))
+    assert strict.classify(SAMPLES[0]).no_galaxy is True
+
+
 def test_an_array_is_classified_as_its_file(classifier: Classifier, tmp_path: Path) -> None:
     """Pixels in memory give what the same pixels in a lossless file give, square or not."""
     with Image.open(SAMPLES[0]) as image:

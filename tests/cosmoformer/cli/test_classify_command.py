@@ -59,6 +59,18 @@ def test_classify_shows_the_probabilities_of_a_file(system: Cli, tmp_path: Path)
     assert lines[4].split(",")[0].split()[-2:] == ["version", "1"]
 
 
+@pytest.mark.parametrize("model", [joint_artifact(score=True)], ids=["score"])
+def test_classify_marks_what_is_no_galaxy(system: Cli, tmp_path: Path) -> None:
+    """Of a picture unlike those that the model knows the score is told beside the class; of another one it is not."""
+    cat = Image.new("RGB", (16, 16), (50, 40, 40))
+    cat.putpixel((0, 0), (90, 40, 40))  # one colour alone is no picture
+    cat.save(tmp_path / "cat.png")
+    result = system("classify", tmp_path / "cat.png", red_image(tmp_path / "m51.png"))
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads[0].endswith("cat.png: red, unsure (below 0.7), probably no galaxy (in_domain 0.2)")
+    assert heads[1].endswith("m51.png: red")
+
+
 @pytest.mark.parametrize("model", [hue_artifact()], ids=["values"])
 def test_classify_shows_the_values_of_a_file(system: Cli, tmp_path: Path) -> None:
     """Of a task that is no classification, its name and its numbers are shown."""

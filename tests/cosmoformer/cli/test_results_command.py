@@ -19,7 +19,13 @@ from astropy.io.votable import parse_single_table
 from cosmoformer.storage.results import Result
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
-from tests.cosmoformer.sample_results import classified_result, estimated_result, put_results, rejected_result
+from tests.cosmoformer.sample_results import (
+    classified_result,
+    estimated_result,
+    put_results,
+    rejected_result,
+    strange_result,
+)
 
 UNSURE = {"spiral": 0.5, "edge_on": 0.3, "round_smooth": 0.2}
 EVIL = "n1/[red]\x1b[2J.png"
@@ -47,10 +53,16 @@ def results(cli: Cli, store: Store) -> Cli:
 def test_the_table_shows_class_confidence_doubt_and_reason(results: Cli, some: list[Result]) -> None:
     """One line a result, in key order; a rejected file says why."""
     lines = results("results", "n1/").stdout.splitlines()
-    assert lines[0].split() == ["key", "class", "confidence", "unsure", "model", "status"]
+    assert lines[0].split() == ["key", "class", "confidence", "mark", "model", "status"]
     assert lines[2].split() == ["n1/b.png", "spiral", "0.500", "unsure", "3", "classified"]
     assert lines[3].split(maxsplit=1) == ["n1/c.txt", "rejected: This is no image."]
     assert len(lines) == 4
+
+
+def test_the_table_marks_what_is_no_galaxy(results: Cli, store: Store) -> None:
+    """It stands where doubt does, which it outweighs."""
+    put_results(store, strange_result("n3/cat.png"))
+    assert results("results", "n3/").stdout.splitlines()[1].split()[2:6] == ["0.900", "no", "galaxy", "3"]
 
 
 def test_the_table_shows_values(results: Cli, store: Store) -> None:

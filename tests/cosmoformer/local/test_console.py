@@ -15,6 +15,7 @@ from cosmoformer.local.console import ResultsConsole
 from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage import results
+from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ImageFacts, Origin
 
 VERSION = ModelVersion("cosmoformer", 7, "run", "mlflow-artifacts:/x", "0" * 64)
@@ -59,6 +60,18 @@ def test_values_are_shown(terminal: bool) -> None:
     console.stop()
     assert "angle 77.25, error 2" in output.getvalue()
     assert ("inclination 1" if terminal else "m31.jpg  inclination") in output.getvalue()
+
+
+def test_what_is_no_galaxy_is_marked() -> None:
+    """Beside the class that it was given."""
+    output = io.StringIO()
+    console = ResultsConsole(Console(file=output, force_terminal=False, width=140), free_port())
+    image = ImageFacts("galaxy-images", "cat.jpg", "etag", 10, "2026-01-01T00:00:00.000Z")
+    shares = {"spiral": 0.95, "edge_on": 0.05}
+    console.start()
+    console.add("1", results.classified(image, shares, "clean5", VERSION, ORIGIN, 0.7, Domain(0.1, 0.5)))
+    console.stop()
+    assert "0.95 no galaxy" in output.getvalue()
 
 
 def test_a_rejected_file_shows_its_reason() -> None:

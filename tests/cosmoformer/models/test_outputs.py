@@ -28,12 +28,16 @@ IMAGE = ImageFacts(None, None, None, 3, None)
 VERSION = ModelVersion("m", 1, "", "mlflow-artifacts:/m", "1" * 64)
 
 
-def result_of(content: bytes) -> dict[str, Any]:
+def result_of(content: bytes, no_galaxy_below: float = 0.5) -> dict[str, Any]:
     """The result of a red picture, valid by the schema and as readers take it."""
     model, origin = artifact.load(content), Origin(None, None, None, datetime.now(UTC))
     outputs = predict(model, preprocess(RED))
     result: dict[str, Any] = json.loads(
-        json.dumps(predictor.classification(IMAGE, outputs, model, VERSION, origin, unsure_below=0.7))
+        json.dumps(
+            predictor.classification(
+                IMAGE, outputs, model, VERSION, origin, unsure_below=0.7, no_galaxy_below=no_galaxy_below
+            )
+        )
     )
     jsonschema.validate(result, schema())
     assert is_result(result)
@@ -62,6 +66,17 @@ def test_all_groups_at_once() -> None:
     assert prediction["values"] == pytest.approx({"angle": 63.435}, abs=1e-3) and prediction["units"] == {
         "angle": "deg"
     }
+
+
+@pytest.mark.parametrize(("below", "no_galaxy"), [(0.5, False), (0.9, True)])
+@pytest.mark.parametrize("classes", [("red", "green", "blue"), ()], ids=["classes", "values"])
+def test_the_score_of_what_is_no_galaxy(classes: tuple[str, ...], below: float, no_galaxy: bool) -> None:
+    """It stands beside the class, or beside values alone, with the limit that it was compared with; not among the values."""
+    prediction = result_of(joint_artifact(score=True, classes=classes), below)["prediction"]
+    assert prediction["in_domain"] == pytest.approx(200 / 255)
+    assert (prediction["no_galaxy"], prediction["no_galaxy_below"]) == (no_galaxy, below)
+    assert set(prediction["values"]) == {"angle"}
+    assert not {"in_domain", "no_galaxy", "no_galaxy_below"} & set(result_of(joint_artifact())["prediction"])
 
 
 def test_votes_alone() -> None:
@@ -155,6 +170,7 @@ def meta(**about: Any) -> artifact.Metadata:
         ),
         (meta(questions=0), ["no vote fractions; served are 11 questions of gz2"]),
         (meta(value=None), ["no value 'angle'"]),
+        (meta(score=True), []),
         (meta(value=ANGLE | {"unit": "rad"}), ["'angle' in rad, 0 to 90 instead of deg, 0 to 90"]),
         (meta(value={"name": "angle"}), ["'angle' in no unit, … to … instead of deg, 0 to 90"]),
         (meta(classes=("red", "green", "cyan")), ["classes: without blue, with cyan"]),
@@ -173,6 +189,7 @@ def test_more_is_no_difference() -> None:
     """A model may give more than the one before: nobody misses anything."""
     assert missing(meta(questions=0, value=None), meta()) == []
     assert missing(artifact.read_metadata(tiny_artifact()), meta()) == []
+    assert missing(meta(score=True), meta()) == ["no value 'in_domain' (python -m training.domain_head teaches it)"]
 
 
 def test_metadata_of_a_report_are_of_the_first_format_unless_they_say() -> None:

@@ -130,7 +130,7 @@ def test_the_bundled_model_has_a_signature_and_labels(registry: Registry, mlflow
     assert version is not None and "edge_on" in version.tags["labels"].split(", ")
     info = get_model_info(f"models:/{version.name}/1")
     assert info.signature is not None and info.metadata is not None
-    assert info.signature.outputs.inputs[0].shape == (-1, 42)  # five classes, 37 vote fractions
+    assert info.signature.outputs.inputs[0].shape == (-1, 43)  # five classes, 37 vote fractions, in_domain
 
 
 def test_a_version_whose_source_is_the_file_is_downloaded(registry: Registry) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import load
 from cosmoformer.storage import results
+from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ImageFacts, Origin, result_key
 
 SETTINGS = load({})
@@ -53,5 +54,11 @@ def test_results_match_the_schema() -> None:
     estimate = results.estimated(image, {"inclination": 61.5}, "inclination", version, origin)
     VALIDATOR.validate(estimate)
     assert estimate["prediction"] == {"task": "inclination", "values": {"inclination": 61.5}}
+    shares = {"spiral": 0.6, "edge_on": 0.4}
+    told = results.classified(image, shares, "clean5", version, origin, 0.7, Domain(0.2, 0.5))["prediction"]
+    VALIDATOR.validate(good | {"prediction": told})
+    for name in ("in_domain", "no_galaxy", "no_galaxy_below"):
+        with pytest.raises(jsonschema.ValidationError):
+            VALIDATOR.validate(good | {"prediction": {key: told[key] for key in told if key != name}})
     with pytest.raises(jsonschema.ValidationError):
         VALIDATOR.validate(good | {"prediction": {"class": "spiral"} | estimate["prediction"]})

@@ -23,6 +23,7 @@ from tests.cosmoformer.sample_results import (
     classified_result,
     estimated_result,
     rejected_result,
+    strange_result,
     voted_result,
 )
 
@@ -62,7 +63,7 @@ def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tupl
 
 def test_samples_are_results() -> None:
     """The results that these tests use are valid by the schema."""
-    for result in (classified_result(), estimated_result(), rejected_result(), voted_result()):
+    for result in (classified_result(), estimated_result(), rejected_result(), voted_result(), strange_result()):
         jsonschema.validate(json.loads(json.dumps(result)), schema())
 
 
@@ -75,6 +76,17 @@ def test_columns_have_a_fixed_order_and_probabilities_follow_by_name() -> None:
     assert names[: len(COLUMNS)] == [column.name for column in COLUMNS]
     assert names[len(COLUMNS) :] == ["p_bar", "p_edge_on", "p_spiral"]
     assert names[:5] == ["key", "status", "class", "confidence", "unsure"]
+
+
+def test_what_is_no_galaxy_is_told_in_every_table() -> None:
+    """Score, flag and limit have columns; the cells of a result by a model that does not tell are empty, not false."""
+    both = (strange_result(), classified_result())
+    rows = list(csv.DictReader(io.StringIO(as_csv(*both))))
+    told = ("in_domain", "no_galaxy", "no_galaxy_below")
+    assert [[row[name] for name in told] for row in rows] == [["0.03", "true", "0.5"], ["", "", ""]]
+    table = as_votable(*both)
+    assert table["no_galaxy"].mask.tolist() == [False, True] and table["no_galaxy"][0]
+    assert table["in_domain"][0] == 0.03 and table["in_domain"].description.startswith("Likeness")
 
 
 def test_values_have_columns_beside_the_probabilities() -> None:

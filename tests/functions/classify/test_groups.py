@@ -21,7 +21,7 @@ KINDS = {
     "fractions": (joint_artifact(classes=(), value=None), {"votes"}),
     "classes and fractions": (joint_artifact(value=None), {"class", "probabilities", "votes"}),
     "values": (hue_artifact(), {"values"}),
-    "everything": (joint_artifact(), {"class", "probabilities", "votes", "values", "units"}),
+    "everything": (joint_artifact(score=True), {"class", "probabilities", "votes", "values", "units", "in_domain"}),
 }
 
 
@@ -54,6 +54,6 @@ def test_models_of_every_kind_are_served_under_one_alias(deployment: Deployment,
         result = bucket.read(key)
         assert result, kind
         jsonschema.validate(json.loads(json.dumps(result)), schema())
-        groups = {"class", "probabilities", "votes", "values", "units"} & set(result["prediction"])
+        groups = {"class", "probabilities", "votes", "values", "units", "in_domain"} & set(result["prediction"])
         assert (groups, result["model"]["version"]) == (KINDS[kind][1], version.version)
     assert len(list(bucket.all())) == len(KINDS)  # each is still a result for whoever reads them all
