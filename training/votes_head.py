@@ -39,6 +39,7 @@ from training.evaluation.votes import VoteFigures, vote_figures
 from training.export import pack_core
 from training.loop import checkpoint
 from training.loop.initial_weights import start_from
+from training.loop.last_layer import LastLayer, last_layer
 from training.tasks import Task
 
 _log = logging.getLogger(__name__)
@@ -100,9 +101,9 @@ def teach(
     model = models.find(model_name).build(task.outputs, facts.input_size)
     if lacking := start_from(model, checkpoint.weights_of(path)):
         raise ValueError(f"{path} is no {model_name} with {task.outputs} outputs: {', '.join(lacking[:3])} do not fit")
-    head = _last_layer(model, task.outputs)
+    head = last_layer(model, task.outputs)
     trunk = models.find(model_name).for_inference(deepcopy(model).eval())
-    _last_layer(trunk, task.outputs).leave(trunk)
+    last_layer(trunk, task.outputs).leave(trunk)
     train, val = (_examples(trunk, caches[split], split) for split in ("train", "val"))
     _learn(head.layer, task, train, val, recipe)
     metadata = replace(facts, fractions=task.fractions, format=artifact.FORMAT)
@@ -117,28 +118,7 @@ def teach(
     return content, found
 
 
-@dataclass(frozen=True)
-class _Head:
-    """The last layer of a model, and its name in there."""
-
-    name: str
-    layer: nn.Linear
-
-    def leave(self, model: nn.Module) -> None:
-        """Have the model give what this layer is given."""
-        parent, _, own = self.name.rpartition(".")
-        setattr(model.get_submodule(parent), own, nn.Identity())
-
-
-def _last_layer(model: nn.Module, outputs: int) -> _Head:
-    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-    layers = [(name, layer) for name, layer in layers if layer.out_features == outputs]
-    if len(layers) != 1:
-        raise ValueError(f"expected one last layer with {outputs} outputs, found {len(layers)}")
-    return _Head(*layers[0])
-
-
-def _with_head(before: Artifact, head: _Head) -> nn.Module:
+def _with_head(before: Artifact, head: LastLayer) -> nn.Module:
     """The very graph of an artifact, which another version may have traced in another way, with this last layer."""
     core: nn.Module = before.module.core
     parameters = dict(core.named_parameters())

@@ -49,6 +49,7 @@ class Conditions:
         bins: of the reliability diagram.
         seed: of resamples and subset.
         torch: its version.
+        sample: task whose galaxies these are; empty is the model's own.
     """
 
     split: str
@@ -61,6 +62,7 @@ class Conditions:
     bins: int
     seed: int
     torch: str
+    sample: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Views:
         images: how many galaxies.
         without: figures of one view each, by name.
         with_views: figures of the mean over all views.
-        gain: how much higher the accuracy is with views.
+        gain: how much higher the accuracy is with views; None for a model without classes.
         gain_low: lower end of its 95 % interval (paired bootstrap).
         gain_high: upper end.
     """
@@ -117,9 +119,9 @@ class Views:
     images: int
     without: dict[str, float]
     with_views: dict[str, float]
-    gain: float
-    gain_low: float
-    gain_high: float
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,15 @@ class Report:
         tags: of a registered version: task, data version, run and, of the test split, the evidence for the promotion gate
             (:class:`cosmoformer.models.gate.HeldOut`).
         metrics: the figures of the whole split and those under changes, by flat name.
-        classes: by class, in the order of the model's outputs.
+        classes: by class, in the order of the model's outputs; this and what follows is empty where there are none.
         confusion: galaxies of each class (row) that were given each class (column).
         reliability_before: reliability diagram without temperature scaling.
         reliability: the same with it, as the artifact answers.
         robustness: None where it was not measured.
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
+        prediction_ms: time of a prediction, one image at a time on one thread, milliseconds, the median of several; None where it
+            was not measured.
     """
 
     model: Subject
@@ -152,6 +156,12 @@ class Report:
     robustness: Robustness | None = None
     views: Views | None = None
     votes: VoteFigures | None = None
+    prediction_ms: float | None = None
+
+    @property
+    def sample(self) -> str:
+        """The task whose galaxies were measured."""
+        return self.conditions.sample or self.model.task
 
     def to_json(self) -> str:
         """The document that :func:`read` reads."""
@@ -193,6 +203,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
         votes=None if votes is None else votes_of(votes),
+        prediction_ms=members.get("prediction_ms"),
     )
 
 
