@@ -183,7 +183,8 @@ def _start(options: argparse.Namespace, wanted: Recipe) -> Start:
 
 
 def _has_begun(options: argparse.Namespace) -> bool:
-    return (options.out / checkpoint.NAME).exists() and (options.out / RUN_FILE).exists()
+    out: Path = options.out
+    return (out / checkpoint.NAME).exists() and (out / RUN_FILE).exists()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -93,7 +93,7 @@ class Classifier(nn.Module):
         if not self.is_between[view]:
             return pixels
         floats = pixels.to(self.mean.dtype)
-        grid = F.affine_grid(self.turns[view].expand(len(pixels), 2, 3), floats.shape, align_corners=False)
+        grid = F.affine_grid(self.turns[view].expand(len(pixels), 2, 3), list(floats.shape), align_corners=False)
         seen = F.grid_sample(floats, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         return seen.round().clamp(0.0, 255.0)
 

@@ -63,8 +63,8 @@ def measure_views(
     for number, change in enumerate(views(count), start=1):
         total += outputs(model, cache, rows, change, device=device, what=f"view {number} of {count}")
     found = total / count
-    figures = (_summary(model, cache, rows, each) for each in (known, found))
-    return Views(count, len(rows), *figures, *_gain(cache, rows, found, known))
+    without, with_views = (_summary(model, cache, rows, each) for each in (known, found))
+    return Views(count, len(rows), without, with_views, *_gain(cache, rows, found, known))
 
 
 def _gain(cache: ImageCache, rows: NDArray[np.int64], found: Floats, known: Floats) -> tuple[float, ...]:

@@ -128,8 +128,9 @@ def _of_question(name: str, told: Floats, voted: Floats, shares: Floats, errors:
     off = sum(one.asked * abs(one.predicted - one.voted) for one in bins) / total if total else 0.0
     right = told.argmax(axis=1) == voted.argmax(axis=1)
     accuracy = (asked * right).sum() / asked.sum() if asked.any() else 0.0
-    figures = (asked.mean(), _root_mean_square(errors), off)
-    return QuestionFigures(name, *map(_rounded, figures), bins, _rounded(accuracy))
+    return QuestionFigures(
+        name, _rounded(asked.mean()), _root_mean_square(errors), _rounded(off), bins, _rounded(accuracy)
+    )
 
 
 def _root_mean_square(errors: Floats) -> float:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any
 
 import timm
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from training.models import Model, of_one_side
@@ -69,7 +69,7 @@ def _adapted(network: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, 
     own, given = getattr(network, _POSITIONS, None), weights.get(_POSITIONS)
     if own is None or given is None or own.shape == given.shape or own.ndim != given.ndim:
         return weights
-    side = network.get_submodule("patch_embed").grid_size
+    side: Any = network.get_submodule("patch_embed").grid_size
     more = 0 if getattr(network, "no_embed_class", False) else getattr(network, "num_prefix_tokens", 1)
     resampled = resample_abs_pos_embed(given, new_size=list(side), num_prefix_tokens=more)
     return {**weights, _POSITIONS: resampled}
