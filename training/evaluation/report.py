@@ -141,8 +141,8 @@ class Report:
         robustness: None where it was not measured.
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
-        prediction_ms: time of a prediction, one image at a time on one thread, milliseconds, the median of several; None where it
-            was not measured.
+        prediction_ms: what a prediction takes one thread, of its own time, milliseconds, the median of several images one at a
+            time; None where it was not measured.
     """
 
     model: Subject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from training import models
+from training.loop import recipe
 from training.loop.initial_weights import start_from
 
 LITE = "timm/tf_efficientnet_lite0"
@@ -29,6 +31,18 @@ def test_a_backbone_is_built_for_outputs_and_side(name: str, size: int) -> None:
     """Convolutional networks and transformers, whose side is fixed when they are made, give the task's outputs."""
     network = models.find(name).load(7, size, models.find(name).build(7, size).state_dict())
     assert network(torch.zeros(2, 3, size, size)).shape == (2, 7)
+
+
+def test_the_backbones_that_recipes_name_exist() -> None:
+    """Also those that a comment proposes: timm knows them, and the weights by their tags."""
+    named = {
+        name.rstrip(".")
+        for file in recipe.FOLDER.glob("*.toml")
+        for name in re.findall(r"timm/[\w.]+", file.read_text(encoding="utf-8"))
+    }
+    assert {"timm/resnet101.tv_in1k", "timm/vit_base_patch14_reg4_dinov2.lvd142m", LITE} < named
+    for name in named:
+        assert models.find(name).name == name
 
 
 def test_a_wrong_name_names_near_ones() -> None:
