@@ -19,10 +19,10 @@ from typing import Any
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, RunInfo, read_run
 from training.evaluation import report as reports
+from training.evaluation.comparison import published
 from training.evaluation.report import ClassFigures, Report
 from training.evaluation.report_tables import FIGURES, interval
 from training.loop.recipe import Recipe, from_params
-from training.table import published
 
 _FORM, _WORDS = Path(__file__).with_name("card.md"), Path(__file__).with_name("card.toml")
 _UNKNOWN = "an unrecorded number of"
@@ -60,7 +60,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         device=run.tags.get("device", "an unrecorded device"),
         initial_weights=run.params.get("initial_weights", "unrecorded"),
         augmentation=_augmentation(recipe),
-        temperature=model.temperature,
+        calibrated=_calibrated(report),
         settings=_settings(recipe),
         command=_command(report),
         overall=_overall(report),
@@ -72,12 +72,12 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         comparison=_comparison(model.task),
         weaknesses=_bullets(
             [
-                *_weak_classes(report, names),
+                *_weak(report, names),
                 *of_task.get("weaknesses", []),
                 *words["with_domain" if report.domain else "without_domain"],
             ]
         ),
-        citations=_bullets([*of_task.get("citations", []), *of_model.get("citations", []), _CALIBRATION]),
+        citations=_bullets([*of_task.get("citations", []), *of_model.get("citations", []), *_methods(report)]),
     )
 
 
@@ -88,12 +88,14 @@ def recipe_of(run: RunInfo) -> Recipe:
 
 def _does(report: Report, of_task: Mapping[str, Any]) -> str:
     model = report.model
-    does = str(of_task.get("does", f"It says which of these classes an image shows: {', '.join(model.classes)}."))
+    classes = f"It says which of these classes an image shows: {', '.join(model.classes)}." if model.classes else ""
+    does = str(of_task.get("does", classes))
     if not model.fractions:
         return does
     asked = len(model.fractions.questions)
+    begins = f"{does}\nIt also tells" if does else "It tells"
     return (
-        f"{does}\nIt also tells how volunteers would answer the {asked} questions of Galaxy Zoo's decision tree"
+        f"{begins} how volunteers would answer the {asked} questions of Galaxy Zoo's decision tree"
         f" `{model.fractions.tree}`: {len(model.fractions.labels)} vote fractions, each of those who would be asked."
     )
 
@@ -106,6 +108,12 @@ def _augmentation(recipe: Recipe) -> str:
     if isinstance(recipe.augmentation, str):
         return f"Augmentation: the preset `{recipe.augmentation}`."
     return "Augmentation: its own table, in the run's parameters."
+
+
+def _calibrated(report: Report) -> str:
+    if not report.classes:
+        return ""
+    return f" The temperature ({report.model.temperature}) was fitted on the\nvalidation split."
 
 
 def _settings(recipe: Recipe) -> str:
@@ -137,7 +145,8 @@ def _drawn(report: Report) -> int:
 
 
 def _overall(report: Report) -> str:
-    rows = [(told, report.figures[name], _interval(report, name)) for name, told in FIGURES.items()]
+    known = [(name, told) for name, told in FIGURES.items() if name in report.figures]
+    rows = [(told, report.figures[name], _interval(report, name)) for name, told in known]
     return _table(("figure", "value", "95 % interval"), rows)
 
 
@@ -146,6 +155,8 @@ def _interval(report: Report, name: str) -> str:
 
 
 def _classes(report: Report, names: Mapping[str, str]) -> str:
+    if not report.classes:
+        return ""
     rows = [
         (_told(one, names), one.images, one.precision, one.recall, one.f1, f"{one.f1_low} to {one.f1_high}")
         for one in report.classes
@@ -178,10 +189,14 @@ def _views(report: Report) -> str:
     if (found := report.views) is None:
         return ""
     rows = [(FIGURES[name], found.without[name], found.with_views[name]) for name in found.without]
+    gain = (
+        f" The accuracy changes by {found.gain:+} (95 % interval {found.gain_low} to {found.gain_high})."
+        if found.gain is not None
+        else ""
+    )
     return (
         f"\nTest-time augmentation: the mean over {found.count} views of each of {found.images:,} galaxies, {found.count // 2} "
-        f"rotations and their mirror images. The accuracy changes by {found.gain:+} (95 % interval {found.gain_low} to "
-        f"{found.gain_high}). What is served looks once.\n\n"
+        f"rotations and their mirror images.{gain} What is served looks once.\n\n"
         f"{_table(('figure', 'one view', f'{found.count} views'), rows)}\n"
     )
 
@@ -189,13 +204,25 @@ def _views(report: Report) -> str:
 def _votes(report: Report) -> str:
     if (votes := report.votes) is None:
         return ""
-    rows = [(one.name, f"{100 * one.asked:.1f}", one.rmse, one.calibration_error) for one in votes.questions]
+    knows_accuracy = all(one.accuracy is not None for one in votes.questions)
+    headings = ("question", "asked, of 100", "RMSE", "calibration error", *(["accuracy"] if knows_accuracy else []))
+    rows = [
+        (
+            one.name,
+            f"{100 * one.asked:.1f}",
+            one.rmse,
+            one.calibration_error,
+            *([one.accuracy] if knows_accuracy else []),
+        )
+        for one in votes.questions
+    ]
     return (
         f"\nVote fractions, against those of Galaxy Zoo's volunteers on the {votes.images:,} of these galaxies of which all are "
         f"known: root mean square error **{votes.rmse}** over all answers, of cumulative fractions, as the Galaxy Zoo Challenge "
         "scored. The calibration error is the mean difference between told and voted fractions, bin by bin, each galaxy "
-        "counted by how many were asked.\n\n"
-        f"{_table(('question', 'asked, of 100', 'RMSE', 'calibration error'), rows)}\n"
+        "counted by how many were asked"
+        f"{', and so is the accuracy, of the most likely answer' if knows_accuracy else ''}.\n\n"
+        f"{_table(headings, rows)}\n"
     )
 
 
@@ -214,11 +241,27 @@ def _comparison(task: str) -> str:
     rivals = published(task)
     if not rivals:
         return ""
-    rows = [(row.model, f"{row.accuracy} %", row.source) for row in rivals]
+    measure = rivals[0].measure
+    rows = [(row.model, row.figure, row.source) for row in rivals]
     return (
-        "\nFor comparison, accuracies published on the same kind of sample with other splits (`python -m training.table`):\n\n"
-        f"{_table(('model', 'accuracy', 'source'), rows)}\n"
+        "\nFor comparison, what was published on the same kind of sample with other splits (`python -m training.compare`):\n\n"
+        f"{_table(('model', measure, 'source'), rows)}\n"
     )
+
+
+def _weak(report: Report, names: Mapping[str, str]) -> list[str]:
+    return _weak_classes(report, names) if report.classes else _weak_questions(report)
+
+
+def _weak_questions(report: Report) -> list[str]:
+    if report.votes is None:
+        return []
+    worst = max(report.votes.questions, key=lambda one: one.rmse)
+    return [f"**The question told worst** is `{worst.name}`, with a root mean square error of {worst.rmse}."]
+
+
+def _methods(report: Report) -> list[str]:
+    return [_CALIBRATION] if report.classes else []
 
 
 def _weak_classes(report: Report, names: Mapping[str, str]) -> list[str]:

@@ -9,7 +9,6 @@ The test split takes no part in training or calibration. The folder given by ``-
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import logging
 import sys
@@ -32,13 +31,14 @@ from training.data.catalogue import SPLITS
 from training.data.splits import open_splits
 from training.evaluation import metrics
 from training.evaluation.domain import domain_figures
-from training.evaluation.figures import by_class, calibration, flat, of_domain, of_votes, overall, reliability
-from training.evaluation.inference import BATCH, CPU, outputs
+from training.evaluation.figures import OfClasses, flat, of_classes, of_domain, of_votes
+from training.evaluation.inference import BATCH, CPU, outputs, prediction_ms
 from training.evaluation.pictures import draw_all
+from training.evaluation.predictions import write_predictions
 from training.evaluation.report import Conditions, Report, Subject
 from training.evaluation.report_tables import show
 from training.evaluation.robustness import measure_robustness, measure_views
-from training.evaluation.votes import figures_of
+from training.evaluation.votes import votes_told
 from training.loop.distributed import choose_device
 
 Predictions = NDArray[np.float64]
@@ -54,8 +54,10 @@ def evaluate(
     view_count: int = 0,
     subset: int = 0,
     device: torch.device = CPU,
+    sample: str = "",
+    timed: bool = False,
 ) -> Report:
-    """Measure an artifact.
+    """Measure an artifact: how well it tells classes and votes, whichever both it and the images have.
 
     Args:
         model: the artifact.
@@ -66,51 +68,52 @@ def evaluate(
         view_count: how many views test-time augmentation has; 0 leaves it out.
         subset: how many galaxies, drawn at random, these two are measured on; 0 is all.
         device: where changed images are judged, and unchanged ones when ``predictions`` is None.
+        sample: task whose images these are; empty is the artifact's own.
+        timed: whether the time of a prediction is measured.
 
     Raises:
-        ValueError: the cache has other classes than the artifact, or galaxies without a label, or ``view_count`` is odd.
+        ValueError: the cache has other classes than the artifact, or galaxies without a label, or nothing to compare with, or
+            ``view_count`` is odd.
     """
     _check_fits(model, cache)
     if predictions is None:
         predictions = outputs(model, cache, device=device)
-    votes = figures_of(model.metadata, predictions, cache.targets)
+    votes = votes_told(model.metadata, predictions, cache.targets)
     domain = domain_figures(model, split, predictions[:, -1])
-    predictions = predictions[:, : len(cache.classes)]
+    if not cache.classes and not votes:
+        raise ValueError(
+            "there is nothing to measure: the images have neither classes nor votes that the artifact tells"
+        )
+    shares = predictions[:, : len(cache.classes)]
+    told = of_classes(shares, cache.labels, cache.classes, model.metadata.temperature) if cache.classes else OfClasses()
     rows = _subset_rows(len(cache.labels), subset)
-    stable = measure_robustness(model, cache, rows, predictions[rows], device) if robustness else None
+    is_turned = robustness and bool(cache.classes)
+    stable = measure_robustness(model, cache, rows, shares[rows], device) if is_turned else None
     seen = measure_views(model, cache, rows, predictions[rows], view_count, device) if view_count else None
-    before = metrics.undo_temperature(predictions, model.metadata.temperature)
-    confusion = metrics.confusion_matrix(predictions, cache.labels)
-    intervals = metrics.bootstrap_intervals(confusion)
-    classes = by_class(confusion, intervals, cache.classes)
-    figures = (
-        overall(confusion, intervals)
-        | calibration(predictions, before, cache.labels)
-        | flat(classes, stable, seen)
-        | of_votes(votes)
-        | of_domain(domain)
-    )
+    figures = told.figures | flat(told.classes, stable, seen) | of_votes(votes) | of_domain(domain)
+    is_evidence = split == "test" and bool(cache.classes)
     return Report(
         model=_subject(model),
-        conditions=_conditions(cache, split, device),
-        tags=tags_of(model) | (held_out(cache, predictions) if split == "test" else {}),
+        conditions=_conditions(cache, split, device, sample),
+        tags=tags_of(model) | (held_out(cache, shares) if is_evidence else {}),
         metrics={f"{split}_images": float(len(cache.labels))}
         | {f"{split}_{name}": value for name, value in figures.items()},
-        classes=classes,
-        confusion=tuple(map(tuple, confusion.tolist())),
-        reliability_before=reliability(before, cache.labels),
-        reliability=reliability(predictions, cache.labels),
+        classes=told.classes,
+        confusion=told.confusion,
+        reliability_before=told.before,
+        reliability=told.after,
         robustness=stable,
         views=seen,
         votes=votes,
         domain=domain,
+        prediction_ms=prediction_ms(model) if timed else None,
     )
 
 
 def _check_fits(model: Artifact, cache: ImageCache) -> None:
-    if cache.classes != model.metadata.classes:
+    if cache.classes and cache.classes != model.metadata.classes:
         raise ValueError(f"the artifact knows the classes {model.metadata.classes}, the images are of {cache.classes}")
-    if unlabelled := int((cache.labels < 0).sum()):
+    if cache.classes and (unlabelled := int((cache.labels < 0).sum())):
         raise ValueError(f"{unlabelled} of {len(cache.labels)} galaxies have no label: leave them out")
 
 
@@ -133,7 +136,7 @@ def count_parameters(model: Artifact) -> int:
     return sum(parameter.numel() for parameter in model.module.parameters())
 
 
-def _conditions(cache: ImageCache, split: str, device: torch.device) -> Conditions:
+def _conditions(cache: ImageCache, split: str, device: torch.device, sample: str) -> Conditions:
     return Conditions(
         split=split,
         set=cache.version,
@@ -145,6 +148,7 @@ def _conditions(cache: ImageCache, split: str, device: torch.device) -> Conditio
         bins=metrics.BINS,
         seed=metrics.SEED,
         torch=torch.__version__,
+        sample=sample,
     )
 
 
@@ -174,41 +178,37 @@ def card(report: Report) -> dict[str, Any]:
     if report.views:
         params["views_images"] = str(report.views.images)
     votes = report.votes
-    told = f" Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them." if votes else ""
+    told = [f"Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them."] if votes else []
+    sample = f"{report.conditions.images:,} galaxies of the {report.conditions.split} split of {report.sample}"
+    if report.classes:
+        accuracy, low, high = (figures[name] for name in ("accuracy", "accuracy_low", "accuracy_high"))
+        judged = f"Accuracy {accuracy:.4f} (95 % {low:.4f} to {high:.4f}) on {sample}."
+        told = [f"{', '.join(facts.classes)}.", judged, *told]
+    else:
+        told = [f"{len(facts.names)} answers of {facts.told}, on {sample}.", *told]
     if domain := report.domain:
-        told += f" Flagged as no galaxy: {domain.galaxies.share:.1%} of them, {domain.strangers_share:.1%} of other pictures."
+        told.append(
+            f"Flagged as no galaxy: {domain.galaxies.share:.1%} of them, {domain.strangers_share:.1%} of other pictures."
+        )
     return {
         "tags": report.tags,
         "metrics": report.metrics,
         "params": params,
-        "description": (
-            f"{', '.join(facts.classes)}. Accuracy {figures['accuracy']:.4f} (95 % {figures['accuracy_low']:.4f} to "
-            f"{figures['accuracy_high']:.4f}) on {report.conditions.images:,} galaxies of the {report.conditions.split} split "
-            f"of {facts.task}.{told} See mlflow/model-card.md."
-        ),
+        "description": " ".join([*told, "See mlflow/model-card.md."]),
     }
 
 
-def write_predictions(path: Path, cache: ImageCache, predictions: Predictions) -> None:
-    """Write a CSV file with a row for each galaxy: uid, label, predicted class and the classes' probabilities."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["uid", "label", "predicted", *(f"p_{name}" for name in cache.classes)])
-        for uid, label, found in zip(cache.uids, cache.labels, predictions, strict=True):
-            shares = [f"{share:.6f}" for share in found]
-            rows.writerow([uid, cache.classes[label], cache.classes[int(found.argmax())], *shares])
-
-
-def open_split(model: Artifact, data: Path, cache: Path, split: str = "test") -> ImageCache:
-    """The images that an artifact is measured on.
+def open_split(model: Artifact, data: Path, cache: Path, split: str = "test", sample: str = "") -> ImageCache:
+    """The images that an artifact is measured on: of its own task, or of the one named ``sample``.
 
     Raises:
         ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.data.splits.open_splits`.
         FileNotFoundError: there are no data.
     """
     facts = model.metadata
-    task = tasks.find(facts.task).looking_at(facts.crop)
-    return open_splits(task, data, cache, facts.input_size, (split,), facts.classes)[split]
+    task = tasks.find(sample or facts.task).looking_at(facts.crop)
+    classes = None if sample else facts.classes
+    return open_splits(task, data, cache, facts.input_size, (split,), classes)[split]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -217,7 +217,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         model = artifact.load(options.artifact.read_bytes())
-        cache = open_split(model, options.data, options.cache, options.split)
+        cache = open_split(model, options.data, options.cache, options.split, options.task)
         device = choose_device(options.device)
         predictions = outputs(model, cache)  # on the CPU: these figures are to be had again, to the last digit
         report = evaluate(
@@ -229,6 +229,8 @@ def main(argv: list[str] | None = None) -> int:
             view_count=options.views,
             subset=options.subset,
             device=device,
+            sample=options.task,
+            timed=options.time,
         )
     except (CosmoFormerError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -253,10 +255,11 @@ def write(
         predictions: float64 (N, outputs), of these images.
         metrics_file: ``metrics.jsonl`` of the run that made the artifact, for its learning curves.
     """
-    predictions = predictions[:, : len(cache.classes)]
+    names = report.model.names[len(cache.classes) :]
+    predictions = predictions[:, : len(cache.classes)] if cache.classes else predictions
     folder.mkdir(parents=True, exist_ok=True)
     (folder / REPORT_FILE).write_text(report.to_json(), encoding="utf-8")
-    write_predictions(folder / "predictions.csv", cache, predictions)
+    write_predictions(folder / "predictions.csv", cache, predictions, names)
     draw_all(report, cache, predictions, metrics_file, folder / "pictures")
 
 
@@ -269,10 +272,16 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--artifact", type=Path, required=True, help="TorchScript file that training wrote")
     add("--data", type=Path, required=True, help="labelled galaxies, as training.train takes them")
+    add(
+        "--task",
+        default="",
+        help="measure votes on this task's galaxies, such as gz2_votes (default: the artifact's own)",
+    )
     add("--split", choices=SPLITS, default="test", help="which of them (default: test)")
     add("--robustness", action="store_true", help="measure accuracy against rotation and noise too")
     add("--views", type=int, default=0, metavar="N", help="measure test-time augmentation with N views too, such as 16")
     add("--subset", type=int, default=0, metavar="N", help="galaxies that these two are measured on (default: all)")
+    add("--time", action="store_true", help="measure the time of a prediction too, on one thread")
     add("--out", type=Path, help="folder for report.json, predictions.csv and pictures")
     add("--card", type=Path, help="file for tags, metrics and parameters for the registry, as JSON")
     add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")

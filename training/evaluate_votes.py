@@ -32,7 +32,7 @@ from training.data.splits import open_voted
 from training.evaluation.inference import outputs
 from training.evaluation.pictures import draw_votes
 from training.evaluation.report_tables import show_votes
-from training.evaluation.votes import VoteFigures, figures_of, votes_of
+from training.evaluation.votes import VoteFigures, votes_of, votes_told
 
 RECORD_FILE, PICTURE_FILE = "votes.json", "votes.png"
 
@@ -78,7 +78,7 @@ def measure(model: Artifact, cache: ImageCache, split: str) -> VoteRecord:
     labelled: NDArray[np.bool_] = cache.labels >= 0
 
     def figures(rows: NDArray[np.bool_]) -> VoteFigures | None:
-        return figures_of(model.metadata, told[rows], cache.targets[rows])
+        return votes_told(model.metadata, told[rows], cache.targets[rows])
 
     everything = figures(np.ones(len(labelled), bool))
     if everything is None:

@@ -14,9 +14,9 @@ import math
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,16 @@ from torch import Tensor, nn
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models import artifact
 from cosmoformer.render import SAMPLES, render
-from training import models, tasks
+from training import tasks
 from training.artifact.flat import FlatModule
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
 from training.heads import domain
 from training.heads.domain import DomainRecipe
-from training.heads.last_layer import LastLayer, with_rows
+from training.heads.last_layer import with_rows
 from training.loop import checkpoint
+from training.loop.job import model_of, task_of
+from training.loop.last_layer import LastLayer
 from training.loop.predicting import outputs_of
 from training.loop.recipe import Recipe, from_params
 from training.tasks import Task
@@ -72,7 +74,7 @@ def export(
     """
     if recipe.target_weight:  # else nobody taught the model the votes
         task = task.telling_votes()
-    kind = models.find(recipe.model)
+    kind = model_of(recipe)
     trained = kind.load(task.outputs, recipe.image_size, weights)
     inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
     temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
@@ -132,7 +134,8 @@ def pack_core(trained: nn.Module, core: nn.Module, task: Task, metadata: artifac
     with torch.no_grad(), _quiet():
         module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
     reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
-    _check_equal(reference, module, metadata.input_size)
+    # Each view is another pass through the same core: where there are many, two sizes must do.
+    _check_equal(reference, module, metadata.input_size, _BATCHES if task.views == 1 else _BATCHES[:2])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
         extra = {artifact.METADATA: _metadata_json(metadata), artifact.SELF_CHECK: _self_check(module)}
@@ -153,9 +156,9 @@ def _metadata_json(metadata: artifact.Metadata) -> str:
     return json.dumps(asdict(metadata))
 
 
-def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int) -> None:
+def _check_equal(reference: nn.Module, module: torch.jit.ScriptModule, size: int, batches: Sequence[int]) -> None:
     generator = torch.Generator().manual_seed(0)
-    for count in _BATCHES:
+    for count in batches:
         images = torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=generator)
         with torch.inference_mode():
             expected = reference(images)
@@ -189,6 +192,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--classes", help="class names in order, separated by commas, where the run was given them")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=0,
+        help="turned and mirrored views of an image that the artifact gives the mean of, such as 16 (default: the recipe's)",
+    )
     parser.add_argument("--run", default="", help="identifier of the training run (default: the checkpoint's folder)")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
@@ -205,7 +214,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _export_checkpoint(options: argparse.Namespace) -> bytes:
     recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
-    task, classes = tasks.find(recipe.task).looking_at(recipe.crop), tasks.class_names(options.classes)
+    recipe = replace(recipe, views=options.views or recipe.views)
+    task, classes = task_of(recipe), tasks.class_names(options.classes)
     caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
     return export(
         checkpoint.weights_of(options.checkpoint),

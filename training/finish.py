@@ -27,7 +27,16 @@ from training.loop.trainer import Trainer
 _log = logging.getLogger(__name__)
 
 VIEWS = 16
-_TOLD = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "score")
+_TOLD = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "macro_f1",
+    "votes_rmse",
+    "votes_rmse_low",
+    "votes_rmse_high",
+    "score",
+)
 _SUBSET_ON_CPU = (
     200  # galaxies that robustness and views are measured on: 33 times a whole split takes a CPU half an hour
 )
@@ -41,7 +50,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         best: weights to export, by parameter name.
         data: where the galaxies came from.
         cache: folder of decoded images.
-        record: gets the artifact, a report and the checkpoint; of a classification also predictions, pictures and card.
+        record: gets the artifact, a report and the checkpoint; of classes or votes also predictions, pictures and card.
 
     Raises:
         ValueError: the artifact is not equal to the model.
@@ -51,23 +60,22 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
     record.artifact((MODEL_FILE, content))
     model = artifact.load(content)
     split, images = _unseen(job, data, cache)
-    if job.task.is_classification:
-        figures = _measure_classes(trainer, model, split, images, record)
-    else:
+    figures: dict[str, float] = {}
+    if not job.task.is_classification:
         figures = job.task.judge(trainer.predict(best, images), images.labels, images.targets)
         told = {f"{split}_{name}": float(value) for name, value in figures.items()}
         record.log(trainer.progress.step, told)
         record.artifact((REPORT_FILE, json.dumps({"metrics": told, "tags": tags_of(model)}, indent=1).encode()))
+    if job.task.is_classification or model.metadata.fractions:
+        figures |= _measure(trainer, model, split, images, record)
     record.artifact(record.folder / checkpoint.NAME)
     words = ", ".join(f"{name} {figures[name]:.4f}" for name in _TOLD if name in figures)
     _log.info("%s split: %s; artifact sha256 %s…", split, words, model.sha256[:12])
     _log.info("register it: cosmoformer import-run %s --register --promote", record.folder)
 
 
-def _measure_classes(
-    trainer: Trainer, model: Artifact, split: str, images: ImageCache, record: RunRecord
-) -> dict[str, float]:
-    """All figures of a classification, by name."""
+def _measure(trainer: Trainer, model: Artifact, split: str, images: ImageCache, record: RunRecord) -> dict[str, float]:
+    """All figures of an artifact that tells classes or votes, by name."""
     # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
     predictions = outputs(model, images, what=f"{split} galaxies")
     subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0
@@ -77,9 +85,10 @@ def _measure_classes(
         predictions,
         split=split,
         robustness=True,
-        view_count=VIEWS,
+        view_count=VIEWS if trainer.recipe.views == 1 else 0,  # else what is served has them already
         subset=subset,
         device=trainer.device,
+        timed=True,
     )
     record.log(trainer.progress.step, report.metrics)
     record.artifact((CARD_FILE, render(report, trainer.recipe, record.info).encode()))

@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -33,8 +34,8 @@ from training.distillation.teachers import open_teacher
 from training.finish import finish
 from training.loop import checkpoint, recipe
 from training.loop.distributed import Place, take_place
-from training.loop.initial_weights import Start, find_start
-from training.loop.job import Job, Lesson
+from training.loop.initial_weights import FRESH, Start, find_start
+from training.loop.job import Job, Lesson, task_of
 from training.loop.learning_rate_finder import find_learning_rate
 from training.loop.progress import Stop, Stopped
 from training.loop.recipe import Recipe, RecipeError
@@ -42,6 +43,7 @@ from training.loop.record import RunRecord, environment_tags
 from training.loop.state import params_of
 from training.loop.system_metrics import SystemSampler
 from training.loop.trainer import Trainer, TrainingDiverged
+from training.loop.trials import best_start
 from training.tasks import Task
 
 _log = logging.getLogger(__name__)
@@ -86,6 +88,8 @@ def _run(options: argparse.Namespace, wanted: Recipe, place: Place, stop: Stop) 
     if options.find_learning_rate:
         find_learning_rate(job)
         return 0
+    if wanted.trials > 1 and not _has_begun(options):
+        job = replace(job, start=best_start(job, stop))
     registry = Registry(settings.load()) if os.environ.get("MLFLOW_TRACKING_URI") else None
     trainer = Trainer(job)  # first: a folder of another run is refused, and that run's record stays as it is
     if place.agree(_is_finished(options.out) and trainer.is_over):
@@ -126,7 +130,7 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
         ValueError: the task, the model or the data do not fit the recipe.
         FileNotFoundError: there are no data.
     """
-    task, classes = tasks.find(wanted.task).looking_at(wanted.crop), tasks.class_names(options.classes)
+    task, classes = task_of(wanted), tasks.class_names(options.classes)
     sizes = models.find(wanted.model).image_sizes
     for side in (wanted.image_size, *(side for side, _ in wanted.sides)):
         if sizes and side not in sizes:
@@ -171,9 +175,16 @@ def _record(options: argparse.Namespace, trainer: Trainer) -> RunRecord:
 
 def _start(options: argparse.Namespace, wanted: Recipe) -> Start:
     """Where the run starts; one that goes on from its checkpoint fetches nothing, and tells what it told before."""
-    if (options.out / checkpoint.NAME).exists() and (options.out / RUN_FILE).exists():
-        return Start(told=read_run(options.out).params.get("initial_weights", "fresh"))
+    if _has_begun(options):
+        return Start(told=read_run(options.out).params.get("initial_weights", FRESH))
+    if options.init and wanted.trials > 1:
+        raise RecipeError("trials draws fresh weights, and --init names others: leave out one of the two")
     return find_start(options.init, wanted.model)
+
+
+def _has_begun(options: argparse.Namespace) -> bool:
+    out: Path = options.out
+    return (out / checkpoint.NAME).exists() and (out / RUN_FILE).exists()
 
 
 def _parser() -> argparse.ArgumentParser:

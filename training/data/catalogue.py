@@ -32,8 +32,8 @@ def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The catalogue of a source's rows, complete and checked.
 
     Args:
-        rows: with ``uid``, ``label`` and ``image``; without ``galaxy`` every image is of its own galaxy, without ``split`` the
-            galaxies are distributed by :func:`split_of`, and targets that are missing are unknown.
+        rows: with ``uid``, ``image`` and, for a task with classes, ``label``; without ``galaxy`` every image is of its own
+            galaxy, without ``split`` the galaxies are distributed by :func:`split_of`, and targets that are missing are unknown.
         task: names the targets and the allowed labels; without classes any label is allowed.
 
     Raises:
@@ -45,12 +45,13 @@ def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     uids = rows["uid"].astype(str)
     galaxies = rows["galaxy"].fillna(rows["uid"]).astype(str) if "galaxy" in rows else uids
     splits = rows["split"] if "split" in rows else galaxies.map(split_of)
+    labels = rows["label"] if task.label_column else [None] * len(rows)
     table = pd.DataFrame(
         {
             "uid": uids,
             "galaxy": galaxies,
             "split": splits.astype(object),
-            "label": [None if pd.isna(label) else str(label) for label in rows["label"]],
+            "label": [None if pd.isna(label) else str(label) for label in labels],
             "image": [None if pd.isna(image) else image for image in rows["image"]],
         },
         dtype=object,

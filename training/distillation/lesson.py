@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from cosmoformer.terminal import console, progress
+from training.augmentation.views import angles
 from training.data.cache import ImageCache, locked
 from training.distillation.teachers import Teacher
-from training.evaluation.views import angles, turned, unchanged
+from training.evaluation.views import turned, unchanged
 from training.loop.job import Lesson
 from training.tasks import Task
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
-from training import models, tasks
+from training import tasks
 from training.augmentation.augment import normalise
 from training.loop import checkpoint
+from training.loop.job import model_of, task_of
 from training.loop.recipe import from_params
 from training.tasks import Task
 
@@ -81,8 +82,8 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
 def _of_checkpoint(path: Path, device: torch.device) -> tuple[Task, int, Callable[[Tensor], Tensor]]:
     state = checkpoint.read(path, torch.device("cpu"))
     recipe = from_params(state["recipe"])
-    task = tasks.find(recipe.task).looking_at(recipe.crop).with_classes(state["data"]["classes"].split(","))
-    kind = models.find(recipe.model)
+    task = task_of(recipe).with_classes(state["data"]["classes"].split(","))
+    kind = model_of(recipe)
     model = kind.for_inference(kind.load(task.outputs, recipe.image_size, state["best"])).to(device)
 
     def tell(images: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,46 @@ from training.evaluation.domain import DomainFigures
 from training.evaluation.metrics import Bin, Floats, Intervals, Labels
 from training.evaluation.report import ClassFigures, Robustness, Views, rounded
 from training.evaluation.votes import VoteFigures
+
+
+@dataclass(frozen=True)
+class OfClasses:
+    """How well classes are told, as a report has it; all is empty for a model or images without classes.
+
+    Attributes:
+        figures: of the whole split, by name.
+        classes: one by one.
+        confusion: galaxies of each class (row) that were given each class (column).
+        before: reliability diagram without temperature scaling.
+        after: the same with it.
+    """
+
+    figures: dict[str, float] = field(default_factory=dict)
+    classes: tuple[ClassFigures, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    before: tuple[Bin, ...] = ()
+    after: tuple[Bin, ...] = ()
+
+
+def of_classes(probabilities: Floats, labels: Labels, names: Sequence[str], temperature: float) -> OfClasses:
+    """All figures of class probabilities.
+
+    Args:
+        probabilities: float64 (N, classes), with temperature scaling.
+        labels: int64 (N,).
+        names: of the classes.
+        temperature: that was used.
+    """
+    before = metrics.undo_temperature(probabilities, temperature)
+    confusion = metrics.confusion_matrix(probabilities, labels)
+    intervals = metrics.bootstrap_intervals(confusion)
+    return OfClasses(
+        overall(confusion, intervals) | calibration(probabilities, before, labels),
+        by_class(confusion, intervals, names),
+        tuple(map(tuple, confusion.tolist())),
+        reliability(before, labels),
+        reliability(probabilities, labels),
+    )
 
 
 def overall(confusion: NDArray[np.int64], intervals: Intervals) -> dict[str, float]:
@@ -102,13 +142,14 @@ def of_votes(votes: VoteFigures | None) -> dict[str, float]:
     """Figures of vote fractions by flat name; none where there are no votes."""
     if votes is None:
         return {}
-    figures = {"votes_rmse": votes.rmse}
+    figures = {"votes_rmse": votes.rmse, "votes_rmse_low": votes.rmse_low, "votes_rmse_high": votes.rmse_high}
     for one in votes.questions:
         figures |= {
             f"votes_rmse_{one.name}": one.rmse,
             f"votes_calibration_error_{one.name}": one.calibration_error,
+            f"votes_accuracy_{one.name}": one.accuracy,
         }
-    return figures
+    return {name: value for name, value in figures.items() if value is not None}
 
 
 def of_domain(domain: DomainFigures | None) -> dict[str, float]:

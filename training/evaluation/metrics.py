@@ -16,6 +16,7 @@ BINS = 15
 RESAMPLES = 10_000
 SEED = 0
 _TAILS = (2.5, 97.5)  # percentiles: what is between them is 95 %
+_DRAWN_AT_ONCE = 500  # resamples, which lie in memory side by side
 _TINY = float(np.finfo(np.float32).tiny)  # artifacts compute in float32: what underflowed there is no larger
 
 Floats = NDArray[np.float64]
@@ -124,6 +125,21 @@ def bootstrap_intervals(confusion: NDArray[np.int64], resamples: int = RESAMPLES
 def _interval(values: Floats) -> Interval:
     low, high = np.percentile(values, _TAILS)
     return Interval(float(low), float(high))
+
+
+def bootstrap_root_mean(squares: Floats, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
+    """95 % interval of a root mean square error by the percentile bootstrap over galaxies.
+
+    Args:
+        squares: float64 (N,), each galaxy's mean square error.
+        resamples: number of draws.
+        seed: of the draws; the same seed gives the same interval.
+    """
+    generator, means = np.random.default_rng(seed), []
+    for start in range(0, resamples, _DRAWN_AT_ONCE):
+        count = min(_DRAWN_AT_ONCE, resamples - start)
+        means.append(squares[generator.integers(0, len(squares), (count, len(squares)))].mean(axis=1))
+    return _interval(np.sqrt(np.concatenate(means)))
 
 
 def reliability(probabilities: Floats, labels: Labels, bins: int = BINS) -> tuple[Bin, ...]:

@@ -55,7 +55,7 @@ def draw_all(
     Args:
         report: what an evaluation found.
         cache: the images it was found on.
-        predictions: float64 (N, classes), the probabilities of these images.
+        predictions: float64 (N, classes), the probabilities of these images; not looked at where there are no classes.
         metrics_file: a run's ``metrics.jsonl``; None leaves the learning curves out.
         folder: where the files go; made if it is missing.
 
@@ -66,11 +66,12 @@ def draw_all(
 
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(_STYLE):
+        has_classes = bool(report.classes)
         figures = {
-            "confusion": confusion(report),
-            "reliability": reliability(report),
+            "confusion": confusion(report) if has_classes else None,
+            "reliability": reliability(report) if has_classes else None,
             "votes": votes(report.votes, _of_split(report.votes.images, report)) if report.votes else None,
-            "mistakes": mistakes(cache, predictions),
+            "mistakes": mistakes(cache, predictions) if has_classes else None,
             "robustness": robustness(report),
             "learning_curves": learning_curves(_lines(metrics_file)) if metrics_file else None,
         }

@@ -50,6 +50,7 @@ class Conditions:
         bins: of the reliability diagram.
         seed: of resamples and subset.
         torch: its version.
+        sample: task whose galaxies these are; empty is the model's own.
     """
 
     split: str
@@ -62,6 +63,7 @@ class Conditions:
     bins: int
     seed: int
     torch: str
+    sample: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Views:
         images: how many galaxies.
         without: figures of one view each, by name.
         with_views: figures of the mean over all views.
-        gain: how much higher the accuracy is with views.
+        gain: how much higher the accuracy is with views; None for a model without classes.
         gain_low: lower end of its 95 % interval (paired bootstrap).
         gain_high: upper end.
     """
@@ -118,9 +120,9 @@ class Views:
     images: int
     without: dict[str, float]
     with_views: dict[str, float]
-    gain: float
-    gain_low: float
-    gain_high: float
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Report:
         tags: of a registered version: task, data version, run and, of the test split, the evidence for the promotion gate
             (:class:`cosmoformer.models.gate.HeldOut`).
         metrics: the figures of the whole split and those under changes, by flat name.
-        classes: by class, in the order of the model's outputs.
+        classes: by class, in the order of the model's outputs; this and what follows is empty where there are none.
         confusion: galaxies of each class (row) that were given each class (column).
         reliability_before: reliability diagram without temperature scaling.
         reliability: the same with it, as the artifact answers.
@@ -141,6 +143,8 @@ class Report:
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
         domain: how well galaxies are told from what is none; None for a model that does not tell.
+        prediction_ms: what a prediction takes one thread, of its own time, milliseconds, the median of several images one at a
+            time; None where it was not measured.
     """
 
     model: Subject
@@ -155,6 +159,12 @@ class Report:
     views: Views | None = None
     votes: VoteFigures | None = None
     domain: DomainFigures | None = None
+    prediction_ms: float | None = None
+
+    @property
+    def sample(self) -> str:
+        """The task whose galaxies were measured."""
+        return self.conditions.sample or self.model.task
 
     def to_json(self) -> str:
         """The document that :func:`read` reads."""
@@ -198,6 +208,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         views=None if views is None else Views(**views),
         votes=None if votes is None else votes_of(votes),
         domain=None if domain is None else domain_of(domain),
+        prediction_ms=members.get("prediction_ms"),
     )
 
 

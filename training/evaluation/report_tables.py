@@ -20,6 +20,7 @@ FIGURES = {
     "negative_log_likelihood_before": "the same before temperature scaling",
     "brier_score": "Brier score",
     "brier_score_before": "the same before temperature scaling",
+    "votes_rmse": "root mean square error of vote fractions",
 }
 Rows = list[tuple[object, ...]]
 
@@ -27,7 +28,8 @@ Rows = list[tuple[object, ...]]
 def show(report: Report, out: Console) -> None:
     """Print a report."""
     _show_overall(report, out)
-    _show_classes(report, out)
+    if report.classes:
+        _show_classes(report, out)
     if found := report.robustness:
         of = f"Accuracy of {found.images:,} galaxies"
         _print(out, f"{of} that are rotated", ("degrees", ">accuracy"), _rows(found.rotation))
@@ -40,7 +42,8 @@ def show(report: Report, out: Console) -> None:
         _print(out, title, ("pictures", ">number", ">flagged"), flagged)
     if seen := report.views:
         rows: Rows = [(FIGURES[name], seen.without[name], seen.with_views[name], "") for name in seen.without]
-        rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))
+        if seen.gain is not None:
+            rows.append(("gain in accuracy", "", f"{seen.gain:+}", f"{seen.gain_low} to {seen.gain_high}"))
         title = f"Test-time augmentation of {seen.images:,} galaxies"
         _print(out, title, ("figure", ">one view", f">{seen.count} views", "95 % interval"), rows)
 
@@ -61,7 +64,10 @@ def interval(report: Report, name: str) -> str:
 def _show_overall(report: Report, out: Console) -> None:
     model, facts = report.model, report.conditions
     title = f"{model.run}: {model.parameters:,} parameters, {facts.images:,} galaxies of the {facts.split} split"
-    rows: Rows = [(told, report.figures[name], interval(report, name)) for name, told in FIGURES.items()]
+    known = [(name, told) for name, told in FIGURES.items() if name in report.figures]
+    rows: Rows = [(told, report.figures[name], interval(report, name)) for name, told in known]
+    if report.prediction_ms is not None:
+        rows.append(("time of a prediction, ms", report.prediction_ms, ""))
     _print(out, title, ("figure", ">value", "95 % interval"), rows)
 
 

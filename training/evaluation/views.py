@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.augmentation.image_operations import affine_matrices, resample
+from training.augmentation.views import angles
 
 ROTATIONS = tuple(range(0, 360, 30))  # degrees, at which robustness is measured
 NOISES = (0.0, 0.01, 0.02, 0.05, 0.1)  # standard deviations, in units of full scale
@@ -70,19 +71,6 @@ def noisy(sigma: float) -> Change:
         return _as_bytes(images.float() + 255 * sigma * noise)
 
     return change
-
-
-def angles(count: int) -> list[tuple[float, bool]]:
-    """How the views of :func:`views` are turned, degrees, and whether they are mirrored first.
-
-    Raises:
-        ValueError: ``count`` is no even number above 0.
-    """
-    if count < 2 or count % 2:
-        raise ValueError(
-            f"the number of views must be even and above 0 (rotations, each with its mirror image), got {count}"
-        )
-    return [(720 / count * turn, mirrored) for mirrored in (False, True) for turn in range(count // 2)]
 
 
 def views(count: int) -> list[Change]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cosmoformer.models.artifact import Metadata
 from cosmoformer.votes.fractions import to_conditional, to_cumulative
 from cosmoformer.votes.tree import TREES, Tree
-from training.evaluation.metrics import BINS
+from training.evaluation.metrics import BINS, bootstrap_root_mean
 
 Floats = NDArray[np.floating]
 _DIGITS = 5
@@ -47,6 +47,8 @@ class QuestionFigures:
         rmse: root mean square error of its cumulative fractions.
         calibration_error: mean difference of predicted and voted over the bins, weighted by ``asked``.
         reliability: bins of conditional fractions.
+        accuracy: share of galaxies whose most likely answer is the volunteers' most frequent one, each galaxy counted by how
+            many were asked; None in a record from before this was measured.
     """
 
     name: str
@@ -54,6 +56,7 @@ class QuestionFigures:
     rmse: float
     calibration_error: float
     reliability: tuple[VoteBin, ...]
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,32 @@ class VoteFigures:
         images: galaxies of which every fraction is known.
         rmse: root mean square error of the cumulative fractions, over all answers, as the Galaxy Zoo Challenge scored.
         questions: one by one, in the order of the tree.
+        rmse_low: lower end of the 95 % interval of ``rmse``, by a bootstrap over galaxies; None in a record from before.
+        rmse_high: upper end.
     """
 
     images: int
     rmse: float
     questions: tuple[QuestionFigures, ...]
+    rmse_low: float | None = None
+    rmse_high: float | None = None
+
+
+def votes_told(metadata: Metadata, outputs: Floats, targets: Floats) -> VoteFigures | None:
+    """How well an artifact tells votes; None where it tells none, or no image has the volunteers' for the whole tree.
+
+    Args:
+        metadata: of the artifact.
+        outputs: all that it gives, (N, names).
+        targets: the images' targets, (N, T); the tree's cumulative fractions where there are any.
+    """
+    fractions = metadata.fractions
+    if fractions is None or (tree := TREES[fractions.tree]).labels != fractions.labels:
+        return None
+    if targets.shape[1] != len(tree.labels) or not np.isfinite(targets).all(axis=1).any():
+        return None
+    start = len(metadata.classes)
+    return vote_figures(tree, outputs[:, start : start + len(tree.labels)], targets)
 
 
 def vote_figures(tree: Tree, conditional: Floats, cumulative: Floats) -> VoteFigures:
@@ -91,33 +115,22 @@ def vote_figures(tree: Tree, conditional: Floats, cumulative: Floats) -> VoteFig
     questions, start = [], 0
     for question in tree.questions:
         part = slice(start, start := start + len(question.answers))
-        asked = voted[:, part].sum(axis=1)
-        bins = _reliability(told[:, part], np.nan_to_num(shares[:, part]), asked)
-        total = sum(one.asked for one in bins)
-        off = sum(one.asked * abs(one.predicted - one.voted) for one in bins) / total if total else 0.0
-        questions.append(
-            QuestionFigures(
-                question.name, _rounded(asked.mean()), _root_mean_square(errors[:, part]), _rounded(off), bins
-            )
-        )
-    return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions))
+        questions.append(_of_question(question.name, told[:, part], voted[:, part], shares[:, part], errors[:, part]))
+    interval = bootstrap_root_mean((errors**2).mean(axis=1))
+    ends = (_rounded(interval.low), _rounded(interval.high))
+    return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions), *ends)
 
 
-def figures_of(facts: Metadata, predictions: Floats, cumulative: Floats) -> VoteFigures | None:
-    """How well an artifact tells votes; None where it tells none of a whole tree, or no galaxy's are known.
-
-    Args:
-        facts: its metadata.
-        predictions: all of its outputs, (N, outputs).
-        cumulative: the volunteers', as :func:`vote_figures` takes them; of other columns they are those of another tree.
-    """
-    fractions = facts.fractions
-    if fractions is None or (tree := TREES[fractions.tree]).labels != fractions.labels:
-        return None
-    if cumulative.shape[1] != len(tree.labels) or not np.isfinite(cumulative).all(axis=1).any():
-        return None
-    start = len(facts.classes)
-    return vote_figures(tree, predictions[:, start : start + len(tree.labels)], cumulative)
+def _of_question(name: str, told: Floats, voted: Floats, shares: Floats, errors: Floats) -> QuestionFigures:
+    asked = voted.sum(axis=1)
+    bins = _reliability(told, np.nan_to_num(shares), asked)
+    total = sum(one.asked for one in bins)
+    off = sum(one.asked * abs(one.predicted - one.voted) for one in bins) / total if total else 0.0
+    right = told.argmax(axis=1) == voted.argmax(axis=1)
+    accuracy = (asked * right).sum() / asked.sum() if asked.any() else 0.0
+    return QuestionFigures(
+        name, _rounded(asked.mean()), _root_mean_square(errors), _rounded(off), bins, _rounded(accuracy)
+    )
 
 
 def _root_mean_square(errors: Floats) -> float:
@@ -148,4 +161,4 @@ def votes_of(members: Mapping[str, Any]) -> VoteFigures:
         QuestionFigures(**one | {"reliability": tuple(VoteBin(**bin_) for bin_ in one["reliability"])})
         for one in members["questions"]
     )
-    return VoteFigures(members["images"], members["rmse"], questions)
+    return VoteFigures(**{**members, "questions": questions})

@@ -16,39 +16,8 @@ from training import models, tasks
 from training.artifact.flat import flat_name
 from training.loop import checkpoint
 from training.loop.initial_weights import start_from
+from training.loop.last_layer import LastLayer
 from training.tasks import Task
-
-
-@dataclass(frozen=True)
-class LastLayer:
-    """The last layer of a model, and its name in there."""
-
-    name: str
-    layer: nn.Linear
-
-    @classmethod
-    def of(cls, model: nn.Module, outputs: int) -> LastLayer:
-        """The one with so many outputs.
-
-        Raises:
-            ValueError: there is none, or more than one layer has as many.
-        """
-        layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-        layers = [(name, layer) for name, layer in layers if layer.out_features == outputs]
-        if len(layers) != 1:
-            raise ValueError(f"expected one last layer with {outputs} outputs, found {len(layers)}")
-        return cls(*layers[0])
-
-    def replaced(self, model: nn.Module, other: nn.Module) -> None:
-        """Put another one into its place in the model."""
-        parent, _, own = self.name.rpartition(".")
-        setattr(model.get_submodule(parent), own, other)
-
-    def trunk(self, model: nn.Module) -> nn.Module:
-        """A copy of the model that gives what this layer is given: features (N, F)."""
-        copy = deepcopy(model)
-        self.replaced(copy, nn.Identity())
-        return copy
 
 
 def with_rows(layer: nn.Linear, kept: int, weight: Tensor, bias: Tensor) -> nn.Linear:

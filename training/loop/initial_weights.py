@@ -19,6 +19,7 @@ from training.loop import checkpoint
 _log = logging.getLogger(__name__)
 
 PRETRAINED = "pretrained"
+FRESH = "fresh"  # how what a run tells of fresh weights begins
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")  # of files of weights, the preferred first
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")  # under which training scripts keep a model's state
 _COUNTER = "num_batches_tracked"  # of a batch norm: no weight
@@ -34,7 +35,7 @@ class Start:
     """
 
     weights: Mapping[str, Tensor] = field(default_factory=dict)
-    told: str = "fresh"
+    told: str = FRESH
 
 
 def find_start(sources: Sequence[str], model: str) -> Start:
@@ -52,7 +53,7 @@ def find_start(sources: Sequence[str], model: str) -> Start:
         FileNotFoundError: a source is neither a file nor an installed package.
         ValueError: a file or package holds no weights, or the model has no pretrained ones.
     """
-    told = "fresh"
+    told = FRESH
     for source in sources:
         if source != PRETRAINED:
             return _from_file(source)
@@ -60,7 +61,7 @@ def find_start(sources: Sequence[str], model: str) -> Start:
             weights = models.pretrained(model)
         except OSError as error:
             _log.warning("pretrained weights of %s cannot be fetched: %s", model, first_line(error))
-            told = f"fresh: the pretrained ones of {model} could not be fetched"
+            told = f"{FRESH}: the pretrained ones of {model} could not be fetched"
             continue
         return Start(weights, f"pretrained, {model} by timm's loader")
     return Start(told=told)

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training import models, tasks
 from training.data.cache import ImageCache
 from training.loop.distributed import Place
 from training.loop.initial_weights import Start
 from training.loop.recipe import Recipe
+from training.models import Model
 from training.tasks import Task
 
 
@@ -53,3 +55,23 @@ class Job:
     start: Start = field(default_factory=Start)
     lesson: Lesson | None = None
     compile: bool = False
+
+
+def task_of(recipe: Recipe) -> Task:
+    """The task that a recipe asks for.
+
+    Raises:
+        ValueError: there is no such task, or it has no such head or loss.
+    """
+    task = tasks.find(recipe.task).looking_at(recipe.crop)
+    return task.learning(recipe.head, recipe.loss).seen_from(recipe.views)
+
+
+def model_of(recipe: Recipe) -> Model:
+    """The model that a recipe asks for.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    model = models.find(recipe.model)
+    return model.in_grey() if recipe.grayscale else model

@@ -16,7 +16,8 @@ FOLDER = Path(__file__).parents[1] / "recipes"
 OPTIMISERS = ("adamw", "muon")
 BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate", "teacher_temperature", "teacher_views")
+_VIEWS = ("views", "teacher_views")
+_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate", "teacher_temperature", "trials", *_VIEWS)
 _FROM_ZERO = (
     "epoch_images",
     "minutes",
@@ -43,9 +44,12 @@ class Recipe:
     Attributes:
         model: one of :func:`training.models.names`, or ``timm/<name>``.
         task: one of :data:`training.tasks.TASKS`.
+        head: what makes predictions of the model's outputs, where the task has several; empty is the task's own.
+        loss: what is made small, likewise.
         image_size: side of the square training images, pixels.
         crop: central fraction of an original image's side that the model looks at; 0 is all that the task's images show. Galaxy
             Zoo 2 scales an original by its galaxy: 0.02 Petrosian radii (90 % of the light) a pixel, 100 of 424 pixels across.
+        grayscale: whether the model sees how bright its images are, and no colours.
         sides: smaller sides to begin with, pairs of a side and the share of the epochs up to which it is used, such as
             ``[[64, 0.4], [96, 0.7]]``; then it is ``image_size`` (progressive resizing: Howard 2018; Tan & Le 2021).
         epochs: passes over the training split; with ``minutes``, so many at most.
@@ -69,6 +73,10 @@ class Recipe:
         precision: ``fp32``, ``bf16`` or ``fp16`` (with a gradient scaler); ``auto`` is bf16 on a GPU that has it, fp16 on
             one that has not, and fp32 on a CPU.
         patience: epochs without a better validation score before the run stops early; 0 is never.
+        freeze: whether only the last layer learns; what the weights that the run begins with make of an image stays.
+        trials: initial weights that are drawn and trained for an epoch each; the run goes on from those with the best
+            validation score.
+        views: turned and mirrored views of an image that the artifact gives the mean of: 1, or an even number.
         teacher: models to learn from, paths of artifacts or checkpoints (distillation: Hinton et al. 2015). What they say is
             averaged, and taken for every training galaxy, with a label or without.
         teacher_weight: share of the loss that is the difference from the teachers; the rest is that of labels and votes.
@@ -82,8 +90,11 @@ class Recipe:
 
     model: str = "crossformer"
     task: str = "clean5"
+    head: str = ""
+    loss: str = ""
     image_size: int = 224
     crop: float = 0.0
+    grayscale: bool = False
     sides: tuple[tuple[int, float], ...] = ()
     epochs: int = 30
     minutes: float = 0.0
@@ -103,6 +114,9 @@ class Recipe:
     average_decay: float = 0.998
     precision: str = "auto"
     patience: int = 0
+    freeze: bool = False
+    trials: int = 1
+    views: int = 1
     teacher: tuple[str, ...] = ()
     teacher_weight: float = 0.5
     teacher_temperature: float = 2.0
@@ -122,8 +136,8 @@ class Recipe:
         for name in _SHARES:
             _check_range(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
         _check_range("teacher_weight", 0 <= self.teacher_weight <= 1, "from 0 to 1", self.teacher_weight)
-        if self.teacher_views > 1 and self.teacher_views % 2:
-            raise RecipeError(f"teacher_views must be 1 or an even number, got {self.teacher_views}")
+        for name in _VIEWS:
+            _check_range(name, (views := getattr(self, name)) == 1 or views % 2 == 0, "1 or an even number", views)
         if not all(isinstance(path, str) for path in self.teacher):
             raise RecipeError(f"teacher must be an array of paths, got {self.teacher!r}")
         _check_sides(self.sides)

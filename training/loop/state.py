@@ -1,16 +1,24 @@
-"""What of a trainer a checkpoint holds, and how one goes on from it."""
+"""How a trainer begins, what of it a checkpoint holds, and how one goes on from that."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from training.loop.checkpoint import Progress, refuse_another
+from training.loop.initial_weights import FRESH, start_from
 from training.loop.job import Job
+from training.loop.last_layer import freeze_features
 from training.loop.schedule import planned
+from training.models import Model
 
 if TYPE_CHECKING:
     from training.loop.trainer import Trainer
+
+_log = logging.getLogger(__name__)
 
 
 def params_of(job: Job) -> dict[str, str]:
@@ -32,6 +40,17 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "optimiser": trainer.optimiser.state_dict(),
         "scaler": trainer.scaler.state_dict(),
     }
+
+
+def begin(model: nn.Module, kind: Model, job: Job) -> None:
+    """Give a fresh model the weights that its job starts from, and freeze what shall not learn."""
+    if job.start.weights:
+        left = start_from(model, kind.adapted(model, job.start.weights))
+        _log.info("weights taken over; fresh are %s", ", ".join(left) or "none")
+    if job.recipe.freeze:
+        freeze_features(model, job.task.outputs)
+        if not job.start.weights and job.start.told.startswith(FRESH):
+            _log.warning("the features are frozen, and fresh: nobody taught them anything (see --init)")
 
 
 def go_on(trainer: Trainer, state: dict[str, Any]) -> None:

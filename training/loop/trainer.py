@@ -16,15 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training import models
 from training.augmentation.augment import normalise, scaled
 from training.data.cache import ImageCache
 from training.data.feeder import Batch, Feeder
 from training.data.sampler import batch_rows, epoch_order
 from training.loop import checkpoint
 from training.loop.checkpoint import Progress
-from training.loop.initial_weights import start_from
-from training.loop.job import Job
+from training.loop.job import Job, model_of
+from training.loop.last_layer import to_training
 from training.loop.optimisation import (
     MovingAverage,
     class_weights,
@@ -38,7 +37,7 @@ from training.loop.predicting import predict
 from training.loop.progress import Bar, Stop
 from training.loop.record import RunRecord
 from training.loop.schedule import Stopwatch, planned, side_of
-from training.loop.state import go_on, state_of
+from training.loop.state import begin, go_on, state_of
 
 _log = logging.getLogger(__name__)
 
@@ -63,13 +62,11 @@ class Trainer:
         self.record: RunRecord | None = None
         self.device = job.place.device
         torch.manual_seed(recipe.seed)
-        self.kind = models.find(recipe.model)
+        self.kind = model_of(recipe)
         self.model = self.kind.build(
             job.task.outputs, recipe.image_size, drop_path=recipe.drop_path, dropout=recipe.dropout
         )
-        if job.start.weights:
-            left = start_from(self.model, job.start.weights)
-            _log.info("weights taken over; fresh are %s", ", ".join(left) or "none")
+        begin(self.model, self.kind, job)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if job.compile:
             self.model.compile(dynamic=False)  # batches of one size; a side that changes is compiled anew
@@ -160,7 +157,7 @@ class Trainer:
             batch_rows(order, step, self.recipe.batch_size, self.place.rank, self.place.world_size)
             for step in range(first, self.steps_per_epoch)
         ]
-        self.network.train()
+        to_training(self.network)
         total = torch.tensor(self.progress.loss_sum, device=self.device)
         agrees_quickly = self.place.world_size == 1 or self.device.type == "cpu"
         started, saved = time.monotonic(), time.monotonic()

@@ -6,13 +6,19 @@ A module of :data:`FAMILIES` stands for many, ``family/name``: it has ``find`` a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from training.augmentation.augment import STD
+from training.augmentation.image_operations import GREY
+
 FAMILIES = ("timm",)
+_NETWORK = "network."  # before the names of weights in a :class:`Grey`
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class Model:
             float images (N, 3, S, S) and gives (N, outputs). No parameter's or buffer's name has two underscores in a row.
         for_inference: prepares a trained one, in place, for tracing and returns it: constants folded, nothing random.
         look_at: makes one, in place, take images of another of its sides; ``look_at(model, image_size)``.
+        adapted: what other weights of the same network become in one, as another side's position embedding;
+            ``adapted(model, weights)``.
+        takes_grey: whether ``build`` takes ``channels``, of which one for grey images has 1; all others get three equal ones.
     """
 
     name: str
@@ -33,12 +42,78 @@ class Model:
     build: Callable[..., nn.Module]
     for_inference: Callable[[nn.Module], nn.Module]
     look_at: Callable[[nn.Module, int], None] = lambda network, image_size: None
+    adapted: Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]] = lambda network, weights: weights
+    takes_grey: bool = False
 
     def load(self, outputs: int, image_size: int, weights: Mapping[str, Tensor]) -> nn.Module:
         """One with these weights, on the CPU and in evaluation mode."""
         model = self.build(outputs, image_size)
         model.load_state_dict(weights)
         return model.eval()
+
+    def in_grey(self) -> Model:
+        """The same for grey images: it takes RGB as ever, and its network sees how bright they are, no colours."""
+        channels = 1 if self.takes_grey else 3
+
+        def build(outputs: int, image_size: int, **options: Any) -> nn.Module:
+            more = {"channels": channels} if self.takes_grey else {}
+            return Grey(self.build(outputs, image_size, **options, **more), channels)
+
+        def within(change: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda grey, *others: change(grey.network, *others)
+
+        def for_inference(grey: nn.Module) -> nn.Module:
+            return Grey(within(self.for_inference)(grey), channels)
+
+        def adapted(grey: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+            bare = {name.removeprefix(_NETWORK): value for name, value in weights.items()}
+            found: Mapping[str, Tensor] = within(self.adapted)(grey, bare)
+            return {f"{_NETWORK}{name}": value for name, value in found.items()}
+
+        return replace(self, build=build, for_inference=for_inference, look_at=within(self.look_at), adapted=adapted)
+
+
+class Grey(nn.Module):
+    """A network that sees grey images.
+
+    Args:
+        network: takes normalised images with so many channels.
+        channels: 1, or 3 equal ones.
+    """
+
+    weights: Tensor
+
+    def __init__(self, network: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.network, self.channels = network, channels
+        # Of normalised channels: brightness less its mean, over its standard deviation where the colours vary together.
+        weights = torch.tensor(GREY) * torch.tensor(STD)
+        self.register_buffer("weights", (weights / weights.sum()).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The network's outputs for normalised RGB images (N, 3, S, S)."""
+        grey = (images * self.weights).sum(dim=1, keepdim=True)
+        outputs: Tensor = self.network(grey.expand(-1, self.channels, -1, -1))
+        return outputs
+
+
+def without_branches(name: str, drop_path: float) -> None:
+    """Refuse stochastic depth for a network that has no residual branches.
+
+    Raises:
+        ValueError: ``drop_path`` is not 0.
+    """
+    if drop_path:
+        raise ValueError(f"{name} has no residual branches to drop: set drop_path to 0, got {drop_path}")
+
+
+def of_one_side(name: str) -> Callable[[nn.Module, int], None]:
+    """The ``look_at`` of a network whose weights are made for one side: it refuses any other."""
+
+    def look_at(network: nn.Module, image_size: int) -> None:
+        raise ValueError(f"{name} takes images of one side only: leave out the recipe's sides")
+
+    return look_at
 
 
 def names() -> list[str]:

@@ -1,6 +1,7 @@
 """Any backbone of timm (PyTorch Image Models, Wightman 2019): the model ``timm/<name>``, such as ``timm/tf_efficientnet_lite0``.
 
-Its parameters have timm's own names, so that a file of timm's weights is a start (see :mod:`training.loop.initial_weights`).
+A name may have the tag of its pretrained weights (``resnet50.tv_in1k``), which says what they were trained on. Its parameters
+have timm's own names, so that a file of timm's weights is a start (see :mod:`training.loop.initial_weights`).
 This module, and so timm, is imported only when such a model is asked for.
 """
 
@@ -11,9 +12,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import timm
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from training.models import Model
+from training.models import Model, of_one_side
+
+_POSITIONS = "pos_embed"  # as timm's vision transformers call it
 
 
 def find(name: str) -> Model:
@@ -22,10 +26,7 @@ def find(name: str) -> Model:
     Raises:
         ValueError: timm has no network of this name; the message names near ones.
     """
-    known = timm.list_models()
-    if name not in known:
-        near = ", ".join(get_close_matches(name, known, n=5, cutoff=0.5)) or "none that is near"
-        raise ValueError(f"timm {timm.__version__} has no network {name!r}; there are {near}")
+    _check_known(name)
     has_one_side = _has_one_side(name)
 
     def build(outputs: int, image_size: int, *, drop_path: float = 0.0, dropout: float = 0.0) -> nn.Module:
@@ -38,13 +39,40 @@ def find(name: str) -> Model:
             network: nn.Module = timm.create_model(name, pretrained=False, num_classes=outputs, **options)
         except TypeError as error:
             raise ValueError(f"timm/{name} cannot be made with {', '.join(options)}: {error}") from None
+        if has_one_side:
+            _check_patches(name, network, image_size)
         return network
 
-    def look_at(network: nn.Module, image_size: int) -> None:
-        if has_one_side:
-            raise ValueError(f"timm/{name} takes images of one side only: leave out the recipe's sides")
+    if has_one_side:
+        return Model(f"timm/{name}", (), build, lambda network: network, of_one_side(f"timm/{name}"), _adapted)
+    return Model(f"timm/{name}", (), build, lambda network: network)
 
-    return Model(f"timm/{name}", (), build, lambda network: network, look_at)
+
+def _check_known(name: str) -> None:
+    base, _, tag = name.partition(".")
+    networks = timm.list_models()
+    known = timm.list_pretrained(f"{base}.*") if tag and base in networks else networks
+    if name not in known:
+        near = ", ".join(get_close_matches(name, known, n=5, cutoff=0.5)) or "none that is near"
+        raise ValueError(f"timm {timm.__version__} has no network {name!r}; there are {near}")
+
+
+def _check_patches(name: str, network: nn.Module, image_size: int) -> None:
+    """A part of a patch at the edge would be left out without a word."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1,))[0]
+    if image_size % patch:
+        raise ValueError(f"timm/{name} has patches of {patch} pixels: expected a multiple of that, got {image_size}")
+
+
+def _adapted(network: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Weights of a vision transformer with its position embedding resampled to the side of ``network``'s images."""
+    own, given = getattr(network, _POSITIONS, None), weights.get(_POSITIONS)
+    if own is None or given is None or own.shape == given.shape or own.ndim != given.ndim:
+        return weights
+    side: Any = network.get_submodule("patch_embed").grid_size
+    more = 0 if getattr(network, "no_embed_class", False) else getattr(network, "num_prefix_tokens", 1)
+    resampled = resample_abs_pos_embed(given, new_size=list(side), num_prefix_tokens=more)
+    return {**weights, _POSITIONS: resampled}
 
 
 def pretrained(name: str) -> Mapping[str, Tensor]:

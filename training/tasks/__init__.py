@@ -11,8 +11,8 @@ __all__ = ["TASKS", "Task", "class_names", "find"]
 
 
 def _find() -> dict[str, Task]:
-    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.name != "base"]
-    return {module.TASK.name: module.TASK for module in modules}
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    return {module.TASK.name: module.TASK for module in modules if hasattr(module, "TASK")}
 
 
 TASKS = _find()

@@ -7,7 +7,7 @@ ends in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ class Task:
 
     Attributes:
         name: identifier, also written into the artifact.
-        label_column: column of the catalogue's files that holds the class name.
+        label_column: column of the catalogue's files that holds the class name; empty for a task without classes.
         classes: class names in the order of the model's outputs; empty where the catalogue decides.
         shown: central fraction of an original image's side that the catalogue's images show.
         crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
@@ -40,6 +40,7 @@ class Task:
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
         tells_votes: whether the artifact gives the fractions too, not the classes alone.
         tells_domain: whether it gives :data:`cosmoformer.models.outputs.DOMAIN`, which is learned last (``training/heads``).
+        views: turned and mirrored views of an image whose mean the artifact gives; 1 is the image as it is.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Task:
     tree: Tree | None = None
     tells_votes: bool = False
     tells_domain: bool = False
+    views: int = 1
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -112,6 +114,20 @@ class Task:
     def looking_at(self, crop: float) -> Task:
         """The task with this ``crop``; 0 leaves it as it is."""
         return replace(self, crop=crop or self.crop)
+
+    def learning(self, head: str, loss: str) -> Task:
+        """The task with another head or loss, where it has several; an empty name is its own.
+
+        Raises:
+            ValueError: there is none of this name.
+        """
+        if head or loss:
+            raise ValueError(f"the task {self.name} has one head and one loss: leave out the recipe's head and loss")
+        return self
+
+    def seen_from(self, views: int) -> Task:
+        """The task whose artifact gives the mean over so many views."""
+        return replace(self, views=views)
 
     def with_classes(self, classes: Sequence[str]) -> Task:
         """The task with these classes."""
@@ -246,4 +262,17 @@ class Task:
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
         """What is exported around a traced model: pixels in, all groups of outputs out, side by side."""
         answers = [len(question) for question in self.questions] if self.fractions else []
-        return Classifier(core, input_size, self.crop, temperature, len(self.classes), answers, len(self.scores))
+        return Classifier(
+            core, input_size, self.crop, temperature, len(self.classes), answers, len(self.scores), self.views
+        )
+
+
+def chosen(what: str, name: str, known: Collection[str]) -> str:
+    """A name that is known.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name not in known:
+        raise ValueError(f"unknown {what} {name!r}; there are {', '.join(known)}")
+    return name

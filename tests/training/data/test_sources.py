@@ -41,6 +41,23 @@ def test_a_parquet_file_without_the_label_column_says_what_it_has(tmp_path: Path
         open_catalogue(tmp_path, OWN)
 
 
+def test_a_task_without_classes_needs_no_labels(tmp_path: Path) -> None:
+    """Files of parquet and CSV are read without their column of labels, or as if it were not there."""
+    votes = TASKS["gz2_votes"]
+    small_catalogue(tmp_path / "parquet", per_class=4, votes=True)
+    file = tmp_path / "parquet" / "gz_challenge-small.parquet"
+    pd.read_parquet(file).drop(columns="clean5").to_parquet(file)
+    table = open_catalogue(tmp_path / "parquet", votes)
+    assert table["label"].isna().all() and votes.judged(table).sum() == 16
+    write(tmp_path / "0.jpg")
+    (tmp_path / "votes.csv").write_text("path,label,Class1.1\n0.jpg,whatever,0.5\n")
+    table = open_catalogue(tmp_path / "votes.csv", votes)
+    assert table["label"].isna().all() and table["Class1.1"].tolist() == [0.5]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match="that have the columns uid, image and vote fractions"):
+        open_catalogue(tmp_path / "empty", votes)
+
+
 def test_class_folders(tmp_path: Path) -> None:
     """A folder for each class with all below it; other files are no images, nor is what is hidden."""
     for seed in range(3):

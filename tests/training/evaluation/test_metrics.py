@@ -115,3 +115,12 @@ def test_intervals_are_the_same_each_time() -> None:
     confusion = metrics.confusion_matrix(*sample(300))
     assert metrics.bootstrap_intervals(confusion) == metrics.bootstrap_intervals(confusion)
     assert metrics.bootstrap_intervals(confusion) != metrics.bootstrap_intervals(confusion, seed=1)
+
+
+def test_the_interval_of_an_error_is_that_of_its_mean_square() -> None:
+    """Its ends are near those of a normal distribution of the mean, and the same seed gives the same ends."""
+    squares = np.random.default_rng(0).exponential(0.01, 2000)
+    found = metrics.bootstrap_root_mean(squares)
+    half = 1.96 * squares.std() / np.sqrt(len(squares))
+    assert (found.low, found.high) == pytest.approx(np.sqrt([squares.mean() - half, squares.mean() + half]), rel=0.01)
+    assert metrics.bootstrap_root_mean(squares, resamples=501) == metrics.bootstrap_root_mean(squares, resamples=501)

@@ -57,6 +57,42 @@ def test_fractions_that_say_too_much_are_found_unreliable() -> None:
     assert (high.predicted, high.voted, high.asked) == pytest.approx((0.9, 0.6, 50))
 
 
+def test_accuracy_counts_a_galaxy_by_who_was_asked() -> None:
+    """Of two galaxies told as smooth one is not: half of the first answers are right, and 0.9 of 0.95 of those who went on."""
+    columns = {label: column for column, label in enumerate(GZ2.labels)}
+    voted, told = np.zeros((2, 37)), np.zeros((2, 37))
+    for row, (smooth, featured) in enumerate(((0.9, 0.1), (0.05, 0.95))):
+        voted[row, columns["smooth-or-featured_smooth"]] = smooth
+        voted[row, columns["smooth-or-featured_featured-or-disk"]] = featured
+        told[row, columns["smooth-or-featured_smooth"]] = told[row, columns["how-rounded_round"]] = 1.0
+    voted[0, columns["how-rounded_round"]], voted[1, columns["how-rounded_cigar"]] = 0.9, 0.05
+    found = {one.name: one.accuracy for one in vote_figures(GZ2, told, voted).questions}
+    assert found["smooth-or-featured"] == 0.5
+    assert found["how-rounded"] == pytest.approx(0.9 / 0.95, abs=1e-5)
+    assert found["odd-feature"] == 0  # nobody was asked
+
+
+def test_the_error_has_an_interval_over_galaxies() -> None:
+    """It holds the error, is as wide as galaxies differ, and has no width where all are told alike."""
+    voted = np.full((200, 37), 0.5)
+    wrong = to_conditional(GZ2, voted)
+    alike = vote_figures(GZ2, wrong, voted)
+    assert alike.rmse_low == alike.rmse == alike.rmse_high
+    differing = vote_figures(GZ2, drawn(200, seed=1), to_cumulative(GZ2, drawn(200, seed=2)))
+    assert differing.rmse_low is not None and differing.rmse_high is not None
+    assert differing.rmse_low < differing.rmse < differing.rmse_high
+
+
+def test_a_record_from_before_has_no_interval() -> None:
+    """Figures that were written without accuracy and interval are read, and say that they do not know them."""
+    members = json.loads(json.dumps(asdict(vote_figures(GZ2, drawn(5), to_cumulative(GZ2, drawn(5))))))
+    del members["rmse_low"], members["rmse_high"]
+    for one in members["questions"]:
+        del one["accuracy"]
+    found = votes_of(members)
+    assert found.rmse_low is None and found.questions[0].accuracy is None
+
+
 def test_only_galaxies_with_all_votes_count() -> None:
     """A galaxy of which one answer is unknown is left out; where none is left there are no figures."""
     told = drawn(10)

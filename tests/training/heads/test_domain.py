@@ -22,8 +22,9 @@ from training.distillation.teachers import open_teacher
 from training.evaluation.inference import outputs
 from training.export import export
 from training.heads.domain import DomainRecipe, drawing, elsewhere, learn
-from training.heads.last_layer import LastLayer, open_artifact, task_of
+from training.heads.last_layer import open_artifact, task_of
 from training.loop import checkpoint
+from training.loop.last_layer import LastLayer
 from training.loop.recipe import Recipe
 
 SIDE = 16

@@ -26,8 +26,9 @@ def open_catalogue(data: Path, task: Task) -> pd.DataFrame:
             return parquet.read(data, task)
         if any(path.is_dir() for path in data.iterdir()):
             return folders.read(data, task)
+    needed = " and ".join(["uid, image", task.label_column or "vote fractions"])
     raise FileNotFoundError(
         f"no data at {data}. Accepted are a CSV file with the columns path and label; a folder with parquet files "
-        f"{task.files} that have the columns uid, image and {task.label_column}; a folder with {gz2.TRAIN_CATALOGUE}; and a "
+        f"{task.files} that have the columns {needed}; a folder with {gz2.TRAIN_CATALOGUE}; and a "
         "folder with a folder of images for each class"
     )

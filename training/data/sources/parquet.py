@@ -29,7 +29,7 @@ def read(folder: Path, task: Task) -> pd.DataFrame:
 
 
 def _read_file(path: Path, task: Task) -> pd.DataFrame:
-    needed = ["uid", "image", task.label_column]
+    needed = ["uid", "image", *([task.label_column] if task.label_column else [])]
     present = set(pyarrow.parquet.read_schema(path).names)
     missing = [column for column in needed if column not in present]
     if missing:

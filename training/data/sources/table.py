@@ -1,4 +1,4 @@
-"""A CSV file with a row for each image: columns ``path`` and ``label``.
+"""A CSV file with a row for each image: columns ``path`` and, for a task with classes, ``label``.
 
 ``uid`` (else the path), ``galaxy``, ``split`` and the task's targets are read where the file has them. Paths are relative to the
 file's folder. An empty label means that the image has none.
@@ -21,9 +21,9 @@ def read(path: Path, task: Task) -> pd.DataFrame:
         ValueError: a column is missing, a target is no number, or see :func:`training.data.catalogue.catalogue`.
     """
     rows = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])  # a class may be called None
-    missing = [column for column in ("path", "label") if column not in rows]
-    if missing:
-        raise ValueError(f"{path} has no columns {missing}; expected path, label, ... and got {list(rows)}")
+    needed = ["path", *(["label"] if task.label_column else [])]
+    if missing := [column for column in needed if column not in rows]:
+        raise ValueError(f"{path} has no columns {missing}; expected {', '.join(needed)}, ... and got {list(rows)}")
     for target in set(task.targets) & set(rows):
         rows[target] = pd.to_numeric(rows[target])
     rows["image"] = [None if pd.isna(name) else str(path.parent / name) for name in rows["path"]]
