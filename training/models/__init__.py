@@ -26,6 +26,7 @@ class Model:
             float images (N, 3, S, S) and gives (N, outputs). No parameter's or buffer's name has two underscores in a row.
         for_inference: prepares a trained one, in place, for tracing and returns it: constants folded, nothing random.
         look_at: makes one, in place, take images of another of its sides; ``look_at(model, image_size)``.
+        in_parts: the same function of the same weights as modules in each other, whose feature maps can be watched.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Model:
     build: Callable[..., nn.Module]
     for_inference: Callable[[nn.Module], nn.Module]
     look_at: Callable[[nn.Module, int], None] = lambda network, image_size: None
+    in_parts: Callable[[nn.Module], nn.Module] = lambda network: network
 
     def load(self, outputs: int, image_size: int, weights: Mapping[str, Tensor]) -> nn.Module:
         """One with these weights, on the CPU and in evaluation mode."""
