@@ -35,6 +35,7 @@ class Model:
         adapted: what other weights of the same network become in one, as another side's position embedding;
             ``adapted(model, weights)``.
         takes_grey: whether ``build`` takes ``channels``, of which one for grey images has 1; all others get three equal ones.
+        in_parts: the same function of the same weights as modules in each other, whose feature maps can be watched.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Model:
     look_at: Callable[[nn.Module, int], None] = lambda network, image_size: None
     adapted: Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]] = lambda network, weights: weights
     takes_grey: bool = False
+    in_parts: Callable[[nn.Module], nn.Module] = lambda network: network
 
     def load(self, outputs: int, image_size: int, weights: Mapping[str, Tensor]) -> nn.Module:
         """One with these weights, on the CPU and in evaluation mode."""

@@ -174,4 +174,10 @@ def _look_at(graph: nn.Module, image_size: int) -> None:
             attention.rel_pos_indices = fresh.rel_pos_indices.to(attention.rel_pos_indices.device)
 
 
-MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at)
+def _in_parts(graph: nn.Module) -> nn.Module:
+    assert isinstance(graph, CrossFormerGraph)
+    network: nn.Module = graph.model
+    return network
+
+
+MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at, _in_parts)
