@@ -180,4 +180,4 @@ def _in_parts(graph: nn.Module) -> nn.Module:
     return network
 
 
-MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at, _in_parts)
+MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at, in_parts=_in_parts)
