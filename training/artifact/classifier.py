@@ -40,6 +40,7 @@ class Classifier(nn.Module):
         temperature: float,
         classes: int,
         answers: Sequence[int] = (),
+        *,
         scores: int = 0,
         views: int = 1,
     ) -> None:

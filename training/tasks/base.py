@@ -262,9 +262,8 @@ class Task:
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
         """What is exported around a traced model: pixels in, all groups of outputs out, side by side."""
         answers = [len(question) for question in self.questions] if self.fractions else []
-        return Classifier(
-            core, input_size, self.crop, temperature, len(self.classes), answers, len(self.scores), self.views
-        )
+        shape = len(self.classes), answers
+        return Classifier(core, input_size, self.crop, temperature, *shape, scores=len(self.scores), views=self.views)
 
 
 def chosen(what: str, name: str, known: Collection[str]) -> str:

@@ -26,7 +26,7 @@ def test_an_artifact_averages_over_views(kind: type[Classifier], classes: int, a
     images = torch.randint(
         0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8, generator=torch.Generator().manual_seed(count)
     )
-    alone, many = (kind(Corner(), SIDE, 1.0, 1.0, classes, answers, number) for number in (1, count))
+    alone, many = (kind(Corner(), SIDE, 1.0, 1.0, classes, answers, views=number) for number in (1, count))
     script = torch.jit.script(many.eval())
     each = torch.stack([alone.cropped(change(images, torch.arange(2).numpy())) for change in views(count)])
     assert each.std(dim=0).min() > 0
@@ -41,7 +41,7 @@ def test_one_view_is_the_image_as_it_is() -> None:
     module = Classifier(Corner(), SIDE, 1.0, 1.0, 3)
     assert torch.equal(module(images), module.told(module.logits(images)))
     with pytest.raises(ValueError, match="must be even and above 0"):
-        Classifier(Corner(), SIDE, 1.0, 1.0, 3, (), 3)
+        Classifier(Corner(), SIDE, 1.0, 1.0, 3, (), views=3)
 
 
 def test_votes_that_nobody_gives_are_alike() -> None:
