@@ -50,6 +50,8 @@ def draw(opened: Opened, network: nn.Module, picture: Picture, wanted: str) -> t
     facts = opened.before.metadata
     occluded = explain(opened.before, picture.pixels, wanted)
     column = facts.names.index(occluded.output)
+    if column >= len(facts.names) - len(facts.values):  # the last rows, whatever stands before them
+        column -= len(facts.names)
     ablated = ablation_map(network, _as_trained(opened, picture), column)
     nothing = np.zeros((1, 1), np.float32)
     parts = [heat_map(picture.pixels, weights, facts.crop) for weights in (nothing, occluded.weights, ablated)]

@@ -24,8 +24,10 @@ def check_presigned(system: System) -> str:
     content = secrets.token_bytes(64)
     with _objects(system) as (upload, result):
         _expect(_put(presigner.put(upload, _TYPE, len(content)), content), "PUT")
-        system.store.write(settings.results_bucket, result, content, _TYPE)
-        for url in (presigner.get_image(upload), presigner.get_result(result)):
+        shown = (result, _explanation(system, upload))
+        for key in shown:
+            system.store.write(settings.results_bucket, key, content, _TYPE)
+        for url in (presigner.get_image(upload), *map(presigner.get_result, shown)):
             answer = ask("GET", url)
             _expect(answer, "GET")
             if answer.data != content:
@@ -95,7 +97,12 @@ def _objects(system: System) -> Iterator[tuple[str, str]]:
         yield upload, result
     finally:
         system.store.delete(settings.images_bucket, upload)
-        system.store.delete(settings.results_bucket, result)
+        for key in (result, _explanation(system, upload)):
+            system.store.delete(settings.results_bucket, key)
+
+
+def _explanation(system: System, upload: str) -> str:
+    return f"{system.settings.explanations_prefix}{upload}"
 
 
 def _content(system: System, upload: str) -> bytes | None:

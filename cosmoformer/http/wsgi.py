@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 from collections.abc import Callable, Iterable
@@ -13,8 +14,7 @@ from cosmoformer.errors import CosmoFormerError, NotAllowed, problem
 from cosmoformer.http.server import WsgiApplication
 
 _log = logging.getLogger(__name__)
-#: Names and addresses of this very machine.
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 def application(answer: Callable[[Request], Response]) -> WsgiApplication:
@@ -43,8 +43,16 @@ def check_name(request: Request) -> None:
     """
     host = request.headers.get("Host", "")
     name = host.rpartition(":")[0] if ":" in host.rpartition("]")[2] else host
-    if name.lower() not in LOOPBACK:
-        raise NotAllowed(f"this is no server of {host[:80]!r}", f"Ask for it by {' or '.join(LOOPBACK)}")
+    if not is_loopback(name.strip("[]").lower()):
+        raise NotAllowed(f"this is no server of {host[:80]!r}", f"Ask for it by {' or '.join(_LOOPBACK)}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen on is for this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def refusal(error: CosmoFormerError, **extra: object) -> Response:

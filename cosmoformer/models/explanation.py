@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cosmoformer.errors import InvalidRequest, NotExplained
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.prediction import preprocess
+from cosmoformer.models.wanted import DEFAULT, is_default
 
 if TYPE_CHECKING:
     import torch
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 METHOD = "occlusion"
 #: Places along a side, the finest first; a slow model is asked at fewer.
 GRIDS = (14, 10, 7, 5)
-_USUAL_S, _LONGEST_S = 2.0, 20.0
+_USUAL_S, _LONGEST_S = 2.0, 8.0
 _RADIUS = 1 / 8  # of a disc, as a share of the side that the model looks at
 _BATCH = 14
 _LEAST = 1e-6  # of a probability, and of an effect that is told from none
 _NAMES_TOLD = 12
-_TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,7 @@ class Explanation:
     effect: float
 
 
-def is_asked(wanted: str | None) -> bool:
-    """Whether the word in a request, such as that of ``?explain=1``, asks for an explanation."""
-    return (wanted or "").strip().lower() not in _FALSE
-
-
-def explain(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str = "1") -> Explanation:
+def explain(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str = DEFAULT) -> Explanation:
     """Explain one output for a picture.
 
     Args:
@@ -64,7 +59,7 @@ def explain(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str = "1") ->
 
     Raises:
         InvalidRequest: the model has no such output.
-        NotExplained: it takes too long for one prediction.
+        NotExplained: it takes too long for one prediction, or gives what is no number where a place is hidden.
     """
     picture = _reduced(artifact, pixels)
     outputs = artifact.predict(picture[None])[0]
@@ -73,6 +68,11 @@ def explain(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str = "1") ->
     bounded = column < len(artifact.metadata.names) - len(artifact.metadata.values)
     scores = _scores(artifact, picture, grid, column, bounded=bounded)
     effects = (_log_odds(outputs[column]) if bounded else outputs[column].double()) - scores
+    if not effects.isfinite().all():
+        raise NotExplained(
+            f"{artifact.metadata.names[column]!r} is no finite number where some place is hidden",
+            "Explain another output",
+        )
     strongest = float(effects.abs().max())
     weights = effects / strongest if strongest > _LEAST else effects * 0
     found = weights.view(grid, grid).float().numpy()
@@ -83,7 +83,7 @@ def _column(artifact: Artifact, outputs: Sequence[float], wanted: str) -> int:
     names, classes = artifact.metadata.names, artifact.metadata.classes
     if wanted in names:
         return names.index(wanted)
-    if wanted.strip().lower() in _TRUE:
+    if is_default(wanted):
         return max(range(len(classes)), key=lambda index: outputs[index]) if classes else 0
     told = ", ".join(names[:_NAMES_TOLD]) + (
         f" and {len(names) - _NAMES_TOLD} more" if len(names) > _NAMES_TOLD else ""

@@ -7,13 +7,17 @@ version of a model and of one image under the key: whoever reads it compares bot
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from cosmoformer.errors import NotExplained
+from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import key_of_json
+from cosmoformer.storage.store import Store
+from cosmoformer.timestamps import moment, rfc3339
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,12 +27,25 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _DIGITS = 3
+_OF = "@"  # between an image's key and an output's name
+_REFUSAL_S = 600.0  # for which a model's being too slow is believed
 Document = dict[str, Any]
 
 
-def explanation_key(settings: Settings, image_key: str) -> str:
-    """Where the explanation of an image stands in the results bucket; a key that would be too long is cut as a result's is."""
-    return key_of_json(settings.explanations_prefix, image_key)
+def explanation_key(settings: Settings, image_key: str, output: str = "") -> str:
+    """Where the explanation of an image stands in the results bucket: of its class, or of the output that was named.
+
+    A key that would be too long is cut as a result's is.
+    """
+    return key_of_json(settings.explanations_prefix, f"{image_key}{_OF}{output}" if output else image_key)
+
+
+def explanation_keys(store: Store, image_key: str) -> list[str]:
+    """Where all explanations of an image stand, those of outputs that were named too."""
+    settings = store.settings
+    start = f"{settings.explanations_prefix}{image_key}{_OF}"
+    named = (entry.key for entry in store.list(settings.results_bucket, start) if "/" not in entry.key[len(start) :])
+    return [explanation_key(settings, image_key), *named]
 
 
 def explained(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str) -> Document:
@@ -59,28 +76,41 @@ def explained(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str) -> Doc
     }
 
 
-def document(image: Mapping[str, Any], model: ModelVersion, said: Document | NotExplained) -> Document:
+def refusal(error: CosmoFormerError) -> Document:
+    """Why there is no explanation, in its place."""
+    return {"refused": str(error)}
+
+
+def document(image: Mapping[str, Any], model: ModelVersion, said: Document) -> Document:
     """The object that is stored.
 
     Args:
         image: as it stands in the image's result.
         model: the version that explains.
-        said: what :func:`explained` gave, or why it gave nothing.
+        said: what :func:`explained` or :func:`refusal` gave.
     """
-    given = {"refused": str(said)} if isinstance(said, NotExplained) else said
     about = {
         "image": {name: image[name] for name in ("bucket", "key", "etag", "sha256")},
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
+        "finished": rfc3339(datetime.now(UTC)),
     }
-    return {"schema_version": SCHEMA_VERSION, **about, **given}
+    return {"schema_version": SCHEMA_VERSION, **about, **said}
 
 
-def stands(found: Any, image: Mapping[str, Any], model: ModelVersion, output: str) -> bool:
-    """Whether what stands at an explanation's key is already that of this image, version and output."""
+def stands(found: Any, etag: str, sha256: str) -> bool:
+    """Whether what stands at an explanation's key is that of an image, by its eTag, and of a model, by its digest."""
     if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
         return False
-    about = found.get("image"), found.get("model")
-    if not all(isinstance(one, dict) for one in about):
+    image, model = found.get("image"), found.get("model")
+    if not isinstance(image, dict) or not isinstance(model, dict):
         return False
-    same = found["image"].get("etag") == image["etag"] and found["model"].get("sha256") == model.sha256
-    return same and (found.get("output") == output or "refused" in found)
+    same = image.get("etag") == etag and model.get("sha256") == sha256
+    return same and not ("refused" in found and age_s(found) > _REFUSAL_S)
+
+
+def age_s(found: Mapping[str, Any]) -> float:
+    """Seconds since a stored explanation was finished; infinite where it does not tell."""
+    try:
+        return (datetime.now(UTC) - moment(str(found.get("finished")))).total_seconds()
+    except ValueError:
+        return math.inf

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cosmoformer.errors import ObjectGone
 from cosmoformer.parallel import map_stream
-from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.explanations import explanation_keys
 from cosmoformer.storage.pairs import pairs
 from cosmoformer.storage.results import as_result, result_key
 from cosmoformer.storage.store import Store
@@ -41,7 +41,7 @@ def orphans(store: Store, prefix: str = "") -> Iterator[Orphan]:
 
 
 def prune(store: Store, orphan: Orphan) -> bool:
-    """Delete a result, and the explanation beside it, unless its image has come back.
+    """Delete a result, and the explanations beside it, unless its image has come back.
 
     Returns:
         Whether it was deleted.
@@ -49,7 +49,7 @@ def prune(store: Store, orphan: Orphan) -> bool:
     if not _is_gone(store, orphan.image_key):
         return False
     settings = store.settings
-    for key in (explanation_key(settings, orphan.image_key), orphan.key):
+    for key in (*explanation_keys(store, orphan.image_key), orphan.key):
         store.delete(settings.results_bucket, key)
     return True
 

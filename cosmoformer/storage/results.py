@@ -20,6 +20,7 @@ from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.domain import Domain, domain_members
+from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.store import Store
@@ -256,10 +257,11 @@ class ResultsBucket:
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
     def withdraw(self, result: Result) -> None:
-        """Delete this very result, if it still stands."""
+        """Delete this very result, if it still stands, and an explanation beside it."""
         image_key = result["image"]["key"]
         if self.read(image_key) == result:
-            self._store.delete(self._settings.results_bucket, result_key(self._settings, image_key))
+            for place in (explanation_key, result_key):
+                self._store.delete(self._settings.results_bucket, place(self._settings, image_key))
 
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.

@@ -105,7 +105,7 @@ def _answer(settings: Settings, handler: Handler) -> Response:
         _check_bare_type()
         if size > settings.max_image_bytes:
             return _bare(handler.reject_unread(size, origin))
-        return _bare(handler.judge_bytes(_body(settings), origin, request.args.get(ASKED_BY)))
+        return _bare(handler.judge_bytes(_body(settings), origin, request.args.get(ASKED_BY, "")))
     reply = _answer_event(settings, handler, headers, size)
     if reply is None:
         return Response(status=202)

@@ -6,6 +6,7 @@ Delivery, in one table:
     | ------------------------------------------------ | ------ | --------------------- |
     | classified, or rejected for what the file is     | 200 + reply event | is done    |
     | nothing to do (several records, a hint)          | 202    | is done               |
+    | a result that stands is explained, on request    | 202    | is done               |
     | the image is gone: nobody wants its result       | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
     | the store will never take the result             | 403    | keeps a dead letter   |
@@ -39,7 +40,7 @@ from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated, read_event
 from cosmoformer.images.picture import too_large
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.explanation import is_asked
+from cosmoformer.models.wanted import is_asked
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import MAX_KEY_BYTES, is_key
 from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
@@ -91,7 +92,9 @@ class Handler:
         if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):
-            return _reply(self.judge_bytes(event.data, _origin(event), event.attributes.get(ASKED_BY)))
+            return _reply(
+                self.judge_bytes(event.data, _origin(event), event.attributes.get(ASKED_BY, ""), or_error=False)
+            )
         if event.type == cloudevents.ALIAS_MOVED:
             self._serving.recheck()
             return None
@@ -109,13 +112,17 @@ class Handler:
         if self._line.turn_s() > STUCK_S:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
-    def judge_bytes(self, content: bytes, origin: Origin, wanted: str | None = None) -> Result:
-        """The result of an image that came by itself, and on request its explanation; it is not recorded anywhere."""
+    def judge_bytes(self, content: bytes, origin: Origin, wanted: str = "", *, or_error: bool = True) -> Result:
+        """The result of an image that came by itself; it is not recorded anywhere.
+
+        On request it has an explanation; where there is none, that is an error, or told in its place.
+        """
         image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
         result = self._judge(content, image, origin, served)
         self._count(result)
-        if wanted is not None and is_asked(wanted) and result["status"] == "classified":
-            result["explanation"] = self._explainer.explain(content, served, wanted)
+        if is_asked(wanted) and result["status"] == "classified":
+            explain = self._explainer.explain if or_error else self._explainer.explain_or_refuse
+            result["explanation"] = explain(content, result, served, wanted)
         return result
 
     def reject_unread(self, size: int, origin: Origin) -> Result:
@@ -142,7 +149,7 @@ class Handler:
             raise next((error for error in failures if isinstance(error, TransientError)), failures[0])
         return replies[0] if len(found) == len(replies) == 1 else None
 
-    def _judge_object(self, created: ObjectCreated, event: Event) -> Event:
+    def _judge_object(self, created: ObjectCreated, event: Event) -> Event | None:
         """Judge the object under the first of the keys that may be meant which the store has.
 
         Raises:
@@ -156,7 +163,7 @@ class Handler:
                 continue
         return self._judge_key(last, event)
 
-    def _judge_key(self, created: ObjectCreated, event: Event) -> Event:
+    def _judge_key(self, created: ObjectCreated, event: Event) -> Event | None:
         self._check_allowed(created)
         with logs.bound(event_id=event.id, key=created.key):
             served = self._serving.current()
@@ -164,9 +171,11 @@ class Handler:
             with _timed("fetch"):
                 info, content = self._fetch(created.key)
             standing = self._results.standing(created.key)
+            wanted = event.attributes.get(ASKED_BY, "")
+            if self._explainer.answers(standing.result, info.etag, content, served, wanted):
+                return None
             if standing.result and self._results.is_last_word(standing.result, info.etag, served.version.identity):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
-                self._explain(standing.result, content, event, served)
                 return _reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result = self._judge(content, image, _origin(event), served)
@@ -177,14 +186,8 @@ class Handler:
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
-            self._explain(kept, content, event, served)
+            self._explainer.answers(kept, info.etag, content, served, wanted)
             return _reply(kept)
-
-    def _explain(self, result: Result, content: bytes | ImageRejected, event: Event, served: Served) -> None:
-        wanted = event.attributes.get(ASKED_BY)
-        asked = wanted is not None and is_asked(wanted)
-        if asked and isinstance(content, bytes) and result["status"] == "classified":
-            self._explainer.keep(result, content, served, str(wanted))
 
     def _fetch(self, key: str) -> tuple[ObjectInfo, bytes | ImageRejected]:
         """An image and its content, or why it has none for us: trying again would not change that."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from cosmoformer.http.server import HttpServer, Limits, serve_until_signalled
-from cosmoformer.http.wsgi import LOOPBACK
+from cosmoformer.http.wsgi import is_loopback
 from cosmoformer.settings import Settings
 from functions.runtime.start import OWN_MACHINE, read_settings, stop_background
 
@@ -32,8 +32,9 @@ def serve(
     settings = read_settings()
     host, port = os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080"))
     server = HttpServer(None, host, port, threads(settings), limits(settings))
-    app = server.application = create_app(settings)
-    app.config[OWN_MACHINE] = host in LOOPBACK
+    app = create_app(settings)
+    app.config[OWN_MACHINE] = is_loopback(host)
+    server.application = app
     serve_until_signalled(server)
     server.stop(_GRACE_S)
     stop_background(app)

@@ -7,7 +7,7 @@ import { make, part, say, shown } from "./parts.js";
 
 const PAUSE_MS = 700;
 const PATIENCE_MS = 3 * 60_000; // a sleeping classifier wakes first
-const OTHER_VERSION_MS = 15_000; // after which another version's is shown, if that is what is served now
+const OTHER_VERSION_MS = 60_000; // a sleeping classifier would have replaced it by then
 
 /**
  * The explanation of an item's result (docs/results.md), once it is there.
@@ -20,9 +20,12 @@ export async function explanationOf(item, api, signal, on) {
   const body = JSON.stringify({ key: item.result.image.key });
   const request = { method: "POST", headers: { "Content-Type": "application/json" }, body };
   const answer = await (await retrying(() => ask(url, on, signal, request), signal)).json();
+  let before;
   for (const began = Date.now(); Date.now() - began < PATIENCE_MS; await pause(PAUSE_MS, signal)) {
     const found = await read(answer.url, on, signal);
-    if (!isOf(found, item.result, Date.now() - began > OTHER_VERSION_MS)) continue;
+    before ??= found?.finished ?? "none";
+    // Another version's, if that is what is served now: what stood at first may be an earlier one's.
+    if (!isOf(found, item.result, found?.finished !== before || Date.now() - began > OTHER_VERSION_MS)) continue;
     if (found.refused) throw new Failure(found.refused);
     return found;
   }
@@ -30,8 +33,11 @@ export async function explanationOf(item, api, signal, on) {
 }
 
 async function read(url, on, signal) {
-  const response = await reach(url, "object store", on?.offline, signal);
-  return response.ok ? response.json() : null;
+  const response = await reach(url, "object store", on?.offline, signal).catch(() => {
+    signal.throwIfAborted();
+    return null; // some stores answer scripts only when there is something
+  });
+  return response?.ok ? response.json() : null;
 }
 
 function isOf(found, { image, model }, anyVersion) {

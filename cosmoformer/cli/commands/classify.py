@@ -15,6 +15,7 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import CosmoFormerError, InvalidRequest, PermanentError
 from cosmoformer.events import cloudevents
 from cosmoformer.images.formats import media_type
+from cosmoformer.models.wanted import DEFAULT, is_asked
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
 from cosmoformer.storage.headlines import numbers_of
@@ -39,7 +40,11 @@ Example:
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON lines: the file's name with its result or error.")
-@click.option("--explain", is_flag=True, help="Also draw what the model looked at: NAME.explained.png, here.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Also draw what the model looked at: NAME.explained.png, here; with --json in the result.",
+)
 @click.option("--of", "output", metavar="OUTPUT", help="Explain this output, such as bar_yes, not the class.")
 @with_settings
 def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain: bool, output: str | None) -> None:
@@ -48,14 +53,13 @@ def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain:
     Of a model that tells votes, the galaxy's way through the decision tree is shown: what most volunteers would answer, and what
     they would be asked next. --json has the fractions of all answers to all questions.
     """
-    if output and not explain:
-        raise click.UsageError("--of says what --explain explains: give both")
+    _check_explain(files, explain, output)
     # The function may have to start first, which a broker would wait for just as long.
     service = Service(settings.classify_url, "CLASSIFY_URL", settings.delivery_timeout_seconds)
     out = console()
     failures = 0
     for file in files:
-        answer = _judge(service, file, output or "1" if explain else "")
+        answer = _judge(service, file, output or DEFAULT if explain else "")
         problem = _problem(answer)
         failures += bool(problem)
         if as_json:
@@ -64,10 +68,21 @@ def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain:
             click.secho(f"{printable(str(file))}: {printable(problem)}", fg="red", err=True)
         else:
             _show(out, file, answer["result"])
-            if explain:
-                _draw(out, file, answer["result"]["explanation"])
+            failures += explain and not _draw(out, file, answer["result"])
     if failures:
-        raise PermanentError(f"{failures} of {len(files)} files were not classified")
+        raise PermanentError(
+            f"{failures} of {len(files)} files were not classified{', or not explained' if explain else ''}"
+        )
+
+
+def _check_explain(files: tuple[Path, ...], explain: bool, output: str | None) -> None:
+    if output is not None and not explain:
+        raise click.UsageError("--of says what --explain explains: give both")
+    if output is not None and not is_asked(output):
+        raise click.UsageError(f"--of must be the name of an output, got {output!r}")
+    names = [file.name for file in files]
+    if explain and (twice := [name for name in names if names.count(name) > 1]):
+        raise click.UsageError(f"two files are named {twice[0]}, and so would their drawings be: give them one by one")
 
 
 def _judge(service: Service, file: Path, explained: str) -> dict[str, Any]:
@@ -126,10 +141,21 @@ def _show_rows(out: Console, rows: dict[str, str]) -> None:
         out.print(text(f"  {name:<{width}}  {shown}"))
 
 
-def _draw(out: Console, file: Path, explanation: dict[str, Any]) -> None:
+def _draw(out: Console, file: Path, result: Result) -> bool:
+    """Draw what the model looked at; whether that could be done, else why not is told."""
+    given = result.get("explanation", {"refused": "the function is of a release that explains nothing"})
     drawing = Path(f"{file.name}.explained.png")
-    drawing.write_bytes(base64.b64decode(explanation["heat_map"]["base64"]))
-    out.print(text(f"  {drawing}: what spoke for {explanation['output']} in orange, against it in blue"))
+    why = given.get("refused")
+    if not why:
+        try:
+            drawing.write_bytes(base64.b64decode(given["heat_map"]["base64"]))
+        except OSError as error:
+            why = f"{drawing} cannot be written: {error.strerror}"
+    if why:
+        click.secho(f"{printable(str(file))}: not explained: {printable(why)}", fg="red", err=True)
+        return False
+    out.print(text(f"  {drawing}: what spoke for {given['output']} in orange, against it in blue"))
+    return True
 
 
 def _classes(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:

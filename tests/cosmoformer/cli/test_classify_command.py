@@ -136,7 +136,15 @@ def test_classify_draws_what_the_model_looked_at(system: Cli, tmp_path: Path, mo
     with Image.open("m51.png.explained.png") as drawing:
         assert drawing.format == "PNG"
     refused = system("classify", "--explain", "--of", "pink", tmp_path / "m51.png")
-    assert (refused.exit_code, "no output 'pink'" in refused.stderr) == (1, True)
+    assert (refused.exit_code, "not explained: the model has no output 'pink'" in refused.stderr) == (1, True)
+    assert "m51.png: red" in refused.stdout  # the class is told all the same
+
+
+@pytest.mark.parametrize("options", [["--of", "red"], ["--explain", "--of", "no"]])
+def test_classify_explains_no_answer_that_is_none(system: Cli, tmp_path: Path, options: list[str]) -> None:
+    """A mistake in the options is told before anything is sent."""
+    result = system("classify", *options, red_image(tmp_path / "m51.png"))
+    assert (result.exit_code, "--of" in result.stderr) == (2, True)
 
 
 def test_classify_gives_json_lines(system: Cli, tmp_path: Path) -> None:

@@ -15,10 +15,13 @@ from PIL import Image
 from cosmoformer.events import cloudevents
 from cosmoformer.models import explanation
 from cosmoformer.storage.explanations import explanation_key
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.results import ResultsBucket, schema
+from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
+from tests.cosmoformer.tiny_artifact import joint_artifact
 from tests.functions.classify.conftest import BUNDLED, Deployment, altered
-from tests.functions.classify.test_app import client, created, drop, send, serving  # noqa: F401 (fixtures)
+from tests.functions.classify.test_app import client, created, drop, recorded, send, serving  # noqa: F401 (fixtures)
+from tests.functions.classify.test_groups import red
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +74,7 @@ def test_an_object_is_explained_beside_its_result(
     assert "explanation" not in result
     event = created(deployment, "m51.jpg")
     asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
-    assert json.loads(send(client, asking).data) == result
+    assert send(client, asking).status_code == 202
     found, etag = explained(deployment, "m51.jpg")
     assert found["image"] == {name: result["image"][name] for name in ("bucket", "key", "etag", "sha256")}
     assert found["model"] == {name: result["model"][name] for name in ("name", "version", "sha256")}
@@ -79,7 +82,7 @@ def test_an_object_is_explained_beside_its_result(
     send(client, asking)
     assert explained(deployment, "m51.jpg")[1] == etag
     drop(deployment, "m51.jpg", galaxy[:-2] + b"\xff\xd9 ")  # other bytes, the same picture
-    send(client, asking)
+    assert json.loads(send(client, asking).data)["image"]["etag"] != result["image"]["etag"]
     assert explained(deployment, "m51.jpg")[0]["image"]["etag"] != found["image"]["etag"]
 
 
@@ -90,15 +93,17 @@ def test_a_new_version_explains_anew(
     galaxy: bytes,
     model: bytes,
 ) -> None:
-    """What stands of an older version is replaced when the new one is asked."""
+    """What stands of an older version is replaced when the new one is asked; the older one's result stays."""
     drop(deployment, "m51.jpg", galaxy)
     event = created(deployment, "m51.jpg")
     asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
-    send(client, asking)
+    result = json.loads(send(client, asking).data)
+    assert explained(deployment, "m51.jpg")[0]["model"]["version"] == 1
     version = deployment.register(altered(model, note="second"), alias="champion")
     serving.refresh()
     send(client, asking)
     assert explained(deployment, "m51.jpg")[0]["model"]["version"] == version.version
+    assert recorded(deployment, "m51.jpg") == result
 
 
 def test_an_unknown_output_is_refused(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
@@ -129,3 +134,53 @@ def test_what_is_no_picture_is_rejected_and_not_explained(client: FlaskClient) -
     """The result says why; there is nothing to explain."""
     result = client.post("/?explain=1", data=b"no picture", content_type="image/jpeg").json
     assert (result["status"], "explanation" in result) == ("rejected", False)
+
+
+def test_an_output_that_is_named_has_its_own_place(
+    client: FlaskClient,  # noqa: F811
+    deployment: Deployment,
+    galaxy: bytes,
+) -> None:
+    """So whoever waits for what the class rests on gets that; of a name that is none it is told there."""
+    drop(deployment, "m51.jpg", galaxy)
+    event = created(deployment, "m51.jpg")
+    for wanted in ("1", "bar_yes"):
+        send(client, cloudevents.Event({**event.attributes, "explain": wanted}, event.data))
+    bar = deployment.store.read_json(
+        deployment.settings.results_bucket, explanation_key(deployment.settings, "m51.jpg", "bar_yes")
+    )
+    assert bar and bar[0]["output"] == "bar_yes"
+    assert explained(deployment, "m51.jpg")[0]["output"] == "spiral"
+    drop(deployment, "ngc1.jpg", galaxy)
+    event = created(deployment, "ngc1.jpg")
+    answer = send(client, cloudevents.Event({**event.attributes, "explain": "arms"}, event.data))
+    assert (answer.status_code, answer.json["status"]) == (200, "classified")
+    place = explanation_key(deployment.settings, "ngc1.jpg", "arms")
+    refused = deployment.store.read_json(deployment.settings.results_bucket, place)
+    assert refused and "no output 'arms'" in refused[0]["refused"]
+
+
+def test_a_picture_in_an_event_keeps_its_result(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+    """The reply is the only place of it: why there is no explanation stands beside."""
+    event = cloudevents.new(
+        type=cloudevents.IMAGE, source="/test", id="1", content_type="image/jpeg", data=galaxy, explain="arms"
+    )
+    result = json.loads(send(client, event).data)
+    jsonschema.validate(result, schema())
+    assert (result["status"], "no output 'arms'" in result["explanation"]["refused"]) == ("classified", True)
+
+
+def test_a_model_without_classes_explains_its_first_output(deployment: Deployment) -> None:
+    """Once: what stands is not computed again."""
+    deployment.register(joint_artifact(classes=(), value=None), alias="champion")
+    model = deployment.serving()
+    model.refresh()
+    handler = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), model)
+    drop(deployment, "red.png", red())
+    event = created(deployment, "red.png")
+    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
+    assert handler.handle(asking)
+    found, etag = explained(deployment, "red.png")
+    assert found["output"] == "smooth-or-featured_smooth"
+    assert handler.handle(asking) is None
+    assert explained(deployment, "red.png")[1] == etag

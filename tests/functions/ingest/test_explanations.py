@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from cosmoformer.events.notifications import read_event
 from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.local.subscriber import Subscriber
-from tests.functions.ingest.conftest import events_at, put_image
+from tests.functions.ingest.conftest import JUDGE, events_at, put_image, put_result
 
 BATCH = "20260131T120000Z-" + "0123456789abcdef" * 2
 OTHER = "20260131T120000Z-" + "fedcba9876543210" * 2
@@ -21,7 +22,7 @@ OTHER = "20260131T120000Z-" + "fedcba9876543210" * 2
 def test_an_image_of_a_batch_is_asked_about(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """Classify gets an event about the image that asks for an explanation; the answer tells where that will stand."""
     key = f"uploads/{BATCH}/night 1/ü.jpg"
-    put_image(store, key)
+    put_result(store, key, put_image(store, key))
     answer = client.post(f"/uploads/{BATCH}/explanations", json={"key": key})
     assert answer.status_code == 202, answer.data
     (event,) = events_at(broker)
@@ -62,3 +63,32 @@ def test_the_name_that_uploads_does_not_show(client: FlaskClient) -> None:
     """Nor does a name that is none."""
     for name in ("upload-20260131T120000Z-" + "0" * 32, "x"):
         assert client.post(f"/uploads/{name}/explanations", json={"key": "m51.jpg"}).status_code == 400
+
+
+def test_nobody_is_asked_twice(client: FlaskClient, store: Store, broker: Subscriber) -> None:
+    """One event, however often somebody asks, and none for what stands; one about other bytes does not count."""
+    key, other = f"uploads/{BATCH}/m51.jpg", f"uploads/{BATCH}/ngc1.jpg"
+    etags = {one: put_image(store, one, one.encode()) for one in (key, other)}
+    for one, etag in etags.items():
+        put_result(store, one, etag)
+    for _ in range(3):
+        assert client.post(f"/uploads/{BATCH}/explanations", json={"key": key}).status_code == 202
+    assert len(broker.received) == 1
+    for etag, events in {"another": 2, etags[other]: 2}.items():
+        document = {"schema_version": 1, "image": {"etag": etag}, "model": {"sha256": JUDGE.sha256}}
+        place = explanation_key(store.settings, other)
+        store.write(store.settings.results_bucket, place, json.dumps(document).encode(), "application/json")
+        assert client.post(f"/uploads/{BATCH}/explanations", json={"key": other}).status_code == 202
+        assert len(broker.received) == events
+
+
+@pytest.mark.parametrize("result", ["none", "rejected", "of other bytes"])
+def test_what_has_no_class_is_not_explained(client: FlaskClient, store: Store, broker: Subscriber, result: str) -> None:
+    """400: nobody is sent to look at it in vain."""
+    key = f"uploads/{BATCH}/m51.jpg"
+    etag = put_image(store, key)
+    if result != "none":
+        rejected = result == "rejected"
+        put_result(store, key, etag if rejected else "other", "rejected" if rejected else "classified")
+    answer = client.post(f"/uploads/{BATCH}/explanations", json={"key": key})
+    assert (answer.status_code, broker.received) == (400, [])
