@@ -75,7 +75,8 @@ def test_a_model_of_fractions_is_served(run: Path) -> None:
     given = predictor.predict(model, predictor.preprocess(pixels))
     version = ModelVersion("votes", 1, "", "mlflow-artifacts:/m", model.sha256)
     image, origin = ImageFacts(None, None, None, 3, None), Origin(None, None, None, datetime.now(UTC))
-    result = predictor.classification(image, given, model, version, origin, unsure_below=0.7)
+    limits = {"unsure_below": 0.7, "no_galaxy_below": 0.5}
+    result = predictor.classification(image, given, model, version, origin, **limits)
     jsonschema.validate(json.loads(json.dumps(result)), schema())
     prediction = result["prediction"]
     assert "class" not in prediction and set(prediction["votes"]) == set(GZ2.names)

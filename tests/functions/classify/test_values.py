@@ -27,7 +27,7 @@ def test_values_become_a_result_of_values() -> None:
     model = artifact.load(hue_artifact())
     outputs = predictor.predict(model, predictor.preprocess(GREEN))
     origin = Origin(None, None, None, datetime.now(UTC))
-    result = predictor.classification(IMAGE, outputs, model, VERSION, origin, 0.7)
+    result = predictor.classification(IMAGE, outputs, model, VERSION, origin, unsure_below=0.7, no_galaxy_below=0.5)
     jsonschema.validate(json.loads(json.dumps(result)), schema())
     assert result["prediction"]["values"] == pytest.approx({"angle": 84.2894, "excess": 2.0}, abs=1e-4)
     assert set(result["prediction"]) == {"task", "values"} and result["status"] == "classified"
