@@ -25,7 +25,6 @@ from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.terminal import console
-from training import tasks
 from training.data.cache import ImageCache
 from training.data.catalogue import SPLITS
 from training.data.splits import open_voted
@@ -33,6 +32,7 @@ from training.evaluation.inference import outputs
 from training.evaluation.pictures import draw_votes
 from training.evaluation.report_tables import show_votes
 from training.evaluation.votes import VoteFigures, votes_of, votes_told
+from training.heads.last_layer import task_of
 
 RECORD_FILE, PICTURE_FILE = "votes.json", "votes.png"
 
@@ -93,8 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         model = artifact.load(options.artifact.read_bytes())
         facts = model.metadata
-        task = tasks.find(facts.task).looking_at(facts.crop).with_classes(facts.classes)
-        cache = open_voted(task, options.data, options.cache, facts.input_size, options.split)
+        cache = open_voted(task_of(facts), options.data, options.cache, facts.input_size, options.split)
         record = measure(model, cache, options.split)
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)

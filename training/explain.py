@@ -27,6 +27,7 @@ from cosmoformer.models import artifact
 from cosmoformer.models.explanation import explain
 from cosmoformer.models.prediction import preprocess
 from training import models
+from training.artifact.classifier import Classifier
 from training.augmentation.augment import normalise
 from training.evaluation.ablation import ablation_map
 from training.heads.last_layer import Opened, open_artifact, task_of
@@ -65,12 +66,9 @@ def draw(opened: Opened, network: nn.Module, picture: Picture, wanted: str) -> t
 
 def _as_trained(opened: Opened, picture: Picture) -> torch.Tensor:
     """The picture as the network takes it, (1, 3, S, S) normalised."""
-    facts, batch = opened.before.metadata, preprocess(picture.pixels)
-    side = batch.shape[-1]
-    keep = max(1, round(side * facts.crop))
-    start = (side - keep) // 2
-    looked_at = batch[:, :, start : start + keep, start : start + keep]
-    return normalise(opened.before.module.resized(looked_at).float() / 255)
+    facts = opened.before.metadata
+    front = Classifier(nn.Identity(), facts.input_size, facts.crop, 1.0, 1)
+    return normalise(front.resized(front.centre(preprocess(picture.pixels))).float() / 255)
 
 
 def main(argv: list[str] | None = None) -> int:

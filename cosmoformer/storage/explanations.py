@@ -97,14 +97,14 @@ def document(image: Mapping[str, Any], model: ModelVersion, said: Document) -> D
     return {"schema_version": SCHEMA_VERSION, **about, **said}
 
 
-def stands(found: Any, etag: str, sha256: str) -> bool:
-    """Whether what stands at an explanation's key is that of an image, by its eTag, and of a model, by its digest."""
+def stands(found: Any, etag: str, sha256: str | None = None) -> bool:
+    """Whether what stands at an explanation's key is that of an image, by its eTag, and of a model, by its digest, or of any."""
     if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
         return False
     image, model = found.get("image"), found.get("model")
     if not isinstance(image, dict) or not isinstance(model, dict):
         return False
-    same = image.get("etag") == etag and model.get("sha256") == sha256
+    same = image.get("etag") == etag and sha256 in (None, model.get("sha256"))
     return same and not ("refused" in found and age_s(found) > _REFUSAL_S)
 
 

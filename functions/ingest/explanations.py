@@ -72,10 +72,8 @@ class Explanations:
         if found is None:
             return False
         etag, document = result["image"]["etag"], found[0]
-        if stands(document, etag, result["model"]["sha256"]):
-            return True
-        fresh = isinstance(document, dict) and age_s(document) < _PATIENCE_S
-        return bool(fresh and stands(document, etag, str((document.get("model") or {}).get("sha256"))))
+        of_that_version = stands(document, etag, result["model"]["sha256"])
+        return of_that_version or (stands(document, etag) and age_s(document) < _PATIENCE_S)
 
     def _begins(self, key: str) -> bool:
         """Whether nobody has asked about an image for a while; somebody has now."""
@@ -93,7 +91,7 @@ class Explanations:
         )
         try:
             self._broker.send(created.event(explain="1"))
-        except Exception:
+        except Exception:  # whoever asks again is not told to wait for what was never sent
             with self._lock:
                 self._asked.pop(key, None)
             raise

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from cosmoformer.events import cloudevents
+from cosmoformer.events.cloudevents import Event
 from cosmoformer.models import explanation
 from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.results import ResultsBucket, schema
@@ -35,6 +36,12 @@ def explained(deployment: Deployment, key: str) -> tuple[dict[str, Any], str]:
     found = deployment.store.read_json(deployment.settings.results_bucket, place)
     assert found
     return found
+
+
+def asking(deployment: Deployment, key: str, wanted: str = "1") -> Event:
+    """An event about an object that asks for its explanation."""
+    event = created(deployment, key)
+    return Event({**event.attributes, "explain": wanted}, event.data)
 
 
 def is_heat_map(explanation: dict[str, Any]) -> bool:
@@ -72,17 +79,16 @@ def test_an_object_is_explained_beside_its_result(
     drop(deployment, "m51.jpg", galaxy)
     result = json.loads(send(client, created(deployment, "m51.jpg")).data)
     assert "explanation" not in result
-    event = created(deployment, "m51.jpg")
-    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
-    assert send(client, asking).status_code == 202
+    asked = asking(deployment, "m51.jpg")
+    assert send(client, asked).status_code == 202
     found, etag = explained(deployment, "m51.jpg")
     assert found["image"] == {name: result["image"][name] for name in ("bucket", "key", "etag", "sha256")}
     assert found["model"] == {name: result["model"][name] for name in ("name", "version", "sha256")}
     assert (found["output"], is_heat_map(found)) == ("spiral", True)
-    send(client, asking)
+    send(client, asked)
     assert explained(deployment, "m51.jpg")[1] == etag
     drop(deployment, "m51.jpg", galaxy[:-2] + b"\xff\xd9 ")  # other bytes, the same picture
-    assert json.loads(send(client, asking).data)["image"]["etag"] != result["image"]["etag"]
+    assert json.loads(send(client, asked).data)["image"]["etag"] != result["image"]["etag"]
     assert explained(deployment, "m51.jpg")[0]["image"]["etag"] != found["image"]["etag"]
 
 
@@ -95,13 +101,12 @@ def test_a_new_version_explains_anew(
 ) -> None:
     """What stands of an older version is replaced when the new one is asked; the older one's result stays."""
     drop(deployment, "m51.jpg", galaxy)
-    event = created(deployment, "m51.jpg")
-    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
-    result = json.loads(send(client, asking).data)
+    asked = asking(deployment, "m51.jpg")
+    result = json.loads(send(client, asked).data)
     assert explained(deployment, "m51.jpg")[0]["model"]["version"] == 1
     version = deployment.register(altered(model, note="second"), alias="champion")
     serving.refresh()
-    send(client, asking)
+    send(client, asked)
     assert explained(deployment, "m51.jpg")[0]["model"]["version"] == version.version
     assert recorded(deployment, "m51.jpg") == result
 
@@ -124,8 +129,7 @@ def test_a_model_that_is_too_slow_says_so(
     answer = client.post("/?explain=1", data=galaxy, content_type="image/jpeg")
     assert (answer.status_code, answer.json["title"]) == (422, "Not explained")
     drop(deployment, "m51.jpg", galaxy)
-    event = created(deployment, "m51.jpg")
-    answer = send(client, cloudevents.Event({**event.attributes, "explain": "1"}, event.data))
+    answer = send(client, asking(deployment, "m51.jpg"))
     assert (answer.status_code, answer.json["status"]) == (200, "classified")
     assert "takes" in explained(deployment, "m51.jpg")[0]["refused"]
 
@@ -143,17 +147,15 @@ def test_an_output_that_is_named_has_its_own_place(
 ) -> None:
     """So whoever waits for what the class rests on gets that; of a name that is none it is told there."""
     drop(deployment, "m51.jpg", galaxy)
-    event = created(deployment, "m51.jpg")
     for wanted in ("1", "bar_yes"):
-        send(client, cloudevents.Event({**event.attributes, "explain": wanted}, event.data))
+        send(client, asking(deployment, "m51.jpg", wanted))
     bar = deployment.store.read_json(
         deployment.settings.results_bucket, explanation_key(deployment.settings, "m51.jpg", "bar_yes")
     )
     assert bar and bar[0]["output"] == "bar_yes"
     assert explained(deployment, "m51.jpg")[0]["output"] == "spiral"
     drop(deployment, "ngc1.jpg", galaxy)
-    event = created(deployment, "ngc1.jpg")
-    answer = send(client, cloudevents.Event({**event.attributes, "explain": "arms"}, event.data))
+    answer = send(client, asking(deployment, "ngc1.jpg", "arms"))
     assert (answer.status_code, answer.json["status"]) == (200, "classified")
     place = explanation_key(deployment.settings, "ngc1.jpg", "arms")
     refused = deployment.store.read_json(deployment.settings.results_bucket, place)
@@ -177,10 +179,9 @@ def test_a_model_without_classes_explains_its_first_output(deployment: Deploymen
     model.refresh()
     handler = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), model)
     drop(deployment, "red.png", red())
-    event = created(deployment, "red.png")
-    asking = cloudevents.Event({**event.attributes, "explain": "1"}, event.data)
-    assert handler.handle(asking)
+    asked = asking(deployment, "red.png")
+    assert handler.handle(asked)
     found, etag = explained(deployment, "red.png")
     assert found["output"] == "smooth-or-featured_smooth"
-    assert handler.handle(asking) is None
+    assert handler.handle(asked) is None
     assert explained(deployment, "red.png")[1] == etag
