@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-import training.models
 from tests.training.galaxies import small_catalogue
-from tests.training.toy import add_toy_model
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
 from training.distillation.lesson import lesson
@@ -31,12 +28,7 @@ CLEAN5 = TASKS["clean5"].looking_at(0.5283)
 RECIPE = Recipe(model="toy", image_size=16, crop=0.5283, epochs=2, batch_size=4, target_weight=1.0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The toy model stands where models are looked for."""
-    folder = add_toy_model(tmp_path_factory.mktemp("models"))
-    yield
-    training.models.__path__.remove(folder)
+pytestmark = pytest.mark.usefixtures("toy_model")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import training.models
 from cosmoformer.models import artifact
 from cosmoformer.models.outputs import DOMAIN
 from tests.training.galaxies import CLEAN5, small_catalogue
-from tests.training.toy import add_toy_model
 from training.augmentation.augment import normalise
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
@@ -33,12 +31,7 @@ CPU = torch.device("cpu")
 Splits = dict[str, ImageCache]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The toy model stands where models are looked for."""
-    folder = add_toy_model(tmp_path_factory.mktemp("models"))
-    yield
-    training.models.__path__.remove(folder)
+pytestmark = pytest.mark.usefixtures("toy_model")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,19 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import training.models
-from tests.training.toy import add_toy_model
 from training.loop import checkpoint
 from training.loop.initial_weights import find_start, start_from, weights_in
 
 LITE = "timm/tf_efficientnet_lite0"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The toy model stands where models are looked for."""
-    folder = add_toy_model(tmp_path_factory.mktemp("models"))
-    yield
-    training.models.__path__.remove(folder)
+pytestmark = pytest.mark.usefixtures("toy_model")
 
 
 def state() -> dict[str, Tensor]:

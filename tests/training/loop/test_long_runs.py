@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-import training.models
 from tests.training.loop.small_runs import PLACE, job
-from tests.training.toy import add_toy_model
 from training.data.feeder import Batch
 from training.loop import checkpoint, schedule
 from training.loop.job import Lesson
@@ -20,13 +18,7 @@ from training.loop.optimisation import learning_rate_at
 from training.loop.progress import Stop, Stopped
 from training.loop.trainer import Trainer
 
-
-@pytest.fixture(scope="module", autouse=True)
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The toy model stands where models are looked for, as one more file."""
-    folder = add_toy_model(tmp_path_factory.mktemp("models"))
-    yield
-    training.models.__path__.remove(folder)
+pytestmark = pytest.mark.usefixtures("toy_model")
 
 
 def test_a_run_is_made_longer_from_its_checkpoint(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ import torch
 import training.models
 from cosmoformer.models import artifact
 from tests.training.loop.small_runs import PLACE, TASK, job
-from tests.training.toy import add_toy_model
 from training.data.feeder import Batch
 from training.export import export
 from training.loop import checkpoint, initial_weights, progress, trainer
@@ -26,13 +24,7 @@ from training.loop.progress import Stop, Stopped
 from training.loop.record import RunRecord
 from training.loop.trainer import Trainer, TrainingDiverged
 
-
-@pytest.fixture(scope="module", autouse=True)
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The toy model stands where models are looked for, as one more file."""
-    folder = add_toy_model(tmp_path_factory.mktemp("models"))
-    yield
-    training.models.__path__.remove(folder)
+pytestmark = pytest.mark.usefixtures("toy_model")
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
