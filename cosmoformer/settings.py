@@ -23,6 +23,8 @@ PARTS: tuple[Part, ...] = get_args(Part)
 FUNCTIONS: tuple[Part, ...] = ("store", "registry", "events", "classify", "ingest")
 #: Signature Version 4 knows no presigned address that is valid for longer.
 LONGEST_EXPIRY_S = 7 * 86_400
+#: Side of a picture over the side of it that is shown to a model.
+LEAST_ZOOM, MOST_ZOOM = 0.25, 64.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("MAX_IMAGE_PIXELS", "33554432", "integer", "pixels", "classify", "Largest image, width times height; larger ones are rejected before they are decoded.", least=1),
     Setting("UNSURE_BELOW", "0.7", "number", "probability", "classify", "A result whose highest probability is below this is marked unsure.", least=0, most=1),
     Setting("NO_GALAXY_BELOW", "0.5", "number", "score", "classify", "A result whose in_domain is below this is marked as no galaxy; models without that score mark none.", least=0, most=1),
+    Setting("ZOOM", "1", "number", "ratio", "classify", "How much larger the centre of every image is shown to the model, where neither a zoom nor the galaxy's size comes with it: for surveys whose images show more around the galaxy than the model learned from.", least=LEAST_ZOOM, most=MOST_ZOOM),
+    Setting("NAMES_ARE_POSITIONS", "false", "flag", "", "classify", "Whether an object key that holds a designation such as J123456.78+012345.6 tells the object's name and place."),
     Setting("TORCH_THREADS", "1", "integer", "threads", "classify", "Threads of one prediction, 0 for all CPUs; more make one image faster and many images slower.", least=0, most=1024),
     Setting("PREDICTIONS_AT_ONCE", "0", "integer", "images", "classify", "Images that one process decodes and predicts at once; 0 means the CPU limit of the container, or the number of cores, divided by TORCH_THREADS.", least=0, most=1024),
     Setting("REMEMBERED_JUDGEMENTS", "4096", "integer", "images", "classify", "Latest judgements that are kept in memory, about 4 kB each for a model with votes, and under JUDGEMENTS_KEY; the same bytes are not predicted again.", least=0),

@@ -90,6 +90,7 @@ def export(
         data_version=data_version,
         fractions=task.fractions,
         values=task.values,
+        radii=task.radii,
     )
     return pack(trained, inference, task, metadata)
 

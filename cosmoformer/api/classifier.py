@@ -13,6 +13,7 @@ from cosmoformer.models.promotion import download_checked, find_version
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
 from cosmoformer.settings_file import effective_environment
+from cosmoformer.storage.sky_objects import read
 from cosmoformer.votes.way import Step, way
 
 try:
@@ -20,6 +21,7 @@ try:
     from numpy.typing import NDArray
 
     from cosmoformer.images.decoding import decode, of_pixels
+    from cosmoformer.images.framing import Framing
     from cosmoformer.images.heat_map import heat_map
     from cosmoformer.images.picture import Limits, Picture, too_large
     from cosmoformer.models import artifact
@@ -55,6 +57,7 @@ class Prediction:
         votes: how volunteers would answer each question of the decision tree (docs/results.md); empty likewise. By question
             ``asked``, how many of a hundred would be asked it, and ``fractions``, of these by answer:
             ``votes["bar"]["fractions"]["yes"]``.
+        zoom: side of the image over the side that was shown to the model.
         in_domain: how much the image looks like those that the model was trained on, 0 to 1; None for a model that does not tell.
         no_galaxy: whether that is below ``NO_GALAXY_BELOW``; None likewise.
     """
@@ -69,6 +72,7 @@ class Prediction:
     conversions: tuple[str, ...]
     values: dict[str, float] = field(default_factory=dict)
     votes: Votes = field(default_factory=dict)
+    zoom: float = 1.0
     in_domain: float | None = None
     no_galaxy: bool | None = None
 
@@ -124,18 +128,31 @@ class Classifier:
         """Task, classes, training run and the rest that travels with the weights."""
         return self._artifact.metadata
 
-    def classify(self, image: Image) -> Prediction:
+    def classify(
+        self,
+        image: Image,
+        *,
+        zoom: float | None = None,
+        size_arcsec: float | None = None,
+        pixel_scale: float | None = None,
+    ) -> Prediction:
         """Classify one image.
 
         Args:
             image: path or content of a file, FITS among them; or an array, uint8 (H, W, 3) RGB or (H, W) grey.
+            zoom: how much larger its centre is shown to the model; None is by the galaxy's size where that is known, else
+                ``ZOOM``.
+            size_arcsec: Petrosian radius (R90) of the galaxy, seconds of arc, for models that tell in ``metadata.radii`` how many
+                radii they want to be shown.
+            pixel_scale: side of a pixel, seconds of arc; None is what a FITS file's header tells.
 
         Raises:
             ImageRejected: it is no picture that can be classified; ``code`` and ``detail`` say why.
             OSError: the file cannot be read.
             TypeError: an array of another shape or dtype.
+            ValueError: a zoom, size or scale that is none.
         """
-        picture = self._picture(image)
+        picture = self._picture(image, self._framing(zoom=zoom, size_arcsec=size_arcsec, pixel_scale=pixel_scale))
         answer = grouped(self.metadata, predict(self._artifact, preprocess(picture.pixels)))
         shares = answer.probabilities
         label = max(shares, key=lambda name: shares[name]) if shares else None
@@ -149,6 +166,7 @@ class Classifier:
             height=picture.height,
             format=picture.format,
             conversions=picture.conversions,
+            zoom=picture.zoom,
             values=answer.values,
             votes=answer.votes,
             in_domain=answer.in_domain,
@@ -170,7 +188,7 @@ class Classifier:
             InvalidRequest: the model has no such output.
             NotExplained: it is too slow.
         """
-        pixels = self._picture(image).pixels
+        pixels = self._picture(image, self._framing()).pixels
         found = explain(self._artifact, pixels, output)
         return found, heat_map(pixels, found.weights, self.metadata.crop)
 
@@ -188,15 +206,21 @@ class Classifier:
             except OSError as error:
                 yield path, ImageRejected("unreadable", f"The file cannot be read: {error.strerror or error}.")
 
-    def _picture(self, image: Image) -> Picture:
+    def _framing(self, **known: float | None) -> Framing:
+        told = read({name: value for name, value in known.items() if value is not None})
+        if told.ignored:
+            raise ValueError("; ".join(told.ignored))
+        return told.framing(self.metadata.radii, self._settings.zoom)
+
+    def _picture(self, image: Image, framing: Framing) -> Picture:
         if isinstance(image, np.ndarray):
-            return of_pixels(_checked(image))
+            return of_pixels(_checked(image), framing)
         if isinstance(image, bytes):
-            return decode(image, self._limits)
+            return decode(image, self._limits, framing)
         path = Path(image)
         if (size := path.stat().st_size) > self._limits.image_bytes:
             raise too_large(size, self._limits.image_bytes)
-        return decode(path.read_bytes(), self._limits)
+        return decode(path.read_bytes(), self._limits, framing)
 
 
 def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

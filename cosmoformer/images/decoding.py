@@ -1,7 +1,8 @@
 """Decode: the bytes of a file, to a square uint8 RGB array, or a rejection that a person understands.
 
-Conversions, each noted in the result: the first frame of an animation, whole-number reduction of very large pictures, turning
-by EXIF, 16 bits scaled to 8, transparency over black, colour space to RGB, black padding to a square.
+Conversions, each noted in the result: the first frame of an animation, the centre alone (``zoomed``) or black around
+all of it (``widened``) where the galaxy's size is known, whole-number reduction of very large pictures, turning by EXIF, 16 bits
+scaled to 8, transparency over black, colour space to RGB, black padding to a square.
 """
 
 from __future__ import annotations
@@ -15,9 +16,19 @@ from PIL import Image
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.depth import to_8_bit
 from cosmoformer.images.formats import FORMATS, SUPPORTED, what_else
+from cosmoformer.images.framing import WHOLE, Framing
 from cosmoformer.images.packed import is_packed, unpack
-from cosmoformer.images.picture import FITS_MAGIC, WORKING_SIDE, Limits, Picture, check_size, too_large
+from cosmoformer.images.picture import (
+    FITS_MAGIC,
+    SMALLEST_SIDE,
+    WORKING_SIDE,
+    Limits,
+    Picture,
+    check_size,
+    too_large,
+)
 from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
+from cosmoformer.images.sky import NOWHERE, Sky
 
 Image.MAX_IMAGE_PIXELS = None  # :func:`decode` has its own limit, with its own words
 
@@ -37,8 +48,13 @@ EXIF_TURNS = {
 ON_THEIR_SIDE = (5, 6, 7, 8)  # of these, the orientations that swap width and height
 
 
-def decode(content: bytes, limits: Limits) -> Picture:
+def decode(content: bytes, limits: Limits, framing: Framing = WHOLE) -> Picture:
     """Decode a file.
+
+    Args:
+        content: of the file.
+        limits: what is decoded at most.
+        framing: how much of the picture is shown.
 
     Raises:
         ImageRejected: it is empty, too large, no image, in an unsupported format, damaged, or shows nothing.
@@ -50,32 +66,35 @@ def decode(content: bytes, limits: Limits) -> Picture:
     if is_packed(content):
         content = unpack(content, limits.image_bytes)
     if content.startswith(FITS_MAGIC):
-        return _decode_fits(content, limits)
+        return _decode_fits(content, limits, framing)
     image = _open(content, limits.image_pixels)
     name, conversions = str(image.format), list[str]()
     with PIXELS_AT_WORK.holding(image.width * image.height, limits.image_pixels):
         try:
             width, height = _stored_size(image)
-            image = _load(image, conversions)
+            zoom = framing.zoom_of(width, height)
+            image = _load(image, zoom, conversions)
         except MemoryError:
             raise
         except Exception as error:  # decoders raise almost anything on hostile bytes, and all of it means the same
             raise ImageRejected("damaged", f"The {name} file is damaged or cut off: {error}.") from None
-        return _square(image, width, height, name, conversions)
+        return _square(image, width, height, name, conversions, zoom)
 
 
-def _decode_fits(content: bytes, limits: Limits) -> Picture:
+def _decode_fits(content: bytes, limits: Limits, framing: Framing) -> Picture:
     from cosmoformer.images.fits import read_fits  # astropy is imported only when a FITS file arrives
 
     found = read_fits(content, limits.image_pixels)
     notes = [found.note] if found.note else []
     if max(found.pixels.shape) < max(found.width, found.height):
         notes.append("reduced")
-    pixels = Image.fromarray(found.pixels).convert("RGB")
-    return _square(pixels, found.width, found.height, "FITS", [*notes, "asinh_stretch"])
+    notes.append("asinh_stretch")
+    zoom = framing.with_scale(found.sky.pixel_scale).zoom_of(found.width, found.height)
+    image = _centre(Image.fromarray(found.pixels).convert("RGB"), zoom, notes)
+    return _square(image, found.width, found.height, "FITS", notes, zoom, found.sky)
 
 
-def of_pixels(pixels: NDArray[np.uint8]) -> Picture:
+def of_pixels(pixels: NDArray[np.uint8], framing: Framing = WHOLE) -> Picture:
     """The picture of an array of pixels that is decoded already: uint8 (H, W, 3) RGB, or (H, W) grey.
 
     Raises:
@@ -83,7 +102,8 @@ def of_pixels(pixels: NDArray[np.uint8]) -> Picture:
     """
     height, width = pixels.shape[:2]
     check_size(width, height, limit=max(width * height, 1))
-    return _square(Image.fromarray(pixels).convert("RGB"), width, height, "array", [])
+    zoom, notes = framing.zoom_of(width, height), list[str]()
+    return _square(_centre(Image.fromarray(pixels).convert("RGB"), zoom, notes), width, height, "array", notes, zoom)
 
 
 def _open(content: bytes, limit: int) -> Image.Image:
@@ -124,21 +144,24 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if _tiff_orientation(image) in ON_THEIR_SIDE else (width, height)
 
 
-def _load(image: Image.Image, conversions: list[str]) -> Image.Image:
-    """Decode the pixels and bring them to 8-bit RGB, at most about twice :data:`WORKING_SIDE` a side."""
+def _load(image: Image.Image, zoom: float, conversions: list[str]) -> Image.Image:
+    """Decode the pixels that are shown and bring them to 8-bit RGB, at most about twice :data:`WORKING_SIDE` a side."""
     if getattr(image, "is_animated", False):  # looks into the second frame, which may be the damaged one
         conversions.append("first_frame")
     full_width, turned = image.width, _tiff_orientation(image) in EXIF_TURNS
-    if image.format == "JPEG" and min(image.size) > 2 * WORKING_SIDE:
-        image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))  # decode at a fraction of the size: less memory, less time
+    side = round(WORKING_SIDE * max(zoom, 1))  # of the whole, so that as much of it is left as is worked with
+    if image.format == "JPEG" and min(image.size) > 2 * side:
+        image.draft("RGB", (side, side))  # decode at a fraction of the size: less memory, less time
     image.load()
+    reduced = image.width < full_width
+    image = _centre(image, zoom, conversions)
     turn = _exif_turn(image)
     if image.mode not in REDUCIBLE_MODES:
         image = _to_rgb(image, conversions)
     factor = max(image.size) // WORKING_SIDE
     if factor > 1:
         image = image.reduce(factor)
-    if factor > 1 or image.width < full_width:
+    if factor > 1 or reduced:
         conversions.append("reduced")
     if turn is not None:
         image = image.transpose(turn)
@@ -163,14 +186,36 @@ def _to_rgb(image: Image.Image, conversions: list[str]) -> Image.Image:
     return image
 
 
-def _square(image: Image.Image, width: int, height: int, name: str, conversions: list[str]) -> Picture:
+def _centre(image: Image.Image, zoom: float, conversions: list[str]) -> Image.Image:
+    """The centre of a picture that is shown larger; of a longer side no more is taken, and a shorter one stays as it is."""
+    if zoom <= 1:
+        return image
+    conversions.append("zoomed")
+    keep = max(SMALLEST_SIDE, round(max(image.size) / zoom))
+    left, top = (max(0, (length - keep) // 2) for length in image.size)
+    return image.crop((left, top, left + min(keep, image.width), top + min(keep, image.height)))
+
+
+def _square(
+    image: Image.Image,
+    width: int,
+    height: int,
+    name: str,
+    conversions: list[str],
+    zoom: float = 1.0,
+    sky: Sky = NOWHERE,
+) -> Picture:
     pixels = np.array(image, dtype=np.uint8)
     if (pixels == pixels[0, 0]).all():  # before padding, whose black would make a difference
         raise ImageRejected("no_picture", "Every pixel of the picture has the same value.")
     if image.width != image.height:
         conversions.append("padded_to_square")
-        pixels = np.array(_padded(image, max(image.size)), dtype=np.uint8)
-    return Picture(pixels, width, height, name, tuple(conversions))
+    if zoom < 1:
+        conversions.append("widened")
+    side = round(max(image.size) / min(zoom, 1))
+    if image.size != (side, side):
+        pixels = np.array(_padded(image, side), dtype=np.uint8)
+    return Picture(pixels, width, height, name, tuple(conversions), zoom, sky)
 
 
 def _padded(image: Image.Image, side: int) -> Image.Image:

@@ -24,6 +24,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.fits_planes import COLOURS, Plane, axes, choose
 from cosmoformer.images.picture import WORKING_SIDE, check_size
 from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
+from cosmoformer.images.sky import Sky, read_sky
 
 SOFTENING = 10.0
 WHITE_PERCENTILE = 99.7
@@ -43,12 +44,14 @@ class FitsPicture:
         width: in the file, pixels.
         height: likewise.
         note: which of several planes it is; empty where there was no choice.
+        sky: what the header says of the object and its place.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     note: str
+    sky: Sky
 
 
 def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
@@ -68,6 +71,7 @@ def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
                 choice = choose(units)
                 height, width = _height_and_width(choice.planes[0].unit.shape)
                 check_size(width, height, max_pixels)
+                sky = read_sky(choice.planes[0].unit.header, units[0].header, width, height)
                 used = {id(plane.unit): plane.unit for plane in choice.planes}.values()
                 for unit in used:
                     _check_complete(unit, content)
@@ -77,7 +81,7 @@ def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
         raise
     except Exception as error:  # astropy raises almost anything on hostile headers, and all of it means the same
         raise ImageRejected("damaged", f"The FITS file is damaged or cut off: {error}.") from None
-    return FitsPicture(stretch(values)[::-1], width, height, choice.note)
+    return FitsPicture(stretch(values)[::-1], width, height, choice.note, sky)
 
 
 def _plane_axes(shape: tuple[int, ...]) -> list[int]:

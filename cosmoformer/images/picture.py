@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
+from cosmoformer.images.sky import NOWHERE, Sky
 
 DECODING = 2  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
 WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
@@ -38,6 +39,8 @@ class Picture:
         height: likewise; where EXIF turns a picture on its side, the two are swapped in what is shown.
         format: file format.
         conversions: what was done to it, in order.
+        zoom: side of the picture in the file over the side that is shown.
+        sky: what the file says of the object and its place.
     """
 
     pixels: NDArray[np.uint8]
@@ -45,6 +48,8 @@ class Picture:
     height: int
     format: str
     conversions: tuple[str, ...]
+    zoom: float = 1.0
+    sky: Sky = NOWHERE
 
 
 def too_large(size: int, limit: int) -> ImageRejected:

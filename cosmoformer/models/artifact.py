@@ -50,6 +50,7 @@ class Metadata:
         data_version: digest of the training data.
         fractions: vote fractions of a decision tree; None for a model that gives none.
         values: numbers with unit and range.
+        radii: side of an image as the model learned from, in Petrosian radii (R90) of its galaxy; 0 for no such rule.
         format: of the artifact's metadata.
     """
 
@@ -62,6 +63,7 @@ class Metadata:
     data_version: str
     fractions: Fractions | None = None
     values: tuple[Value, ...] = ()
+    radii: float = 0.0
     format: int = FORMAT
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+#: Of a CloudEvent, as an extension attribute, and of a URL: 1, or the name of an output.
+ASKED_BY = "explain"
 _TRUE, _FALSE = ("1", "true", "yes"), ("", "0", "false", "no")
 DEFAULT = _TRUE[0]
 

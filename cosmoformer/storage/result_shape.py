@@ -37,6 +37,7 @@ _CLASSIFICATION: _Members = {
 _ESTIMATE: _Members = {"task": (str,)}  # and at least one group of numbers
 _DOMAIN: _Members = {"in_domain": _NUMBER, "no_galaxy": (bool,)}  # all or none
 _VOTES: _Members = {"asked": _NUMBER, "fractions": (dict,)}
+_OBJECT: _Members = {"told": (list,), "ignored": (list,)}
 _REJECTION: _Members = {"code": (str,), "reason": (str,)}
 _MODEL: _Members = {"name": (str,), "version": (int,), "sha256": (str,)}
 
@@ -47,6 +48,8 @@ def is_result(document: Any) -> bool:
         return False
     image, model, prediction, rejection = (document[name] for name in ("image", "model", "prediction", "rejection"))
     if not _has(image, _IMAGE) or not all(isinstance(entry, str) for entry in image["conversions"]):
+        return False
+    if not ("object" not in document or _has(document["object"], _OBJECT)):
         return False
     if not (model is None or _has(model, _MODEL)):
         return False

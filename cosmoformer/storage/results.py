@@ -21,9 +21,11 @@ from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.domain import Domain, domain_members
 from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
-from cosmoformer.storage.store import Store
+from cosmoformer.storage.sky_objects import is_told, of_metadata, same_told
+from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
 
 log = logging.getLogger(__name__)
@@ -31,52 +33,6 @@ log = logging.getLogger(__name__)
 _ATTEMPTS = 8
 
 Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """The image that a result is about.
-
-    Attributes:
-        bucket: bucket it was read from; None for an image that came inside an event.
-        key: object key; None likewise.
-        etag: entity tag by the store; None likewise.
-        size_bytes: length of the file.
-        last_modified: when the store took it, ISO 8601; None likewise.
-        sha256: digest of the file; None when it was too large to be read.
-        width: of the picture as it came, pixels; None when it could not be decoded.
-        height: likewise.
-        format: file format, such as JPEG; None likewise.
-        conversions: what was done to make it 8-bit square RGB, in order.
-    """
-
-    bucket: str | None
-    key: str | None
-    etag: str | None
-    size_bytes: int
-    last_modified: str | None
-    sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    format: str | None = None
-    conversions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Which event led to a result.
-
-    Attributes:
-        event_id: the CloudEvent's id; None for a bare upload.
-        event_source: its source; None likewise.
-        event_time: its time, ISO 8601; None likewise.
-        started: when this work on it began.
-    """
-
-    event_id: str | None
-    event_source: str | None
-    event_time: str | None
-    started: datetime
 
 
 def classified(
@@ -224,12 +180,13 @@ class ResultsBucket:
         found = self._store.read_json(self._settings.results_bucket, key)
         return Standing(None, None) if found is None else Standing(as_result(self._settings, key, found[0]), found[1])
 
-    def is_last_word(self, existing: Result | None, etag: str, model: ModelIdentity) -> bool:
+    def is_last_word(self, existing: Result | None, image: ObjectInfo, model: ModelIdentity) -> bool:
         """Whether a result on this very image stays whatever a model says: it is that model's own word, or outranks it."""
         return bool(
             existing
             and existing["status"] == "classified"
-            and existing["image"]["etag"] == etag
+            and existing["image"]["etag"] == image.etag
+            and is_told(existing.get("object"), of_metadata(image.metadata))
             and not self._outranks(model, judged_by(existing))
         )
 
@@ -266,12 +223,14 @@ class ResultsBucket:
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.
 
-        Of two images under one key, the one that the bucket holds now counts: its result wins. Of two models on the same
-        image, the one that the alias names now wins (after a roll-back that is the lower version); else the higher version, if
-        one name and registry count both, else the new one. A result of the same model for the same image stays as it is.
+        Of two images under one key, or of one with two sets of metadata, what the bucket holds now counts: its result wins. Of
+        two models on the same image, the one that the alias names now wins (after a roll-back that is the lower version); else
+        the higher version, if one name and registry count both, else the new one. A result of the same model for the same image
+        stays as it is.
         """
-        if new["image"]["etag"] != old["image"]["etag"]:
-            return bool(self._store.head_image(new["image"]["key"]).etag == new["image"]["etag"])
+        if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
+            there = self._store.head_image(new["image"]["key"])
+            return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), of_metadata(there.metadata))
         if "rejected" in (new["status"], old["status"]):
             return bool(new["status"] == "classified")
         return self._outranks(judged_by(new), judged_by(old))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,12 +35,14 @@ class ObjectInfo:
         etag: entity tag without quotes.
         size: bytes.
         last_modified: when it was written, by the store's clock.
+        metadata: what its writer told beside (``x-amz-meta-…``), by lower-case name; empty in listings, which have none.
     """
 
     key: str
     etag: str
     size: int
     last_modified: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def connect(settings: Settings, endpoint_url: str | None = None, service: str = "s3") -> Any:
@@ -264,4 +266,4 @@ class Store:
 
 
 def _info(key: str, answer: dict[str, Any], size: int) -> ObjectInfo:
-    return ObjectInfo(key, answer["ETag"].strip('"'), size, answer["LastModified"])
+    return ObjectInfo(key, answer["ETag"].strip('"'), size, answer["LastModified"], answer.get("Metadata", {}))

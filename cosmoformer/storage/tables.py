@@ -55,6 +55,12 @@ class Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("key", ("image", "key"), "text", "Object key of the image.", ucd="meta.id;meta.main"),
+    Column("object_id", ("object", "object_id"), "text", "Name of the object, as told with the image.", ucd="meta.id"),
+    Column("ra", ("object", "ra"), "number", "Right ascension of the object, ICRS.", unit="deg", ucd="pos.eq.ra;meta.main"),
+    Column("dec", ("object", "dec"), "number", "Declination of the object, ICRS.", unit="deg", ucd="pos.eq.dec;meta.main"),
+    Column("survey", ("object", "survey"), "text", "Survey that the image is of, as told with it.", ucd="meta.dataset"),
+    Column("pixel_scale", ("object", "pixel_scale"), "number", "Side of a pixel of the file.", unit="arcsec", ucd="instr.scale"),
+    Column("size_arcsec", ("object", "size_arcsec"), "number", "Petrosian radius (R90), as told.", "arcsec", "phys.angSize"),
     Column("status", ("status",), "text", "classified, or rejected for a file that is no picture.", ucd="meta.code.status"),
     Column("class", ("prediction", "class"), "text", "Class with the highest probability.", ucd="src.morph.type"),
     Column("confidence", ("prediction", "confidence"), "number", "Probability of that class.", ucd="stat.probability"),
@@ -79,6 +85,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("height", ("image", "height"), "integer", "Height of the picture in the file.", unit="pixel"),
     Column("format", ("image", "format"), "text", "File format of the image."),
     Column("conversions", ("image", "conversions"), "text", "What was done to make it square 8-bit RGB, in order."),
+    Column("zoom", ("image", "zoom"), "number", "Side of the picture over the side that was shown to the model."),
+    Column("object_zoom", ("object", "zoom"), "number", "Zoom that was told."),
+    Column("object_told", ("object", "told"), "text", "What was told with the image; the rest is from the file or its name."),
+    Column("object_ignored", ("object", "ignored"), "text", "What was told of the object, but wrongly.", ucd="meta.note"),
     Column("event_id", ("event", "id"), "text", "CloudEvent that led to the result."),
     Column("event_source", ("event", "source"), "text", "Source of that CloudEvent."),
     Column("event_time", ("event", "time"), "text", "Time of that CloudEvent, ISO 8601.", ucd="time"),
@@ -184,7 +194,7 @@ def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
     Raises:
         ImportError: astropy is not installed.
     """
-    from astropy.io.votable.tree import Field, Resource, TableElement, VOTableFile
+    from astropy.io.votable.tree import CooSys, Field, Resource, TableElement, VOTableFile
 
     described = columns(results)
     document = VOTableFile()
@@ -193,7 +203,12 @@ def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
     for column in described:
         # "boolean" has a null; the "bit" that astropy chooses for numpy's bool has none.
         field = Field(
-            document, name=column.name, ucd=column.ucd or None, unit=column.unit or None, **_TYPES[column.kind]
+            document,
+            name=column.name,
+            ucd=column.ucd or None,
+            unit=column.unit or None,
+            ref=_ICRS if column.ucd.startswith("pos.eq.") else None,
+            **_TYPES[column.kind],
         )
         field.description = column.description
         table.fields.append(field)
@@ -206,11 +221,13 @@ def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
         )
         table.array.mask[number] = tuple(row[column.name] is None and column.kind != "text" for column in described)
     resource = Resource()
+    resource.coordinate_systems.append(CooSys(ID=_ICRS, system=_ICRS))
     resource.tables.append(table)
     document.resources.append(resource)
     document.to_xml(file)
 
 
+_ICRS = "ICRS"
 _BLANK: dict[Kind, Value] = {"text": "", "integer": -1, "number": float("nan"), "flag": False}
 _TYPES: dict[Kind, dict[str, str]] = {
     "text": {"datatype": "unicodeChar", "arraysize": "*"},

@@ -17,11 +17,12 @@ from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models.registry import ModelIdentity, Registry
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Origin, Result
+from cosmoformer.storage.facts import Origin
+from cosmoformer.storage.results import Result
 from functions.classify import metrics, sender
-from functions.classify.explaining import ASKED_BY
-from functions.classify.handler import Handler, is_picture
+from functions.classify.handler import Handler
 from functions.classify.limits import most_bytes
+from functions.classify.replies import is_picture
 from functions.classify.serving import ModelServing
 from functions.runtime.start import BACKGROUND, READINESS
 from functions.runtime.store_gate import StoreGate
@@ -105,7 +106,7 @@ def _answer(settings: Settings, handler: Handler) -> Response:
         _check_bare_type()
         if size > settings.max_image_bytes:
             return _bare(handler.reject_unread(size, origin))
-        return _bare(handler.judge_bytes(_body(settings), origin, request.args.get(ASKED_BY, "")))
+        return _bare(handler.judge_bytes(_body(settings), origin, request.args))
     reply = _answer_event(settings, handler, headers, size)
     if reply is None:
         return Response(status=202)

@@ -6,6 +6,7 @@ import logging
 import threading
 
 from cosmoformer.errors import ImageRejected, InvalidRequest, NotExplained, Overloaded
+from cosmoformer.images.framing import Framing
 from cosmoformer.images.picture import Limits
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.wanted import is_asked, is_default
@@ -18,8 +19,6 @@ from functions.classify.line import Line
 from functions.classify.serving import Served
 
 log = logging.getLogger(__name__)
-#: Of a CloudEvent, as an extension attribute, and of a URL: 1, or the name of an output.
-ASKED_BY = "explain"
 
 
 class Explainer:
@@ -43,8 +42,8 @@ class Explainer:
             NotExplained: it gives no explanation.
             Overloaded: too many wait for the model.
         """
-        output = _output(result, served, wanted)
-        return self._line.run(lambda: self._explained(content, served.artifact, output))
+        output, zoom = _output(result, served, wanted), result["image"].get("zoom") or 1.0
+        return self._line.run(lambda: self._explained(content, served.artifact, output, zoom))
 
     def explain_or_refuse(self, content: bytes, result: Result, served: Served, wanted: str) -> explanations.Document:
         """The same; what the model has none for is told in its place, so that it costs nobody the result."""
@@ -99,8 +98,8 @@ class Explainer:
             self._keeping.release()
         log.info("explained", extra={"output": said.get("output"), "refused": "refused" in said})
 
-    def _explained(self, content: bytes, artifact: Artifact, output: str) -> explanations.Document:
-        picture = predictor.decode(content, self._limits)
+    def _explained(self, content: bytes, artifact: Artifact, output: str, zoom: float) -> explanations.Document:
+        picture = predictor.decode(content, self._limits, Framing(zoom))
         with metrics.PHASE_SECONDS.labels("explain").time():
             return explanations.explained(artifact, picture.pixels, output)
 

@@ -16,12 +16,11 @@ Delivery, in one table:
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from types import MappingProxyType
 
 from cosmoformer import logs
 from cosmoformer.errors import (
@@ -38,28 +37,31 @@ from cosmoformer.errors import (
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated, read_event
+from cosmoformer.images.framing import Framing
 from cosmoformer.images.picture import too_large
+from cosmoformer.images.sky import NOWHERE
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.wanted import is_asked
+from cosmoformer.models.wanted import ASKED_BY, is_asked
 from cosmoformer.settings import Settings
+from cosmoformer.storage import sky_objects
+from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import MAX_KEY_BYTES, is_key
-from cosmoformer.storage.results import ImageFacts, Origin, Result, ResultsBucket
+from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.sky_objects import Told
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
-from functions.classify.explaining import ASKED_BY, Explainer
+from functions.classify.explaining import Explainer
 from functions.classify.judgements import Judgement, Judgements
 from functions.classify.line import Line
+from functions.classify.replies import is_picture, origin_of, reply
 from functions.classify.serving import ModelServing, Served
 from functions.classify.start_times import StartTimes
 from functions.runtime.process_clock import CLOCK
 from functions.runtime.start import predictions_at_once
 
 log = logging.getLogger(__name__)
-SOURCE = "urn:cosmoformer:classify"
 STUCK_S = 120.0  # decoding and predicting the largest image takes a few seconds
-#: Media types of events and requests whose data is a picture itself.
-PICTURES = ("image/", "application/fits")
 
 
 class Handler:
@@ -92,9 +94,7 @@ class Handler:
         if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):
-            return _reply(
-                self.judge_bytes(event.data, _origin(event), event.attributes.get(ASKED_BY, ""), or_error=False)
-            )
+            return reply(self.judge_bytes(event.data, origin_of(event), event.attributes, or_error=False))
         if event.type == cloudevents.ALIAS_MOVED:
             self._serving.recheck()
             return None
@@ -112,13 +112,17 @@ class Handler:
         if self._line.turn_s() > STUCK_S:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
-    def judge_bytes(self, content: bytes, origin: Origin, wanted: str = "", *, or_error: bool = True) -> Result:
+    def judge_bytes(
+        self, content: bytes, origin: Origin, also: Mapping[str, str] = MappingProxyType({}), *, or_error: bool = True
+    ) -> Result:
         """The result of an image that came by itself; it is not recorded anywhere.
 
-        On request it has an explanation; where there is none, that is an error, or told in its place.
+        What else came with it may tell of the object, or ask for an explanation; where there is none, that is an error, or told
+        in its place.
         """
         image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
-        result = self._judge(content, image, origin, served)
+        wanted = also.get(ASKED_BY, "")
+        result = self._judge(content, image, origin, served, sky_objects.read(also))
         self._count(result)
         if is_asked(wanted) and result["status"] == "classified":
             explain = self._explainer.explain if or_error else self._explainer.explain_or_refuse
@@ -132,7 +136,7 @@ class Handler:
 
     def reject_event_unread(self, event: Event, size: int) -> Event:
         """The reply to an event whose image is over the limit."""
-        return _reply(self.reject_unread(size, _origin(event)))
+        return reply(self.reject_unread(size, origin_of(event)))
 
     def _judge_objects(self, found: list[ObjectCreated], event: Event) -> Event | None:
         """Judge every object of a notification, also those behind one that fails."""
@@ -174,11 +178,12 @@ class Handler:
             wanted = event.attributes.get(ASKED_BY, "")
             if self._explainer.answers(standing.result, info.etag, content, served, wanted):
                 return None
-            if standing.result and self._results.is_last_word(standing.result, info.etag, served.version.identity):
+            told = sky_objects.of_metadata(info.metadata)
+            if standing.result and self._results.is_last_word(standing.result, info, served.version.identity):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
-                return _reply(standing.result)
+                return reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
-            result = self._judge(content, image, _origin(event), served)
+            result = self._judge(content, image, origin_of(event), served, told)
             with _timed("record"):
                 kept = self._results.write(result, standing)
                 self._check_still_there(created.key, kept)
@@ -187,7 +192,7 @@ class Handler:
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
             self._explainer.answers(kept, info.etag, content, served, wanted)
-            return _reply(kept)
+            return reply(kept)
 
     def _fetch(self, key: str) -> tuple[ObjectInfo, bytes | ImageRejected]:
         """An image and its content, or why it has none for us: trying again would not change that."""
@@ -223,14 +228,22 @@ class Handler:
         metrics.IMAGES.labels(result["status"], prediction.get("class", ""), str(model.get("version", ""))).inc()
         self._times.finish()
 
-    def _judge(self, content: bytes | ImageRejected, image: ImageFacts, origin: Origin, served: Served) -> Result:
-        if isinstance(content, ImageRejected):
-            return predictor.rejection(image, content, origin)
-        image = predictor.describe(content, image)
+    def _judge(
+        self, content: bytes | ImageRejected, image: ImageFacts, origin: Origin, served: Served, told: Told
+    ) -> Result:
+        sky = NOWHERE
         try:
-            judgement = self._judgement(content, image, served)
+            if isinstance(content, ImageRejected):
+                raise content
+            image = predictor.describe(content, image)
+            framing = told.framing(served.artifact.metadata.radii, self._settings.zoom)
+            judgement = self._judgement(content, image, served, framing)
+            result, sky = self._classification(judgement, image, origin, served), judgement.sky
         except ImageRejected as error:
-            return predictor.rejection(image, error, origin)
+            result = predictor.rejection(image, error, origin)
+        return predictor.with_object(result, told, sky, self._settings)
+
+    def _classification(self, judgement: Judgement, image: ImageFacts, origin: Origin, served: Served) -> Result:
         return predictor.classification(
             predictor.describe_picture(judgement, image),
             judgement.outputs,
@@ -241,53 +254,23 @@ class Handler:
             no_galaxy_below=self._settings.no_galaxy_below,
         )
 
-    def _judgement(self, content: bytes, image: ImageFacts, served: Served) -> Judgement:
-        """The model's prediction for a file: the earlier one, if it has seen the same bytes."""
+    def _judgement(self, content: bytes, image: ImageFacts, served: Served, framing: Framing) -> Judgement:
+        """The model's prediction for a file: the earlier one, if it has seen the same bytes in the same way."""
         # What came by itself, without a bucket, leaves no trace in one.
-        digest, shared = str(image.sha256), image.bucket is not None
+        digest, shared = f"{image.sha256} {framing.identity}".strip(), image.bucket is not None
         if known := self.judgements.find(served.artifact.sha256, digest, shared=shared):
             return known
-        judgement = self._line.run(lambda: self._predict(content, served.artifact))
+        judgement = self._line.run(lambda: self._predict(content, served.artifact, framing))
         self.judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
         return judgement
 
-    def _predict(self, content: bytes, artifact: Artifact) -> Judgement:
+    def _predict(self, content: bytes, artifact: Artifact, framing: Framing) -> Judgement:
         with _timed("decode"):
-            picture = predictor.decode(content, self._limits)
+            picture = predictor.decode(content, self._limits, framing)
         with _timed("predict"):
             outputs = predictor.predict(artifact, predictor.preprocess(picture.pixels))
-        return Judgement(outputs, picture.width, picture.height, picture.format, picture.conversions)
-
-
-def is_picture(content_type: str | None) -> bool:
-    """Whether data of this media type is a picture itself."""
-    return (content_type or "").lower().startswith(PICTURES)
-
-
-def _reply(result: Result) -> Event:
-    """The event that announces a result; its id is the same each time the same judgement is announced."""
-    image, model = result["image"], result["model"] or {}
-    identity = [
-        image["bucket"],
-        image["key"],
-        image["etag"],
-        image["sha256"],
-        model.get("name"),
-        model.get("version"),
-        model.get("sha256"),
-        result["event"]["id"],
-    ]
-    return cloudevents.new(
-        type=cloudevents.CLASSIFIED if result["status"] == "classified" else cloudevents.REJECTED,
-        source=SOURCE,
-        id=hashlib.sha256("\n".join(map(str, identity)).encode()).hexdigest()[:32],
-        subject=cloudevents.subject(image["key"]),
-        data=result,
-    )
-
-
-def _origin(event: Event) -> Origin:
-    return Origin(event.id, event.source, event.attributes.get("time"), datetime.now(UTC))
+        size = picture.width, picture.height
+        return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cosmoformer.images.picture import DECODING
+from cosmoformer.images.sky import NOWHERE, Sky
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from functions.classify import metrics
@@ -38,6 +39,8 @@ class Judgement:
         height: likewise.
         format: file format, such as JPEG.
         conversions: what was done to make it 8-bit square RGB, in order.
+        zoom: side of the picture over the side that was shown.
+        sky: what the file says of the object and its place.
     """
 
     outputs: Mapping[str, float]
@@ -45,6 +48,8 @@ class Judgement:
     height: int
     format: str
     conversions: tuple[str, ...]
+    zoom: float = 1.0
+    sky: Sky = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class _Entry:
     shared: bool
 
 
-_Key = tuple[str, str]  # SHA-256 of the artifact and of the file
+_Key = tuple[str, str]  # SHA-256 of the artifact and of the file, and how the picture was framed
 
 
 class Judgements:
@@ -92,7 +97,7 @@ class Judgements:
 
         Args:
             model: SHA-256 of the artifact.
-            image: SHA-256 of the file.
+            image: SHA-256 of the file, and how it was framed.
             shared: whether other processes may know that this one knows it.
         """
         if self._thread is not None and not self._read.is_set():
@@ -112,7 +117,7 @@ class Judgements:
 
         Args:
             model: SHA-256 of the artifact.
-            image: SHA-256 of the file.
+            image: SHA-256 of the file, and how it was framed.
             judgement: the artifact's prediction for it.
             shared: whether other processes get it.
         """
@@ -202,7 +207,8 @@ def _entry(member: Any) -> tuple[_Key, _Entry] | None:
             return None
         outputs = {str(name): float(output) for name, output in member["outputs"].items()}
         size = int(member["width"]), int(member["height"])
-        judgement = Judgement(outputs, *size, str(member["format"]), tuple(map(str, member["conversions"])))
+        conversions, zoom = tuple(map(str, member["conversions"])), float(member.get("zoom", 1))
+        judgement = Judgement(outputs, *size, str(member["format"]), conversions, zoom, Sky(**member.get("sky", {})))
         return (str(member["model"]), str(member["image"])), _Entry(judgement, float(member["asked"]), True)
     except (TypeError, KeyError, ValueError, AttributeError):
         return None

@@ -9,13 +9,17 @@ from dataclasses import replace
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
 from cosmoformer.images.picture import Limits, Picture
+from cosmoformer.images.sky import Sky
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.outputs import grouped
 from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
-from cosmoformer.storage import results
+from cosmoformer.settings import Settings
+from cosmoformer.storage import results, sky_objects
 from cosmoformer.storage.domain import Domain
-from cosmoformer.storage.results import ImageFacts, Origin, Result
+from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.sky_objects import Told
 from functions.classify.judgements import Judgement
 
 __all__ = [
@@ -28,6 +32,7 @@ __all__ = [
     "predict",
     "preprocess",
     "rejection",
+    "with_object",
 ]
 
 
@@ -44,6 +49,7 @@ def describe_picture(judgement: Judgement, image: ImageFacts) -> ImageFacts:
         height=judgement.height,
         format=judgement.format,
         conversions=judgement.conversions,
+        zoom=judgement.zoom,
     )
 
 
@@ -71,3 +77,11 @@ def classification(
 def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:
     """The result of a file that cannot be classified."""
     return results.rejected(image, error.code, error.detail, None, origin)
+
+
+def with_object(result: Result, told: Told, sky: Sky, settings: Settings) -> Result:
+    """A result with what is known of the object in its image."""
+    key = result["image"]["key"]
+    name = sky_objects.of_name(key) if settings.names_are_positions and key else {}
+    known = sky_objects.member(told, sky, name)
+    return result | {"object": known} if known else result

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
+from cosmoformer.images.sky import Sky
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.domain import Domain
-from cosmoformer.storage.results import ImageFacts, Origin, Result, classified, estimated, rejected, result_key
+from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.results import Result, classified, estimated, rejected, result_key
+from cosmoformer.storage.sky_objects import member, read
 from cosmoformer.storage.store import Store
 
 MODEL = ModelVersion("cosmoformer", 3, "run-1", "mlflow-artifacts:/1/run-1/artifacts/model.pt", "a" * 64)
@@ -41,6 +44,13 @@ def voted_result(key: str = "m101.png") -> Result:
     """The result of a galaxy by a model that gives classes, votes and a value with a unit."""
     facts, values, units = image_facts(key), {"pitch angle": 21.5}, {"pitch angle": "deg"}
     return classified(facts, PROBABILITIES, "clean5", MODEL, _ORIGIN, 0.7, votes=VOTES, values=values, units=units)
+
+
+def located_result(key: str = "m87.fits") -> Result:
+    """The result of a galaxy of which name, place and size are known."""
+    told = read({"object-id": "M 87", "survey": "SDSS", "size-arcsec": "40", "zoom": "1.5", "ra": "400"})
+    sky = Sky("NGC 4486", 187.7059, 12.3911, 0.396)
+    return classified_result(key) | {"object": member(told, sky, {})}
 
 
 def strange_result(key: str = "cat.png") -> Result:

@@ -18,8 +18,9 @@ from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
+from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.policies import bucket_policy
-from cosmoformer.storage.results import ImageFacts, Origin, ResultsBucket, classified, estimated, rejected
+from cosmoformer.storage.results import ResultsBucket, classified, estimated, rejected
 from cosmoformer.storage.store import ObjectInfo, Store, connect
 from functions.ingest.app import create_app
 from functions.ingest.limits import limits

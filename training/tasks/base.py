@@ -23,6 +23,9 @@ from cosmoformer.votes.tree import Tree
 from training.artifact.calibration import fit_temperature
 from training.artifact.classifier import Classifier
 
+#: Side of the images that Galaxy Zoo 2 showed, in Petrosian radii (R90 in r): 424 pixels of 0.02 radii (Willett et al. 2013).
+GZ2_RADII = 424 * 0.02
+
 
 @dataclass(frozen=True)
 class Task:
@@ -34,6 +37,7 @@ class Task:
         classes: class names in the order of the model's outputs; empty where the catalogue decides.
         shown: central fraction of an original image's side that the catalogue's images show.
         crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
+        radii: side of an original image, in Petrosian radii (R90) of its galaxy; 0 where images are not framed so.
         files: pattern of the parquet files that carry the labels.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
@@ -48,6 +52,7 @@ class Task:
     classes: tuple[str, ...]
     shown: float = 1.0
     crop: float = 1.0
+    radii: float = 0.0
     files: str = "*.parquet"
     questions: tuple[tuple[str, ...], ...] = ()
     tree: Tree | None = None

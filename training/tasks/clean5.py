@@ -6,7 +6,7 @@ The catalogue's images are the central 320 of an original's 424 pixels.
 from __future__ import annotations
 
 from cosmoformer.votes.tree import GZ2
-from training.tasks.base import Task
+from training.tasks.base import GZ2_RADII, Task
 
 TASK = Task(
     name="clean5",
@@ -15,6 +15,7 @@ TASK = Task(
     classes=("round_smooth", "in_between_smooth", "cigar_smooth", "edge_on", "spiral"),
     shown=320 / 424,
     crop=320 / 424,
+    radii=GZ2_RADII,
     questions=tuple(question.challenge_columns for question in GZ2.questions),
     tree=GZ2,
 )

@@ -72,5 +72,6 @@ TASK = Shares(
     classes=clean5.TASK.classes,
     shown=clean5.TASK.shown,
     crop=clean5.TASK.crop,
+    radii=clean5.TASK.radii,
     columns=("Class7.1", "Class7.2", "Class7.3", "Class2.1", "Class4.1"),
 )

@@ -10,12 +10,13 @@ task ``gz2_decided`` leaves these galaxies out.
 
 from __future__ import annotations
 
-from training.tasks.base import Task
+from training.tasks.base import GZ2_RADII, Task
 
 TASK = Task(
     name="gz2",
     label_column="summary",
     files="gz2-*.parquet",
+    radii=GZ2_RADII,
     classes=(
         "barred_spiral",
         "edge_on_disk",

@@ -114,6 +114,7 @@ TASK = VoteFractions(
     classes=(),
     shown=clean5.TASK.shown,
     crop=clean5.TASK.crop,
+    radii=clean5.TASK.radii,
     questions=clean5.TASK.questions,
     tree=GZ2,
 )

@@ -3,7 +3,7 @@ Galaxy Zoo 2's votes."""
 
 from __future__ import annotations
 
-from training.tasks.base import Task
+from training.tasks.base import GZ2_RADII, Task
 
 TASK = Task(
     name="soliao8",
@@ -21,4 +21,5 @@ TASK = Task(
     ),
     shown=320 / 424,
     crop=320 / 424,
+    radii=GZ2_RADII,
 )

@@ -8,6 +8,12 @@ import { TREE } from "./tree.js";
 /** [heading, members of the result that lead to the value, kind, description, unit, UCD (IVOA UCD1+)] */
 const OF_RESULT = [
   ["key", "image.key", "text", "Object key of the image.", "", "meta.id;meta.main"],
+  ["object_id", "object.object_id", "text", "Name of the object, as told with the image.", "", "meta.id"],
+  ["ra", "object.ra", "number", "Right ascension of the object, ICRS.", "deg", "pos.eq.ra;meta.main"],
+  ["dec", "object.dec", "number", "Declination of the object, ICRS.", "deg", "pos.eq.dec;meta.main"],
+  ["survey", "object.survey", "text", "Survey that the image is of, as told with it.", "", "meta.dataset"],
+  ["pixel_scale", "object.pixel_scale", "number", "Side of a pixel of the file.", "arcsec", "instr.scale"],
+  ["size_arcsec", "object.size_arcsec", "number", "Petrosian radius (R90), as told.", "arcsec", "phys.angSize"],
   ["status", "status", "text", "classified, or rejected for a file that is no picture.", "", "meta.code.status"],
   ["class", "prediction.class", "text", "Class with the highest probability.", "", "src.morph.type"],
   ["confidence", "prediction.confidence", "number", "Probability of that class.", "", "stat.probability"],
@@ -32,6 +38,10 @@ const OF_RESULT = [
   ["height", "image.height", "integer", "Height of the picture in the file.", "pixel"],
   ["format", "image.format", "text", "File format of the image."],
   ["conversions", "image.conversions", "text", "What was done to make it square 8-bit RGB, in order."],
+  ["zoom", "image.zoom", "number", "Side of the picture over the side that was shown to the model."],
+  ["object_zoom", "object.zoom", "number", "Zoom that was told."],
+  ["object_told", "object.told", "text", "What was told with the image; the rest is from the file or its name."],
+  ["object_ignored", "object.ignored", "text", "What was told of the object, but wrongly.", "", "meta.note"],
   ["event_id", "event.id", "text", "CloudEvent that led to the result."],
   ["event_source", "event.source", "text", "Source of that CloudEvent."],
   ["event_time", "event.time", "text", "Time of that CloudEvent, ISO 8601.", "", "time"],

@@ -3,7 +3,7 @@
 import { columnsFor } from "./columns.js";
 
 const HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">\n'
-  + '<RESOURCE type="results">\n<TABLE name="cosmoformer_results">\n'
+  + '<RESOURCE type="results">\n<COOSYS ID="ICRS" system="ICRS"/>\n<TABLE name="cosmoformer_results">\n'
   + "<DESCRIPTION>Galaxy morphologies found by CosmoFormer</DESCRIPTION>\n";
 const TAIL = "</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n";
 const TYPES = {
@@ -24,7 +24,8 @@ export function toVotable(items) {
 }
 
 function field({ name, kind, description, unit, ucd }) {
-  const more = [["ucd", ucd], ["unit", unit]].filter(([, value]) => value).map(([key, value]) => ` ${key}="${xml(value)}"`);
+  const ref = ucd.startsWith("pos.eq.") && "ICRS";
+  const more = [["ucd", ucd], ["unit", unit], ["ref", ref]].filter(([, value]) => value).map(([key, value]) => ` ${key}="${xml(value)}"`);
   return `<FIELD name="${xml(name)}" ${TYPES[kind]}${more.join("")}><DESCRIPTION>${xml(description)}</DESCRIPTION></FIELD>\n`;
 }
 

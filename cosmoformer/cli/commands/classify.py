@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import CosmoFormerError, InvalidRequest, PermanentError
 from cosmoformer.events import cloudevents
 from cosmoformer.images.formats import media_type
-from cosmoformer.models.wanted import DEFAULT, is_asked
+from cosmoformer.models.wanted import ASKED_BY, DEFAULT, is_asked
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
 from cosmoformer.storage.headlines import numbers_of
 from cosmoformer.storage.results import Result
+from cosmoformer.storage.sky_objects import read
 from cosmoformer.terminal import console, text
 from cosmoformer.text import printable
 from cosmoformer.votes.way import way
@@ -46,20 +48,35 @@ Example:
     help="Also draw what the model looked at: NAME.explained.png, here; with --json in the result.",
 )
 @click.option("--of", "output", metavar="OUTPUT", help="Explain this output, such as bar_yes, not the class.")
+@click.option("--zoom", type=float, help="Show the model the centre of each image this much larger.")
+@click.option("--size-arcsec", type=float, help="Petrosian radius (R90) of the galaxy, which tells the zoom.")
+@click.option("--pixel-scale", type=float, help="Seconds of arc a pixel, where the file does not tell.")
 @with_settings
-def command(settings: Settings, files: tuple[Path, ...], as_json: bool, explain: bool, output: str | None) -> None:
+def command(
+    settings: Settings,
+    /,
+    files: tuple[Path, ...],
+    as_json: bool,
+    explain: bool,
+    output: str | None,
+    **known: float | None,
+) -> None:
     """Send image files to the classify function and show what it answers; nothing is stored.
 
     Of a model that tells votes, the galaxy's way through the decision tree is shown: what most volunteers would answer, and what
     they would be asked next. --json has the fractions of all answers to all questions.
     """
     _check_explain(files, explain, output)
+    told = {name.replace("_", ""): f"{value:g}" for name, value in known.items() if value is not None}
+    if ignored := read(told).ignored:
+        raise click.UsageError("; ".join(ignored))
+    attributes = told | ({ASKED_BY: output or DEFAULT} if explain else {})
     # The function may have to start first, which a broker would wait for just as long.
     service = Service(settings.classify_url, "CLASSIFY_URL", settings.delivery_timeout_seconds)
     out = console()
     failures = 0
     for file in files:
-        answer = _judge(service, file, output or DEFAULT if explain else "")
+        answer = _judge(service, file, attributes)
         problem = _problem(answer)
         failures += bool(problem)
         if as_json:
@@ -85,17 +102,17 @@ def _check_explain(files: tuple[Path, ...], explain: bool, output: str | None) -
         raise click.UsageError(f"two files are named {twice[0]}, and so would their drawings be: give them one by one")
 
 
-def _judge(service: Service, file: Path, explained: str) -> dict[str, Any]:
+def _judge(service: Service, file: Path, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The result of a file, with an explanation where one is asked for, or why there is none."""
     try:
-        return {"result": _result(service, file, explained)}
+        return {"result": _result(service, file, attributes)}
     except CosmoFormerError as error:
         return {"error": str(error)}
     except OSError as error:
         return {"error": error.strerror or str(error)}
 
 
-def _result(service: Service, file: Path, explained: str) -> Result:
+def _result(service: Service, file: Path, attributes: Mapping[str, Any]) -> Result:
     content = file.read_bytes()
     headers, body = cloudevents.to_binary(
         cloudevents.new(
@@ -105,7 +122,7 @@ def _result(service: Service, file: Path, explained: str) -> Result:
             subject=cloudevents.subject(file.name),
             content_type=media_type(file.name, content, default=_UNKNOWN),
             data=content,
-            explain=explained or None,
+            **attributes,
         )
     )
     answer = service.send("POST", "/", body, headers)

@@ -16,7 +16,7 @@ from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage import results
 from cosmoformer.storage.domain import Domain
-from cosmoformer.storage.results import ImageFacts, Origin
+from cosmoformer.storage.facts import ImageFacts, Origin
 
 VERSION = ModelVersion("cosmoformer", 7, "run", "mlflow-artifacts:/x", "0" * 64)
 ORIGIN = Origin("e", "s", None, datetime.now(UTC))

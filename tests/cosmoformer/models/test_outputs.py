@@ -16,9 +16,10 @@ from cosmoformer.models.artifact import metadata_of
 from cosmoformer.models.outputs import Fractions, Value, grouped, missing
 from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
+from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.headlines import headline
 from cosmoformer.storage.result_shape import is_result
-from cosmoformer.storage.results import ImageFacts, Origin, schema
+from cosmoformer.storage.results import schema
 from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor
 from tests.cosmoformer.tiny_artifact import ANGLE, hue_artifact, joint_artifact, tiny_artifact

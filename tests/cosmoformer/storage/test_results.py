@@ -13,7 +13,8 @@ from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import load
 from cosmoformer.storage import results
 from cosmoformer.storage.domain import Domain
-from cosmoformer.storage.results import ImageFacts, Origin, result_key
+from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.results import result_key
 
 SETTINGS = load({})
 VALIDATOR = jsonschema.Draft202012Validator(results.schema(), format_checker=jsonschema.FormatChecker())

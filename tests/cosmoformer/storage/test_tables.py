@@ -12,9 +12,11 @@ import jsonschema
 import numpy as np
 import pandas
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io.votable import parse_single_table
 from astropy.io.votable.ucd import parse_ucd
 
+from cosmoformer.storage.result_shape import is_result
 from cosmoformer.storage.results import Result, schema
 from cosmoformer.storage.tables import COLUMNS, columns, flatten, write_csv, write_votable
 from tests.cosmoformer.sample_results import (
@@ -22,6 +24,7 @@ from tests.cosmoformer.sample_results import (
     VOTES,
     classified_result,
     estimated_result,
+    located_result,
     rejected_result,
     strange_result,
     voted_result,
@@ -65,7 +68,16 @@ def _paths(properties: dict[str, Any], start: tuple[str, ...] = ()) -> list[tupl
 
 def test_samples_are_results() -> None:
     """The results that these tests use are valid by the schema."""
-    for result in (classified_result(), estimated_result(), rejected_result(), voted_result(), strange_result()):
+    samples = (
+        classified_result(),
+        estimated_result(),
+        rejected_result(),
+        voted_result(),
+        strange_result(),
+        located_result(),
+    )
+    for result in samples:
+        assert is_result(result)
         jsonschema.validate(json.loads(json.dumps(result)), schema())
 
 
@@ -77,7 +89,7 @@ def test_columns_have_a_fixed_order_and_probabilities_follow_by_name() -> None:
     assert names == [column.name for column in columns([second, first])]
     assert names[: len(COLUMNS)] == [column.name for column in COLUMNS]
     assert names[len(COLUMNS) :] == ["p_bar", "p_edge_on", "p_spiral"]
-    assert names[:5] == ["key", "status", "class", "confidence", "unsure"]
+    assert names[:5] == ["key", "object_id", "ra", "dec", "survey"]
 
 
 def test_what_is_no_galaxy_is_told_in_every_table() -> None:
@@ -177,6 +189,28 @@ def test_votable_replaces_what_xml_cannot_hold() -> None:
     """A control character in a key does not make the document unreadable; other letters stay."""
     table = as_votable(classified_result("a\x1b[31m<é>&✨.png"))
     assert table["key"][0] == "a\\x1b[31m<é>&✨.png"
+
+
+def test_places_are_of_one_system_and_match_on_the_sky() -> None:
+    """Right ascension and declination refer to ICRS, and astropy makes coordinates of them that match a catalogue's."""
+    file = io.BytesIO()
+    write_votable([located_result(), classified_result()], file)
+    file.seek(0)
+    parsed = parse_single_table(file)
+    fields = {field.name: field for field in parsed.fields}
+    assert {fields[name].ref for name in ("ra", "dec")} == {"ICRS"}
+    rows = parsed.to_table()
+    assert list(rows["ra"].mask) == [False, True]
+    here = SkyCoord(rows["ra"][:1], rows["dec"][:1], unit="deg")
+    assert here.separation(SkyCoord("12h30m49.42s", "+12d23m28.0s")).arcsec[0] < 1
+
+
+def test_what_was_told_wrongly_stands_in_the_table() -> None:
+    """A right ascension of 400 degrees is named, and that of the file's header taken."""
+    row = flatten(located_result(), COLUMNS)
+    assert (row["object_id"], row["ra"], row["survey"], row["zoom"]) == ("M 87", 187.7059, "SDSS", None)
+    assert row["object_ignored"] == "ra: expected degrees from 0 to below 360, got '400'"
+    assert row["object_told"] == "object_id;size_arcsec;survey;zoom"
 
 
 def test_tables_without_results_are_readable() -> None:

@@ -26,8 +26,9 @@ from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, ResultsBucket, Standing, result_key, schema
 from cosmoformer.storage.store import Store
+from functions.classify import replies
 from functions.classify.app import build_app
-from functions.classify.handler import Handler, _reply
+from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
 from tests.functions.classify.conftest import BUNDLED, Deployment, altered
 from tests.lacking_store import Refusal, Rule, lacking_store, refusing
@@ -266,7 +267,7 @@ def test_events_of_two_models_are_told_apart(client: FlaskClient, deployment: De
     again = reply(first) | {"model": reply(first)["model"] | {"name": "another"}}
     key = result_key(deployment.settings, "named.jpg")
     deployment.store.write(deployment.settings.results_bucket, key, json.dumps(again).encode(), "application/json")
-    assert _reply(again).attributes["id"] != first.headers["ce-id"]
+    assert replies.reply(again).attributes["id"] != first.headers["ce-id"]
 
 
 @pytest.mark.parametrize(

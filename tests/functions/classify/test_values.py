@@ -12,7 +12,8 @@ import pytest
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
 from cosmoformer.models.registry import ModelVersion
-from cosmoformer.storage.results import ImageFacts, Origin, schema
+from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.results import schema
 from functions.classify import predictor
 from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 

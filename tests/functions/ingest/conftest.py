@@ -15,7 +15,8 @@ from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.settings import Settings, load
-from cosmoformer.storage.results import ImageFacts, Origin, classified, rejected, result_key
+from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.results import classified, rejected, result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
 from functions.runtime.start import stop_background
