@@ -10,6 +10,7 @@ import pytest
 from cosmoformer.models.artifact import digest, read_metadata
 from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
+from training.evaluate_surveys import RECORD_FILE, surveys_of
 from training.evaluate_votes import VoteRecord
 from training.evaluation import report as reports
 from training.evaluation.domain import Flagged, domain_of
@@ -85,9 +86,10 @@ def test_the_documents_quote_what_is_flagged() -> None:
 
 
 def test_the_card_is_made_from_the_records() -> None:
-    """Run, recipe and report give the card as it is: nothing in it is typed by hand."""
-    run = read_run(RUN)
-    assert render(reports.read(RUN / "report.json"), recipe_of(run), run) == CARD
+    """Run, recipe, report and the record of surveys give the card as it is: nothing in it is typed by hand."""
+    run, report = read_run(RUN), reports.read(RUN / "report.json")
+    surveys = surveys_of(RUN / RECORD_FILE, report.model.sha256)
+    assert surveys and render(report, recipe_of(run), run, surveys) == CARD
 
 
 def test_the_card_names_data_and_temperature() -> None:

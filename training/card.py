@@ -18,24 +18,29 @@ from typing import Any
 
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, RunInfo, read_run
+from training.evaluate_surveys import RECORD_FILE, surveys_of
+from training.evaluation import card_parts
 from training.evaluation import report as reports
 from training.evaluation.comparison import published
-from training.evaluation.report import ClassFigures, Report
-from training.evaluation.report_tables import FIGURES, interval
+from training.evaluation.report import Report
+from training.evaluation.survey_card import section, table
+from training.evaluation.surveys import SurveyFigures
 from training.loop.recipe import Recipe, from_params
 
 _FORM, _WORDS = Path(__file__).with_name("card.md"), Path(__file__).with_name("card.toml")
 _UNKNOWN = "an unrecorded number of"
+_UNTOLD = "The data of the run, under their own terms."
 _CALIBRATION = "Temperature scaling: Guo et al. 2017, arXiv:1706.04599."
 
 
-def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
+def render(report: Report, recipe: Recipe, run: RunInfo, surveys: Sequence[SurveyFigures] = ()) -> str:
     """The card of a model.
 
     Args:
         report: what was measured.
         recipe: what it was trained with.
         run: the record of its training.
+        surveys: what was measured on its own survey and on others.
     """
     model, facts = report.model, report.conditions
     words = tomllib.loads(_WORDS.read_text(encoding="utf-8"))
@@ -63,12 +68,15 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         calibrated=_calibrated(report),
         settings=_settings(recipe),
         command=_command(report),
-        overall=_overall(report),
-        classes=_classes(report, names),
-        robustness=_robustness(report),
-        views=_views(report),
-        votes=_votes(report),
-        domain=_domain(report),
+        overall=card_parts.overall(report),
+        classes=card_parts.classes(report, names),
+        robustness=card_parts.robustness(report),
+        views=card_parts.views(report),
+        votes=card_parts.votes(report),
+        domain=card_parts.domain(report),
+        mistakes=card_parts.mistakes(report, names),
+        surveys=section(surveys, names),
+        learned_from=_bullets(of_task.get("learned_from", [_UNTOLD])),
         comparison=_comparison(model.task),
         weaknesses=_bullets(
             [
@@ -120,7 +128,7 @@ def _settings(recipe: Recipe) -> str:
     values = [
         (f"`{field.name}`", getattr(recipe, field.name)) for field in fields(recipe) if field.name != "augmentation"
     ]
-    return _table(("setting", "value"), values)
+    return table(("setting", "value"), values)
 
 
 def _command(report: Report) -> str:
@@ -144,99 +152,6 @@ def _drawn(report: Report) -> int:
     return found.images if found else report.conditions.images
 
 
-def _overall(report: Report) -> str:
-    known = [(name, told) for name, told in FIGURES.items() if name in report.figures]
-    rows = [(told, report.figures[name], _interval(report, name)) for name, told in known]
-    return _table(("figure", "value", "95 % interval"), rows)
-
-
-def _interval(report: Report, name: str) -> str:
-    return interval(report, name) or "–"
-
-
-def _classes(report: Report, names: Mapping[str, str]) -> str:
-    if not report.classes:
-        return ""
-    rows = [
-        (_told(one, names), one.images, one.precision, one.recall, one.f1, f"{one.f1_low} to {one.f1_high}")
-        for one in report.classes
-    ]
-    return _table(("class", "galaxies", "precision", "recall", "F1", "95 % interval of F1"), rows)
-
-
-def _told(one: ClassFigures, names: Mapping[str, str]) -> str:
-    return names.get(one.name, one.name.replace("_", " "))
-
-
-def _robustness(report: Report) -> str:
-    if (found := report.robustness) is None:
-        return ""
-    rotation = _table(
-        ("rotated by", *(f"{point.at:g}°" for point in found.rotation)),
-        [("accuracy", *(point.accuracy for point in found.rotation))],
-    )
-    noise = _table(
-        ("noise, of full scale", *(f"{point.at:g}" for point in found.noise)),
-        [("accuracy", *(point.accuracy for point in found.noise))],
-    )
-    return (
-        f"\nRotated, and with Gaussian noise ({found.images:,} galaxies drawn at random, on {report.conditions.device}):\n\n"
-        f"{rotation}\n\n{noise}\n"
-    )
-
-
-def _views(report: Report) -> str:
-    if (found := report.views) is None:
-        return ""
-    rows = [(FIGURES[name], found.without[name], found.with_views[name]) for name in found.without]
-    gain = (
-        f" The accuracy changes by {found.gain:+} (95 % interval {found.gain_low} to {found.gain_high})."
-        if found.gain is not None
-        else ""
-    )
-    return (
-        f"\nTest-time augmentation: the mean over {found.count} views of each of {found.images:,} galaxies, {found.count // 2} "
-        f"rotations and their mirror images.{gain} What is served looks once.\n\n"
-        f"{_table(('figure', 'one view', f'{found.count} views'), rows)}\n"
-    )
-
-
-def _votes(report: Report) -> str:
-    if (votes := report.votes) is None:
-        return ""
-    knows_accuracy = all(one.accuracy is not None for one in votes.questions)
-    headings = ("question", "asked, of 100", "RMSE", "calibration error", *(["accuracy"] if knows_accuracy else []))
-    rows = [
-        (
-            one.name,
-            f"{100 * one.asked:.1f}",
-            one.rmse,
-            one.calibration_error,
-            *([one.accuracy] if knows_accuracy else []),
-        )
-        for one in votes.questions
-    ]
-    return (
-        f"\nVote fractions, against those of Galaxy Zoo's volunteers on the {votes.images:,} of these galaxies of which all are "
-        f"known: root mean square error **{votes.rmse}** over all answers, of cumulative fractions, as the Galaxy Zoo Challenge "
-        "scored. The calibration error is the mean difference between told and voted fractions, bin by bin, each galaxy "
-        "counted by how many were asked"
-        f"{', and so is the accuracy, of the most likely answer' if knows_accuracy else ''}.\n\n"
-        f"{_table(headings, rows)}\n"
-    )
-
-
-def _domain(report: Report) -> str:
-    if (domain := report.domain) is None:
-        return ""
-    rows = [(one.name, one.pictures, one.share) for one in domain.strangers]
-    return (
-        f"\nFlagged as no galaxy, since `in_domain` is below {domain.below}: {domain.galaxies.share} of the "
-        f"{domain.galaxies.name} split's galaxies, and **{domain.strangers_share}** of pictures that are none, by generators "
-        f"that the score did not learn from:\n\n{_table(('pictures', 'number', 'share that is flagged'), rows)}\n"
-    )
-
-
 def _comparison(task: str) -> str:
     rivals = published(task)
     if not rivals:
@@ -245,7 +160,7 @@ def _comparison(task: str) -> str:
     rows = [(row.model, row.figure, row.source) for row in rivals]
     return (
         "\nFor comparison, what was published on the same kind of sample with other splits (`python -m training.compare`):\n\n"
-        f"{_table(('model', measure, 'source'), rows)}\n"
+        f"{table(('model', measure, 'source'), rows)}\n"
     )
 
 
@@ -269,19 +184,14 @@ def _weak_classes(report: Report, names: Mapping[str, str]) -> list[str]:
     worst = min(report.classes, key=lambda one: one.f1)
     total = report.conditions.images
     share = f"{rarest.images:,} of {total:,} galaxies ({100 * rarest.images / total:.1f} %)"
-    found = [f"**The rarest class**, {_told(rarest, names)}, is {share}, of which {rarest.recall} are found."]
+    found = [f"**The rarest class**, {card_parts.told(rarest, names)}, is {share}, of which {rarest.recall} are found."]
     if worst != rarest:
-        found.append(f"**The class told worst** is {_told(worst, names)}, with an F1 of {worst.f1}.")
+        found.append(f"**The class told worst** is {card_parts.told(worst, names)}, with an F1 of {worst.f1}.")
     return found
 
 
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -297,8 +207,10 @@ def main(argv: list[str] | None = None) -> int:
         run = read_run(options.run)
         recipe = recipe_of(run)
         report = reports.read(options.report or options.run / ARTIFACTS / REPORT_FILE)
+        measured = (options.report or options.run / ARTIFACTS / REPORT_FILE).with_name(RECORD_FILE)
+        surveys = surveys_of(measured, report.model.sha256) if measured.is_file() else []
         out = options.out or options.run / ARTIFACTS / CARD_FILE
-        out.write_text(render(report, recipe, run), encoding="utf-8")
+        out.write_text(render(report, recipe, run, surveys), encoding="utf-8")
     except (CosmoFormerError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

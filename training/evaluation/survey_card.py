@@ -1,0 +1,71 @@
+"""What a model card says of other surveys, of sizes in the frame and of colours, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from training.evaluation.surveys import Group, SurveyFigures
+
+_HEADINGS = ("galaxies", "accuracy", "95 % interval", "mean confidence", "marked as no galaxy")
+
+
+def section(surveys: Sequence[SurveyFigures], names: Mapping[str, str]) -> str:
+    """A part of a card; empty without surveys.
+
+    Args:
+        surveys: what was measured; the first one is that which the model learned from.
+        names: of the classes, in words.
+    """
+    if not surveys:
+        return ""
+    own, others = surveys[0], surveys[1:]
+    parts = [_zooms(own, others), _by_class(own, names), _quarters(own)]
+    return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _zooms(own: SurveyFigures, others: Sequence[SurveyFigures]) -> str:
+    counted = ", ".join(f"{one.with_class:,} of {one.images:,} of {one.name}" for one in (own, *others))
+    rows = [
+        (ways[0].name, *(_share(way) for way in ways))
+        for ways in zip(*(one.shown for one in (own, *others)), strict=True)
+    ]
+    return (
+        "By the galaxy's size in the frame, and by colour: accuracy with its 95 % interval, and the share that is marked as no "
+        "galaxy. At zoom 2 a galaxy is shown twice as large; colours are at zoom 1. `python -m training.evaluate_surveys` "
+        f"measures it on galaxies with a class that can be mapped, {counted}.\n\n"
+        + table(("shown", *(one.name for one in (own, *others))), rows)
+    )
+
+
+def _share(group: Group) -> str:
+    flagged = "" if group.flagged is None else f"; {100 * group.flagged:.1f} %"
+    if group.accuracy is None or group.low is None or group.high is None:
+        return f"–{flagged}"
+    return f"{group.accuracy:.3f} ({group.low:.3f} to {group.high:.3f}){flagged}"
+
+
+def _by_class(own: SurveyFigures, names: Mapping[str, str]) -> str:
+    rows = [(names.get(one.name, one.name), *_cells(one)) for one in own.by_class]
+    return (
+        f"Calibration by class, {own.name}: of the galaxies that were given a class, the share that is right beside the mean "
+        "confidence.\n\n" + table(("class given", *_HEADINGS), rows)
+    )
+
+
+def _quarters(own: SurveyFigures) -> str:
+    sizes = table(("half-light radius in the picture", *_HEADINGS), [(one.name, *_cells(one)) for one in own.by_size])
+    light = table(("mean brightness within it", *_HEADINGS), [(one.name, *_cells(one)) for one in own.by_brightness])
+    return f"By size and by brightness of the galaxy in the picture, in quarters:\n\n{sizes}\n\n{light}"
+
+
+def _cells(one: Group) -> tuple[str, ...]:
+    interval = "–" if one.low is None else f"{one.low:.3f} to {one.high:.3f}"
+    told = (one.accuracy, one.confidence, one.flagged)
+    accuracy, confidence, flagged = ("–" if value is None else f"{value:.3f}" for value in told)
+    return f"{one.images:,}", accuracy, interval, confidence, flagged
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
