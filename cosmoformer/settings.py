@@ -117,6 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("STORE_TIMEOUT_SECONDS", "20", "number", "seconds", "store", "How long one request to the store may take.", least=0.1, most=3600),
     Setting("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000", "text", "", "registry", "MLflow server that the model comes from; `cosmoformer up` sets it from MLFLOW_PORT."),
     Setting("MODEL_NAME", "cosmoformer", "text", "", "registry", "Registered model that is served."),
+    Setting("SERVED_MODELS", "", "text", "", "registry", "Registered models, separated by commas, that judge every image beside MODEL_NAME: each image then has one result of each, those of further ones below `by-model/` in the results bucket."),
     Setting("MODEL_ALIAS", "champion", "text", "", "registry", "Alias of the version that is served."),
     Setting("MODEL_FALLBACK_ALIAS", "previous", "text", "", "registry", "Alias of the version that a fresh process serves when the champion is refused; `cosmoformer promote` moves it."),
     Setting("MODEL_CACHE_DIR", "~/.cache/cosmoformer/models", "path", "", "registry", "Folder where downloaded artifacts are kept, by digest."),

@@ -71,7 +71,7 @@ def _scale(header: Mapping[str, Any]) -> float | None:
 
 def _centre(header: Mapping[str, Any], width: int, height: int) -> tuple[float | None, float | None, float | None]:
     """Right ascension and declination (ICRS, degrees) of the image's centre, and seconds of arc a pixel."""
-    if not (_PLACED <= set(header) and any(header.get(keyword) for keyword in _SCALED)):
+    if not (set(header) >= _PLACED and any(header.get(keyword) for keyword in _SCALED)):
         return None, None, None  # which would be taken for zero, and a degree a pixel
     # Imported for headers that have one: it takes longer than all else of a small FITS file.
     from astropy.wcs import WCS

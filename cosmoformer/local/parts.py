@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cosmoformer.local.knative.broker import BrokerConfig
 from cosmoformer.local.knative.replica import FunctionSpec
 from cosmoformer.local.knative.triggers import DeliverySpec, Trigger
 from cosmoformer.local.supervisor import Part
+from cosmoformer.served_models import changes_for
 from cosmoformer.settings import PARTS, SETTINGS, Settings, load
 
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
@@ -147,11 +148,24 @@ def page(settings: Settings) -> Part:
     return Part("page", argv, settings.page_port, "PAGE_PORT", "/", environment(settings))
 
 
+def further_classify(settings: Settings, model: str, port: int) -> Part:
+    """The activator of a further model: the same function, with settings of its own."""
+    changes = {name.upper(): value for name, value in changes_for(model).items()}
+    function = replace(_function(settings), name=f"classify-{model}", folder=settings.data_dir / f"classify-{model}")
+    config = ActivatorConfig(port, replace(function, env={**function.env, **changes}))
+    return _configured("activator", f"classify-{model}", config, settings, "/health/liveness", "SERVED_MODELS")
+
+
 def classify(settings: Settings) -> Part:
     """The activator, which starts classify processes when requests come and ends them when none do."""
+    config = ActivatorConfig(settings.classify_port, _function(settings))
+    return _configured("activator", "classify", config, settings, "/health/liveness", "CLASSIFY_PORT")
+
+
+def _function(settings: Settings) -> FunctionSpec:
     replicas = max_replicas(settings)
     at_once = predictions_at_once(settings)
-    function = FunctionSpec(
+    return FunctionSpec(
         name="classify",
         argv=(sys.executable, "-m", "functions.classify"),
         folder=settings.data_dir / "classify",
@@ -161,19 +175,16 @@ def classify(settings: Settings) -> Part:
         idle_s=settings.idle_seconds,
         startup_deadline_s=STARTUP_DEADLINE_S,
     )
-    return _configured(
-        "activator", "classify", ActivatorConfig(settings.classify_port, function), settings, "/health/liveness"
-    )
 
 
-def broker(settings: Settings, console_url: str) -> Part:
-    """The broker, with a trigger for each event that somebody acts on."""
-    config = BrokerConfig(settings.broker_port, settings.data_dir / "broker", triggers(settings, console_url))
-    return _configured("broker", "broker", config, settings, "/health")
+def broker(settings: Settings, console_url: str, further: Mapping[str, int]) -> Part:
+    """The broker, with a trigger for each event that somebody acts on; ``further`` has the ports of further models."""
+    config = BrokerConfig(settings.broker_port, settings.data_dir / "broker", triggers(settings, console_url, further))
+    return _configured("broker", "broker", config, settings, "/health", "BROKER_PORT")
 
 
-def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
-    """Which events go where; the cluster's Triggers say the same."""
+def triggers(settings: Settings, console_url: str, further: Mapping[str, int]) -> tuple[Trigger, ...]:
+    """Which events go where; the cluster's Triggers say the same. Each model has its own, and so its own queue."""
     delivery = DeliverySpec(
         retry=settings.delivery_retries,
         backoff_delay_s=settings.delivery_backoff_seconds,
@@ -183,11 +194,18 @@ def triggers(settings: Settings, console_url: str) -> tuple[Trigger, ...]:
     briefly = DeliverySpec(retry=2)  # the console only shows; what it misses is in the bucket
     parallelism = concurrency(settings) * max_replicas(settings)
     created = ({"prefix": {"type": "com.amazonaws."}},)  # s3.ObjectCreated:*, and what newer Ceph itself sends
-    classify_url = settings.classify_url
+    places = {"classify": settings.classify_url}
+    places |= {f"classify-{model}": f"http://127.0.0.1:{port}" for model, port in further.items()}
+    of_models = (
+        (
+            Trigger(f"{name}-objects", url, filters=created, delivery=delivery, parallelism=parallelism),
+            Trigger(f"{name}-pictures", url, {"type": cloudevents.IMAGE}, delivery=delivery),
+            Trigger(f"{name}-alias", url, {"type": cloudevents.ALIAS_MOVED}, delivery=delivery, parallelism=1),
+        )
+        for name, url in places.items()
+    )
     return (
-        Trigger("classify-objects", classify_url, filters=created, delivery=delivery, parallelism=parallelism),
-        Trigger("classify-pictures", classify_url, {"type": cloudevents.IMAGE}, delivery=delivery),
-        Trigger("classify-alias", classify_url, {"type": cloudevents.ALIAS_MOVED}, delivery=delivery, parallelism=1),
+        *(trigger for one in of_models for trigger in one),
         Trigger("console-classified", console_url, {"type": cloudevents.CLASSIFIED}, delivery=briefly),
         Trigger("console-rejected", console_url, {"type": cloudevents.REJECTED}, delivery=briefly),
     )
@@ -209,11 +227,10 @@ def concurrency(settings: Settings) -> int:
     return 2 * predictions_at_once(settings)
 
 
-def _configured(module: str, name: str, config: Any, settings: Settings, health: str) -> Part:
-    """A part that reads its configuration, kept beside its data, at start."""
-    path = settings.data_dir / "run" / f"{module}-config.json"
+def _configured(module: str, name: str, config: Any, settings: Settings, health: str, setting: str) -> Part:
+    """A part that reads its configuration, kept beside its data, at start; ``setting`` names its port."""
+    path = settings.data_dir / "run" / f"{name}-config.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(config), default=str, indent=1))
     argv = [sys.executable, "-m", f"cosmoformer.local.knative.{module}", "--config", str(path)]
-    setting = f"{name.upper()}_PORT"
     return Part(name, argv, config.port, setting, health, environment(settings), stop_grace_s=25)

@@ -32,6 +32,7 @@ from cosmoformer.local.supervisor import Part, Supervisor
 from cosmoformer.models.bundled import register_bundled_model
 from cosmoformer.models.registry import Registry
 from cosmoformer.models.webhooks import subscribe_to_promotions
+from cosmoformer.served_models import further_models
 from cosmoformer.settings import SETTINGS, load
 from cosmoformer.settings_file import FILE_NAME, write_settings_file
 from cosmoformer.storage.store import Store
@@ -137,10 +138,12 @@ class System:
             bootstrap.make_buckets(store)
         if not self._connect_notifications():
             settings.sweep_min_age_seconds = 0.0  # no notification will come: a sweep leaves nothing to one
+        further = {model: free_port() for model in further_models(settings)}
         for name, part in (
-            ("broker        ", parts.broker(settings, results.url)),
+            ("broker        ", parts.broker(settings, results.url, further)),
             ("ingest        ", parts.ingest(settings)),
             ("classify      ", parts.classify(settings)),
+            *((f"{model:<14}", parts.further_classify(settings, model, port)) for model, port in further.items()),
             ("page          ", parts.page(settings)),
         ):
             self._launch(supervisor, part, f"{name} {part.url}")
@@ -160,7 +163,7 @@ class System:
         While classify ends its work, the store is needed and uploads are still announced, to a broker that keeps them. Then the
         store takes no more, and after that ingest and the broker can end.
         """
-        supervisor.stop(("page", "classify"))
+        supervisor.stop(("page", "classify", *(f"classify-{model}" for model in further_models(self._settings))))
         if self._node:
             self._node.stop_gateway()
         supervisor.stop()

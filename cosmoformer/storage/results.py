@@ -164,11 +164,17 @@ class ResultsBucket:
     Args:
         store: the object store.
         champion: asks the registry, now, which version the alias points to; used only when two models disagree.
+        settings: say where results stand, where that is not as the store's settings say.
     """
 
-    def __init__(self, store: Store, champion: Callable[[], ModelIdentity | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        champion: Callable[[], ModelIdentity | None] = lambda: None,
+        settings: Settings | None = None,
+    ) -> None:
         self._store, self._champion = store, champion
-        self._settings = store.settings
+        self._settings = settings or store.settings
 
     def read(self, image_key: str) -> Result | None:
         """The result of an image, or None."""

@@ -5,7 +5,7 @@ Delivery, in one table:
     | outcome                                          | answer | a broker then         |
     | ------------------------------------------------ | ------ | --------------------- |
     | classified, or rejected for what the file is     | 200 + reply event | is done    |
-    | nothing to do (several records, a hint)          | 202    | is done               |
+    | nothing to do (several records, a hint, another model is meant) | 202 | is done   |
     | a result that stands is explained, on request    | 202    | is done               |
     | the image is gone: nobody wants its result       | 202    | is done               |
     | malformed or unsupported event, foreign bucket   | 4xx    | keeps a dead letter   |
@@ -42,6 +42,7 @@ from cosmoformer.images.picture import too_large
 from cosmoformer.images.sky import NOWHERE
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.wanted import ASKED_BY, is_asked
+from cosmoformer.served_models import FOR_MODEL
 from cosmoformer.settings import Settings
 from cosmoformer.storage import sky_objects
 from cosmoformer.storage.facts import ImageFacts, Origin
@@ -91,6 +92,8 @@ class Handler:
         Raises:
             CosmoFormerError: see the table above.
         """
+        if event.attributes.get(FOR_MODEL, self._settings.model_name) != self._settings.model_name:
+            return None
         if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):

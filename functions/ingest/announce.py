@@ -9,6 +9,7 @@ from cosmoformer import connections
 from cosmoformer.errors import BrokerUnavailable
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
+from cosmoformer.served_models import FOLDER
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import is_key
 from functions.ingest import metrics
@@ -55,7 +56,7 @@ def is_image(settings: Settings, bucket: str, key: str) -> bool:
     Objects outside ``IMAGES_BUCKET`` and ``IMAGES_PREFIX`` are not; neither are folder markers, nor what CosmoFormer itself
     wrote where images and results share a bucket.
     """
-    own = (settings.results_prefix, settings.explanations_prefix, settings.dead_letters_prefix)
+    own = (settings.results_prefix, settings.explanations_prefix, settings.dead_letters_prefix, FOLDER)
     if bucket != settings.images_bucket or not key.startswith(settings.images_prefix) or key.endswith("/"):
         return False
     return is_key(key) and not (bucket == settings.results_bucket and key.startswith(own))

@@ -36,7 +36,6 @@ from cosmoformer.errors import (
 )
 from cosmoformer.events import cloudevents, notifications
 from cosmoformer.events.dead_letters import DeadLetter, DeadLetters
-from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.store import Store
@@ -99,7 +98,7 @@ class _Ingest:
         self._uploads = Uploads(settings)
         self._batches = Batches(settings, store, self._uploads.presigner)
         self._explanations = Explanations(settings, store, self._broker, self._uploads.presigner)
-        self._sweeper = Sweeper(settings, store, Registry(settings), self._broker)
+        self._sweeper = Sweeper(settings, store, self._broker)
         self.catch_up = CatchUp(settings, gate, self._broker, self._sweeper)
         self._letters = DeadLetters(store)
 

@@ -17,7 +17,7 @@ from cosmoformer.storage.presigned import Presigner
 from cosmoformer.storage.results import as_result
 from cosmoformer.storage.store import Store
 from functions.ingest import links
-from functions.ingest.uploads import expiry, result_address
+from functions.ingest.uploads import expiry, result_addresses
 
 MOST = 1000  # results a page
 _CUT = re.compile(rf"~[0-9a-f]{{64}}{re.escape(SUFFIX)}")
@@ -40,8 +40,8 @@ class Batches:
 
         Returns:
             ``{"batch", "results", "next"}``; each result has the image's ``key`` and ``name`` (its key without the batch),
-            ``result`` (key, url, expires) and ``image`` (url, expires). ``next`` is None on the last page. A batch without
-            results, and one that never was, are empty.
+            ``result`` (key, url, expires), ``further`` as uploads have it, and ``image`` (url, expires). ``next`` is None
+            on the last page. A batch without results, and one that never was, are empty.
 
         Raises:
             InvalidRequest: it is no name that shows a batch.
@@ -52,19 +52,15 @@ class Batches:
         start = prefix + after if after else ""
         keys = [entry.key for entry in islice(self._store.list(bucket, prefix, start), limit + 1)]
         images = map_stream(self._image_key, keys[:limit])
-        entries = [
-            self._entry(image, key, folder)
-            for key, image in zip(keys, images, strict=False)
-            if image is not None and image.startswith(folder)
-        ]
+        entries = [self._entry(image, folder) for image in images if image is not None and image.startswith(folder)]
         following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
         return {"batch": show, "results": entries, "next": following}
 
-    def _entry(self, image: str, result: str, folder: str) -> dict[str, Any]:
+    def _entry(self, image: str, folder: str) -> dict[str, Any]:
         return {
             "key": image,
             "name": image.removeprefix(folder),
-            "result": result_address(self._settings, self._presigner, result),
+            **result_addresses(self._settings, self._presigner, image),
             "image": {
                 "url": self._presigner.get_image(image),
                 "expires": expiry(self._settings.result_expiry_seconds),

@@ -14,6 +14,7 @@ from typing import Any
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.events.notifications import ObjectCreated
+from cosmoformer.served_models import FOR_MODEL
 from cosmoformer.settings import Settings
 from cosmoformer.storage.explanations import age_s, explanation_key, stands
 from cosmoformer.storage.keys import is_key
@@ -90,7 +91,7 @@ class Explanations:
             self._settings.images_bucket, key, "ObjectCreated:Put", _STORE, "", datetime.now(UTC), uuid.uuid4().hex
         )
         try:
-            self._broker.send(created.event(explain="1"))
+            self._broker.send(created.event(explain="1", **{FOR_MODEL: self._settings.model_name}))
         except Exception:  # whoever asks again is not told to wait for what was never sent
             with self._lock:
                 self._asked.pop(key, None)

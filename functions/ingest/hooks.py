@@ -14,6 +14,7 @@ from cosmoformer import strict_json
 from cosmoformer.errors import InvalidRequest, Unauthorized
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
+from cosmoformer.served_models import further_models
 from cosmoformer.settings import Settings
 
 SIGNATURE = "X-MLflow-Signature"
@@ -62,10 +63,10 @@ def _mac(signature: str) -> bytes:
 
 
 def alias_event(settings: Settings, delivery_id: str, body: bytes) -> Event | None:
-    """The event for a message that an alias of the configured model was set; None for every other message.
+    """The event for a message that an alias of a served model was set; None for every other message.
 
     Args:
-        settings: ``MODEL_NAME`` names the model.
+        settings: ``MODEL_NAME`` and ``SERVED_MODELS`` name the models.
         delivery_id: the same at each attempt to deliver this message.
         body: of the request.
 
@@ -77,7 +78,7 @@ def alias_event(settings: Settings, delivery_id: str, body: bytes) -> Event | No
     if moved != ("model_version_alias", "created") or not isinstance(data, dict):
         return None
     name, alias, version = (str(data.get(member, "")) for member in ("name", "alias", "version"))
-    if name != settings.model_name:
+    if name not in (settings.model_name, *further_models(settings)):
         return None
     return cloudevents.new(
         type=cloudevents.ALIAS_MOVED,
@@ -85,6 +86,7 @@ def alias_event(settings: Settings, delivery_id: str, body: bytes) -> Event | No
         id=delivery_id,
         subject=f"{name}@{alias}",
         data={"name": name, "alias": alias, "version": version},
+        formodel=name,
     )
 
 

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from cosmoformer.errors import InvalidRequest, Overloaded
+from cosmoformer.errors import InvalidRequest, Overloaded, RegistryUnavailable
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.dead_letters import DeadLetters, subject_digest
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.models.registry import Registry
 from cosmoformer.parallel import map_stream
+from cosmoformer.served_models import FOR_MODEL, further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
 from cosmoformer.storage.keys import can_be_listed
@@ -54,6 +55,7 @@ class SweepOptions:
         dry_run: announces nothing, only counts.
         periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`. It also leaves alone what a
             notification of this process's first minutes has announced.
+        model: which of the served models' results are looked for; empty for ``MODEL_NAME``'s. Only that model is told.
         within_s: the sweep ends after about so many seconds, wherever it is then; None for a whole one.
     """
 
@@ -63,6 +65,7 @@ class SweepOptions:
     again: Again | None = None
     dry_run: bool = False
     periodic: bool = False
+    model: str = ""
     within_s: float | None = None
 
 
@@ -82,6 +85,9 @@ def read_options(settings: Settings, request: Any) -> SweepOptions:
         accepts, expected = _EXPECTED[name]
         if not accepts(value):
             raise InvalidRequest(f"{name} must be {expected}, got {str(value)[:80]!r}")
+    known = (settings.model_name, *further_models(settings))
+    if (model := given.get("model", "")) not in ("", *known):
+        raise InvalidRequest(f"model must be one that is served ({', '.join(known)}), got {model[:80]!r}")
     prefix = given.pop("prefix", settings.images_prefix)
     if not prefix.startswith(settings.images_prefix):
         raise InvalidRequest(f"prefix must start with {settings.images_prefix!r} (IMAGES_PREFIX), got {prefix[:80]!r}")
@@ -93,6 +99,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "min_age_s": (lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds, 0 or more"),
     "deep": (lambda value: isinstance(value, bool), "true or false"),
     "again": (lambda value: value in ("rejected", "stale", "all"), "'rejected', 'stale' or 'all'"),
+    "model": (lambda value: isinstance(value, str), "the name of a served model"),
     "dry_run": (lambda value: isinstance(value, bool), "true or false"),
 }
 
@@ -100,8 +107,8 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
 class Sweeper:
     """Sweeps, one at a time."""
 
-    def __init__(self, settings: Settings, store: Store, registry: Registry, broker: Broker) -> None:
-        self._settings, self._store, self._registry, self._broker = settings, store, registry, broker
+    def __init__(self, settings: Settings, store: Store, broker: Broker) -> None:
+        self._settings, self._store, self._broker = settings, store, broker
         self._running = threading.Lock()
         self._announced: dict[str, float] = {}  # event id of periodic sweeps -> time.monotonic()
         #: Keys that were announced since the start, until the sweep that is made then is over.
@@ -126,10 +133,21 @@ class Sweeper:
             raise InvalidRequest(f"expected a JSON object as data of the ping, got a JSON {type(given).__name__}")
         options = read_options(self._settings, {"min_age_s": self._settings.sweep_min_age_seconds} | given)
         try:
-            self.sweep(replace(options, periodic=True))
+            for model in [options.model] if options.model else ["", *further_models(self._settings)]:
+                self._sweep_periodically(replace(options, periodic=True, model=model))
         except Overloaded:
             self._whole_wanted.set()  # a sweep at the start is no longer bounded then
             log.info("a sweep is running already; this ping asks for nothing more")
+
+    def _sweep_periodically(self, options: SweepOptions) -> None:
+        settings = settings_for(self._settings, options.model)
+        if options.model:
+            try:
+                Registry(settings).resolve(settings.model_alias)
+            except RegistryUnavailable as error:  # nobody could judge: every image would become a dead letter
+                log.info("no sweep for a further model", extra={"model": options.model, "problem": str(error)})
+                return
+        self.sweep(options)
 
     def sweep(self, options: SweepOptions) -> dict[str, int]:
         """Go through all images once.
@@ -160,11 +178,12 @@ class Sweeper:
     def _sweep(self, options: SweepOptions) -> dict[str, int]:
         begun = time.monotonic()
         self._announced = {event: at for event, at in self._announced.items() if at > begun - PATIENCE_S}
-        judge = _Judge(options, self._settings, self._store, self._registry)
+        settings = settings_for(self._settings, options.model)
+        judge = _Judge(options, settings, self._store)
         counts: Counter[SweepOutcome] = Counter()
 
         def doubtful() -> Iterator[tuple[ObjectInfo, bool]]:
-            for image, result in self._images_with_results(options.prefix):
+            for image, result in self._images_with_results(settings, options.prefix):
                 if self._is_over(options, begun):
                     log.warning("the sweep is cut short", extra={"after": image.key, "seconds": options.within_s})
                     return
@@ -190,8 +209,7 @@ class Sweeper:
         late = options.within_s is not None and time.monotonic() > begun + options.within_s
         return late and not self._whole_wanted.is_set()
 
-    def _images_with_results(self, prefix: str) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
-        settings = self._settings
+    def _images_with_results(self, settings: Settings, prefix: str) -> Iterator[tuple[ObjectInfo, ObjectInfo | None]]:
         images = (
             image
             for image in self._store.list(settings.images_bucket, prefix)
@@ -203,27 +221,30 @@ class Sweeper:
     def _announce(self, image: ObjectInfo, options: SweepOptions, judge: _Judge) -> SweepOutcome:
         if judge.is_dead_lettered(image):
             return "dead_lettered"
-        created = self._created(image)
+        created = self._created(image, options.model)
         if options.periodic and (created.id in self._announced or image.key in (self._heard or ())):
             return "waiting"
         if not options.dry_run:
-            self._broker.send(created.event())
+            only = {FOR_MODEL: options.model} if options.model else {}
+            self._broker.send(created.event(**only))
             if options.periodic:
                 self._announced[created.id] = time.monotonic()
         return "announced"
 
-    def _created(self, image: ObjectInfo) -> ObjectCreated:
+    def _created(self, image: ObjectInfo, model: str) -> ObjectCreated:
         bucket = self._settings.images_bucket
-        identity = hashlib.sha256(f"{bucket}\0{image.key}\0{image.etag}".encode()).hexdigest()[:32]
+        words = [bucket, image.key, image.etag, *([model] if model else [])]
+        identity = hashlib.sha256("\0".join(words).encode()).hexdigest()[:32]
         return ObjectCreated(bucket, image.key, "ObjectCreated:Put", SOURCE, "", image.last_modified, identity)
 
 
 class _Judge:
     """Decides which images want to be announced, within one sweep."""
 
-    def __init__(self, options: SweepOptions, settings: Settings, store: Store, registry: Registry) -> None:
+    def __init__(self, options: SweepOptions, settings: Settings, store: Store) -> None:
         self._options, self._settings = options, settings
-        self._results = results.ResultsBucket(store)
+        self._results = results.ResultsBucket(store, settings=settings)
+        registry = Registry(settings)
         self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
         self._dead_letters = DeadLetters(store).latest_by_subject()
         self._champion = registry.resolve(settings.model_alias).identity if options.again == "stale" else None

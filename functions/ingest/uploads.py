@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cosmoformer.errors import InvalidRequest
+from cosmoformer.served_models import further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import MAX_KEY_BYTES
 from cosmoformer.storage.presigned import Presigner, upload_keys
@@ -75,8 +76,9 @@ class Uploads:
 
         Returns:
             ``{"batch", "show", "uploads"}``: the name that uploads into this batch, the one that shows it, and one upload a
-            file, in order: ``name``, ``key``, ``put`` (method, url, headers), ``expires`` (of the PUT; ISO 8601) and ``result``
-            (key, url, expires); or ``name`` and ``error`` (code, detail) for a refused file.
+            file, in order: ``name``, ``key``, ``put`` (method, url, headers), ``expires`` (of the PUT; ISO 8601), ``result``
+            (key, url, expires) and ``further``, the same by name of each further model; or ``name`` and ``error`` (code, detail)
+            for a refused file.
 
         Raises:
             InvalidRequest: the request as a whole is malformed.
@@ -114,7 +116,7 @@ class Uploads:
         return {
             "put": {"method": "PUT", "url": put.url, "headers": put.headers},
             "expires": expiry(self._settings.upload_expiry_seconds),
-            "result": result_address(self._settings, self.presigner, result_key(self._settings, key)),
+            **result_addresses(self._settings, self.presigner, key),
         }
 
     def _size(self, file: dict[str, Any]) -> int:
@@ -137,6 +139,16 @@ def result_address(settings: Settings, presigner: Presigner, key: str) -> dict[s
     """Where a result stands or will stand: its ``key``, a presigned ``url``, and when that ``expires``."""
     url = presigner.get_result(key)
     return {"key": key, "url": url, "expires": expiry(settings.result_expiry_seconds)}
+
+
+def result_addresses(settings: Settings, presigner: Presigner, key: str) -> dict[str, Any]:
+    """Where the result of an image stands or will stand; with further models, by their names, those of each too (``further``)."""
+    own = {"result": result_address(settings, presigner, result_key(settings, key))}
+    further = {
+        name: result_address(settings, presigner, result_key(settings_for(settings, name), key))
+        for name in further_models(settings)
+    }
+    return own | ({"further": further} if further else {})
 
 
 def object_key(folder: str, name: str, taken: set[str]) -> str:

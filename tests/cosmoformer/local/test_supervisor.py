@@ -131,7 +131,7 @@ def test_more_processes_have_fewer_predictions_each() -> None:
 
 def test_a_delivery_may_take_what_the_setting_says() -> None:
     """DELIVERY_TIMEOUT_SECONDS is the timeout of the triggers of the classify function, with nothing added."""
-    made = triggers(load({}, delivery_timeout_seconds=77.0), "http://127.0.0.1:9")
+    made = triggers(load({}, delivery_timeout_seconds=77.0), "http://127.0.0.1:9", {"inclination": 8090})
     assert {trigger.delivery.timeout_s for trigger in made if trigger.name.startswith("classify")} == {77.0}
 
 

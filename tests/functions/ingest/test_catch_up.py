@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
-from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from functions.ingest import catch_up
@@ -114,7 +113,7 @@ def test_a_start_waits_for_the_broker(settings: Settings, store: Store, broker: 
 
 
 def _sweeper(settings: Settings, store: Store) -> Sweeper:
-    return Sweeper(settings, store, Registry(settings), Broker(settings))
+    return Sweeper(settings, store, Broker(settings))
 
 
 def test_a_sweep_at_the_start_is_bounded(settings: Settings, store: Store, broker: Subscriber) -> None:

@@ -1,0 +1,49 @@
+"""Models that are served side by side: each image then has one result of each.
+
+``MODEL_NAME`` is the first; its results stand where they always do. What belongs to a further one stands below ``by-model/`` and
+its name in the results bucket. Each is a classify function of its own, with another ``MODEL_NAME``, and none waits for another.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cosmoformer.errors import SettingsError
+from cosmoformer.settings import Settings
+
+#: Attribute of an event that is for one model alone; the others have nothing to do.
+FOR_MODEL = "formodel"
+FOLDER = "by-model/"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+def further_models(settings: Settings) -> tuple[str, ...]:
+    """Names of the models that are served beside ``MODEL_NAME``, each once, in the order of ``SERVED_MODELS``.
+
+    Raises:
+        SettingsError: a name could be no part of an address or of an object key.
+    """
+    names = [name.strip() for name in settings.served_models.split(",") if name.strip()]
+    if wrong := [name for name in names if not _NAME.fullmatch(name) and name != settings.model_name]:
+        raise SettingsError(
+            f"SERVED_MODELS names {wrong[0]!r}",
+            "Expected registered models whose names are 1 to 63 letters, digits, dots, underscores and hyphens",
+        )
+    return tuple(dict.fromkeys(name for name in names if name != settings.model_name))
+
+
+def changes_for(name: str) -> dict[str, str]:
+    """The settings, by lower-case name, in which the classify function of a further model differs from the first one's."""
+    folder = f"{FOLDER}{name}/"
+    return {
+        "model_name": name,
+        "results_prefix": f"{folder}results/",
+        "explanations_prefix": f"{folder}explanations/",
+        "judgements_key": f"{folder}judgements.json",
+        "serving_key": f"{folder}serving.json",
+    }
+
+
+def settings_for(settings: Settings, name: str) -> Settings:
+    """The settings of one of the served models; ``MODEL_NAME``, and an empty name, change nothing."""
+    return settings if name in ("", settings.model_name) else Settings(**(vars(settings) | changes_for(name)))
