@@ -21,10 +21,11 @@ def grid(device: torch.device) -> Tensor:
 def distribution(outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Centre and width in degrees, each (N,), that a model's outputs (N, 2) stand for.
 
-    The centre is between -45 and 135, far enough beyond the ends to say "face-on" or "edge-on" with any width.
+    The centre is between -45 and 135, far enough beyond the ends to say "face-on" or "edge-on" with any width. Outputs count in eighths: a
+    fresh last layer on a trained backbone gives numbers of about ten, which would begin where both functions are flat.
     """
-    centre = 45.0 + 90.0 * torch.tanh(outputs[:, 0])
-    return centre, 0.5 + 10.0 * torch.nn.functional.softplus(outputs[:, 1])
+    centre = 45.0 + 90.0 * torch.tanh(outputs[:, 0] / 8)
+    return centre, 1.0 + 10.0 * torch.nn.functional.softplus(outputs[:, 1] / 8)
 
 
 def log_shares(centre: Tensor, width: Tensor) -> Tensor:
