@@ -21,7 +21,7 @@ from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FIL
 from training.evaluation import report as reports
 from training.evaluation.comparison import published
 from training.evaluation.report import ClassFigures, Report
-from training.evaluation.report_tables import FIGURES, interval
+from training.evaluation.report_tables import BIN_HEADINGS, FIGURES, bin_rows, interval
 from training.loop.recipe import Recipe, from_params
 
 _FORM, _WORDS = Path(__file__).with_name("card.md"), Path(__file__).with_name("card.toml")
@@ -67,7 +67,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo) -> str:
         classes=_classes(report, names),
         robustness=_robustness(report),
         views=_views(report),
-        votes=_votes(report),
+        votes=_votes(report) + _inclination(report),
         domain=_domain(report),
         comparison=_comparison(model.task),
         weaknesses=_bullets(
@@ -111,6 +111,11 @@ def _augmentation(recipe: Recipe) -> str:
 
 
 def _calibrated(report: Report) -> str:
+    if report.inclination:
+        factor = report.model.temperature
+        return (
+            f" The uncertainty, times {factor}, was fitted on the\nvalidation split: 68 % of its angles are within it."
+        )
     if not report.classes:
         return ""
     return f" The temperature ({report.model.temperature}) was fitted on the\nvalidation split."
@@ -223,6 +228,16 @@ def _votes(report: Report) -> str:
         "counted by how many were asked"
         f"{', and so is the accuracy, of the most likely answer' if knows_accuracy else ''}.\n\n"
         f"{_table(headings, rows)}\n"
+    )
+
+
+def _inclination(report: Report) -> str:
+    if report.inclination is None or (angles := report.inclination.angles) is None:
+        return ""
+    headings = ("true inclination, degrees", *(heading.removeprefix(">") for heading in BIN_HEADINGS))
+    return (
+        "\nBy true inclination; the bias is the mean of told less true angles, and the uncertainty is calibrated to hold the "
+        f"truth in 68 % of all galaxies, not in each row:\n\n{_table(headings, bin_rows(angles))}\n"
     )
 
 

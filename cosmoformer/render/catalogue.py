@@ -1,7 +1,7 @@
 """A catalogue of galaxies of known inclination: one parquet file with the pictures and all that is known of them.
 
-Each galaxy is drawn from the seed and its own number, so that the file is the same, byte for byte, however many processes draw it, and a
-longer catalogue begins with a shorter one.
+Each galaxy is drawn from the seed and its own number, so that the file is the same, byte for byte, however many processes draw
+it, and a longer catalogue begins with a shorter one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Light as points: positions on the sky with a flux each, which are counted into the pixels of an image.
 
-Points of a three-dimensional body can be seen from any side. They are spread evenly, by a sequence of low discrepancy, so that a few
-ten thousand make a smooth picture.
+Points of a three-dimensional body can be seen from any side. They are spread evenly, by a sequence of low discrepancy, so that a
+few ten thousand make a smooth picture.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ def together(*parts: Points) -> Points:
 def quantiles(dimensions: int) -> Array:
     """Numbers between 0 and 1 that fill a cube evenly: (dimensions, POOL), an additive recurrence.
 
-    Its steps are powers of the inverse of the generalised golden ratio (Roberts 2018, the R sequence); any stretch of it is even, too.
+    Its steps are powers of the inverse of the generalised golden ratio (Roberts 2018, the R sequence); any stretch of it is even,
+    too.
     """
     ratio = 2.0
     for _ in range(64):
@@ -108,8 +109,8 @@ def unit_disc() -> tuple[Array, Array, Array, Array]:
 def unit_sphere(index: float) -> Array:
     """Points of a sphere that looks like a Sérsic profile of this index: (3, POOL), in effective radii.
 
-    Its density is r⁻ᵖ exp(−b r^(1/n)), whose projection is Sérsic's to a few per cent (Prugniel & Simien 1997, equation B6; p after
-    Lima Neto et al. 1999).
+    Its density is r⁻ᵖ exp(−b r^(1/n)), whose projection is Sérsic's to a few per cent (Prugniel & Simien 1997, equation B6; p
+    after Lima Neto et al. 1999).
     """
     n = index
     b, p = 2 * n - 1 / 3 + 0.009876 / n, 1.0 - 0.6097 / n + 0.05463 / n**2

@@ -223,4 +223,3 @@ def _facts(galaxy: SolidGalaxy, observation: Observation, size: int) -> dict[str
 
 def _log_uniform(low: float, high: float, rng: Generator) -> float:
     return float(np.exp(rng.uniform(log(low), log(high))))
-

@@ -1,8 +1,8 @@
 """Solid galaxies: disc, bulge, bar, arms and dust in three dimensions, seen from any side.
 
-The pictures of :mod:`cosmoformer.render.painting` are quick to look right near face-on and edge-on; here the projection itself is
-right, at any inclination. The disc lies in the plane z = 0; x is its line of nodes. Seen at the inclination i, a point (x, y, z) stands at x
-along the line of nodes and at y cos i − z sin i across it, and the observer is in the direction (0, sin i, cos i).
+The pictures of :mod:`cosmoformer.render.painting` look right near face-on and edge-on; here the projection itself is right, at
+any inclination. The disc lies in the plane z = 0; x is its line of nodes. Seen at the inclination i, a point (x, y, z) stands at
+x along the line of nodes and at y cos i − z sin i across it, and the observer is in the direction (0, sin i, cos i).
 """
 
 from __future__ import annotations
@@ -183,8 +183,8 @@ def _seen(galaxy: SolidGalaxy, x: Array, y: Array, z: Array, fluxes: Array) -> P
 def transmission(dust: Dust, sine: float, cosine: float, x: Array, y: Array, z: Array) -> Array:
     """Share of the light of points that passes the dust between them and the observer: (3, n) in i, r, g.
 
-    The layer is taken where the line of sight crosses the mid-plane, and its depth grows as 1 / cos i until the path is as long as the
-    layer is wide.
+    The layer is taken where the line of sight crosses the mid-plane, and its depth grows as 1 / cos i until the path is as long
+    as the layer is wide.
 
     Args:
         dust: the layer.
@@ -197,7 +197,9 @@ def transmission(dust: Dust, sine: float, cosine: float, x: Array, y: Array, z: 
     least = dust.scale_height / dust.scale_length
     slant = np.sqrt(cosine**2 + least**2)
     crossing = np.hypot(x, y - z * sine / slant)
-    in_front = 0.5 * (1 - np.tanh(z / dust.scale_height))  # of the layer's column; where a path runs along it, half of it on average
+    in_front = 0.5 * (
+        1 - np.tanh(z / dust.scale_height)
+    )  # of the layer's column; where a path runs along it, half of it on average
     depth = dust.optical_depth / slant * np.exp(-crossing / dust.scale_length) * in_front
     passed: Array = np.exp(-EXTINCTION[:, None] * depth)
     return passed

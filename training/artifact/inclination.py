@@ -1,7 +1,7 @@
 """What an artifact of inclinations ends in: a normal distribution cut off at 0 and 90 degrees, its mean and its spread.
 
-The distribution stands on a grid of angles, which needs no tails of the error function: sums and their slopes stay finite however far
-beyond an end its centre is.
+The distribution stands on a grid of angles, which needs no tails of the error function: sums and their slopes stay finite however
+far beyond an end its centre is.
 """
 
 # No postponed annotations here: TorchScript reads the types of what is called.
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from training.artifact.classifier import Classifier
-
 
 
 def grid(device: torch.device) -> Tensor:
@@ -21,8 +20,8 @@ def grid(device: torch.device) -> Tensor:
 def distribution(outputs: Tensor) -> tuple[Tensor, Tensor]:
     """Centre and width in degrees, each (N,), that a model's outputs (N, 2) stand for.
 
-    The centre is between -45 and 135, far enough beyond the ends to say "face-on" or "edge-on" with any width. Outputs count in eighths: a
-    fresh last layer on a trained backbone gives numbers of about ten, which would begin where both functions are flat.
+    The centre is between -45 and 135, far enough beyond the ends to say "face-on" or "edge-on" with any width. Outputs count in
+    eighths: a fresh last layer on a trained backbone gives numbers of about ten, which would begin where both functions are flat.
     """
     centre = 45.0 + 90.0 * torch.tanh(outputs[:, 0] / 8)
     return centre, 1.0 + 10.0 * torch.nn.functional.softplus(outputs[:, 1] / 8)

@@ -1,7 +1,7 @@
 """The classical estimate of an inclination: from the axis ratio of the ellipse that a galaxy's faintest isophote fills.
 
-As it is done by hand and by catalogues: cos²i = (q² − q₀²) / (1 − q₀²) (Hubble 1926), with the thickness q₀ = 0.2 that is taken for all discs
-where nothing is known (Holmberg 1958; Tully & Pierce 2000 for its use). Detection, deblending and moments are photutils' (Bradley et al.).
+As it is done by hand and by catalogues: cos²i = (q² − q₀²) / (1 − q₀²) (Hubble 1926), with the thickness q₀ = 0.2 that is taken
+for all discs where nothing is known (Tully & Pierce 2000). Detection, deblending and moments are those of photutils.
 """
 
 from __future__ import annotations

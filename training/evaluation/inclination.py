@@ -101,6 +101,17 @@ class InclinationFigures:
     angles: AngleFigures | None
     quarters: QuarterFigures | None
 
+    def words(self) -> list[str]:
+        """The chief figures, a sentence each."""
+        found = []
+        if self.angles:
+            one = self.angles
+            found.append(f"Inclinations: median error {one.median_error.value:.2f} degrees on {one.images:,} of them.")
+        if self.quarters:
+            other = self.quarters
+            found.append(f"EFIGI's attribute: correlation {other.correlation.value:.3f} on {other.images:,} of them.")
+        return found
+
 
 def tells_inclination(metadata: Metadata) -> bool:
     """Whether an artifact tells an inclination and its uncertainty."""
@@ -212,7 +223,9 @@ def inclination_of(members: Mapping[str, Any]) -> InclinationFigures:
 
 
 def _angles_of(members: Mapping[str, Any]) -> AngleFigures:
-    figures = {name: _figure_of(members[name]) for name in ("median_error", "bias", "within_10", "within_68", "within_95")}
+    figures = {
+        name: _figure_of(members[name]) for name in ("median_error", "bias", "within_10", "within_68", "within_95")
+    }
     return AngleFigures(**{**members, **figures, "bins": tuple(AngleBin(**one) for one in members["bins"])})
 
 

@@ -1,13 +1,14 @@
 """The inclination of a galaxy's disc: degrees, 0 face-on to 90 edge-on, with an uncertainty.
 
-A model says a normal distribution cut off at 0 and 90 (:class:`training.artifact.inclination.Inclined`): near the ends an angle is known to
-one side only, which no distribution of an unbounded number can say, while one that is bounded by a sigmoid gives the ends themselves, where
-many galaxies are, no chance. It is trained by its likelihood. The centre may lie beyond an end; what is told is the mean
-of what is left, and its standard deviation.
+A model gives a normal distribution cut off at 0 and 90 (:class:`training.artifact.inclination.Inclined`), and is trained by its
+likelihood. Near the ends an angle is uncertain to one side only, which the distribution of an unbounded number cannot say; one
+that is squeezed into the range by a sigmoid can, but gives the ends themselves, where many galaxies are, no chance. The centre
+may lie beyond an end; what is told is the mean of what is left, and its standard deviation.
 
-Two columns teach, either of them or both: ``inclination`` in degrees, as rendered galaxies have it, and EFIGI's ``efigi_inclination``, which
-people gave in quarters from 0 (face-on) to 1 (edge-on) (Baillard et al. 2011). Quarters are read as 1 − cos i, the share of a thin
-disc's apparent width that is lost, to the nearest quarter: an interval of angles, whose probability is the likelihood.
+Two columns teach, either of them or both: ``inclination`` in degrees, as rendered galaxies have it, and EFIGI's
+``efigi_inclination``, which people gave in quarters from 0 (face-on) to 1 (edge-on) (Baillard et al. 2011). Quarters are read as
+1 − cos i, the share of a thin disc's apparent width that is lost, to the nearest quarter: an interval of angles, whose
+probability is the likelihood. Random directions would fill such quarters 1 : 2 : 2 : 2 : 1, about as EFIGI's are.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def bounds(targets: Tensor) -> tuple[Tensor, Tensor]:
     """The least and the most degrees that a galaxy's labels allow, each (N,); equal where they are known.
 
     Args:
-        targets: float (N, 2): degrees, quarters; NaN where unknown. Degrees count where there are both; NaN where there is neither.
+        targets: float (N, 2): degrees, quarters; NaN where unknown. Where there are both, degrees count.
     """
     degrees, quarters = targets.double().unbind(dim=1)
     low, high = (
@@ -117,8 +118,8 @@ class Inclination(Task):
     def calibrate(self, outputs: Tensor, labels: Tensor, targets: Tensor) -> float:
         """What the uncertainty is multiplied by, so that 68 % of the validation split's angles are within it.
 
-        The likelihood would ask what makes all errors likely, the few large ones above all; here the share itself is asked for (split
-        conformal prediction: Vovk et al. 2005; Lei et al. 2018, section 2.2). Where only quarters are known, the likelihood must do.
+        The likelihood would ask what makes all errors likely, the few large ones above all; here the share itself is asked for
+        (split conformal prediction: Lei et al. 2018, section 2.2). Where only quarters are known, the likelihood must do.
         """
         known = targets[:, 0].isfinite()
         if bool(known.any()):
@@ -157,6 +158,4 @@ def _log_likelihood(outputs: Tensor, targets: Tensor) -> Tensor:
     return torch.where(is_angle, density, interval)
 
 
-TASK = Inclination(
-    name="inclination", label_column="", classes=(), files="inclination*.parquet efigi-*.parquet"
-)
+TASK = Inclination(name="inclination", label_column="", classes=(), files="inclination*.parquet efigi-*.parquet")
