@@ -107,9 +107,10 @@ def points_of(galaxy: SolidGalaxy, rng: np.random.Generator, disc_points: int = 
         disc_points: how many its disc is made of, a multiple of 4.
         rng: decides the irregularities of the arms, and where the points are.
     """
+    bar, parts = galaxy.bar, []
     in_disc = 1 - galaxy.bulge_share
-    bar = galaxy.bar
-    parts = [_disc(galaxy, in_disc * (1 - bar.share if bar else 1.0), disc_points, rng)]
+    if (share := in_disc * (1 - bar.share if bar else 1.0)) > 0:
+        parts.append(_disc(galaxy, share, disc_points, rng))
     if bar is not None:
         parts.append(_bar(galaxy, bar, in_disc * bar.share, rng))
     if galaxy.bulge_share > 0:

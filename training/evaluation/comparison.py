@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cosmoformer.runs.folder import ARTIFACTS, METRICS_FILE, RUN_FILE, RunInfo, read_run
 from training.evaluation import report as reports
-from training.evaluation.inclination import InclinationFigures
+from training.evaluation.inclination import InclinationFigures, inclination_of
 from training.evaluation.report import Report
 from training.loop.initial_weights import FRESH
 
@@ -25,7 +25,7 @@ RENDERED, EFIGI = (
     "Inclinations of rendered galaxies",
     "Inclinations of EFIGI's galaxies (Baillard et al. 2011), in quarters",
 )
-_REPORTS = "report*.json"
+_REPORTS, _AXIS_RATIOS = "report*.json", "axis_ratio*.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,8 @@ def recorded(folder: Path, source: str) -> list[Row]:
     """The rows of a run's folder, or of a record of one: a row for each report in it.
 
     Args:
-        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts.
+        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts. What axis ratios come
+            to on the same galaxies (``axis_ratio*.json``) is a row, too.
         source: what is said of where the figures come from.
 
     Raises:
@@ -109,7 +110,8 @@ def recorded(folder: Path, source: str) -> list[Row]:
     if not paths:
         raise FileNotFoundError(f"expected {_REPORTS} in {place}: the run has not been measured")
     run = read_run(folder) if (folder / RUN_FILE).is_file() else None
-    return [row_of(reports.read(path), run, _passes(folder, run), source) for path in paths]
+    rows = [row_of(reports.read(path), run, _passes(folder, run), source) for path in paths]
+    return rows + [_classical(path, source) for path in sorted(place.glob(_AXIS_RATIOS))]
 
 
 def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str) -> Row:
@@ -149,6 +151,22 @@ def _sample_of(found: Report) -> str:
     if inclination := found.inclination:
         return RENDERED if inclination.angles else EFIGI
     return next((one.name for one in samples() if one.task == found.sample), f"Task {found.sample}")
+
+
+def _classical(path: Path, source: str) -> Row:
+    """What ``training.evaluate_inclination`` found of axis ratios, on all galaxies whose isophote is found."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    found = inclination_of(record["rows"][0]["axis_ratio"])
+    measure, figure, interval, images = _figure_of_inclination(found)
+    return Row(
+        sample=RENDERED if found.angles else EFIGI,
+        measure=measure,
+        model=f"axis ratio of the isophote (photutils), q0 = {record['thickness']}",
+        figure=figure,
+        interval=interval,
+        images=images,
+        source=source,
+    )
 
 
 def _with_views(found: Report, run: RunInfo | None) -> list[str]:
