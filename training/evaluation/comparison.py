@@ -97,8 +97,8 @@ def recorded(folder: Path, source: str) -> list[Row]:
     """The rows of a run's folder, or of a record of one: a row for each report in it.
 
     Args:
-        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts. What axis ratios come
-            to on the same galaxies (``axis_ratio*.json``) is a row, too.
+        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts. What axis
+            ratios come to on the same galaxies (``axis_ratio*.json``) is a row, too.
         source: what is said of where the figures come from.
 
     Raises:
