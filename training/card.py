@@ -72,7 +72,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo, surveys: Sequence[Surve
         classes=card_parts.classes(report, names),
         robustness=card_parts.robustness(report),
         views=card_parts.views(report),
-        votes=card_parts.votes(report),
+        votes=card_parts.votes(report) + card_parts.inclination(report),
         domain=card_parts.domain(report),
         mistakes=card_parts.mistakes(report, names),
         surveys=section(surveys, names),
@@ -119,6 +119,11 @@ def _augmentation(recipe: Recipe) -> str:
 
 
 def _calibrated(report: Report) -> str:
+    if report.inclination:
+        factor = report.model.temperature
+        return (
+            f" The uncertainty, times {factor}, was fitted on the\nvalidation split: 68 % of its angles are within it."
+        )
     if not report.classes:
         return ""
     return f" The temperature ({report.model.temperature}) was fitted on the\nvalidation split."

@@ -13,7 +13,6 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,6 @@ from numpy.typing import NDArray
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.gate import HeldOut
 from cosmoformer.runs.folder import REPORT_FILE
 from cosmoformer.terminal import console
 from training import tasks
@@ -31,10 +29,12 @@ from training.data.catalogue import SPLITS
 from training.data.splits import open_splits
 from training.evaluation import metrics
 from training.evaluation.domain import domain_figures
-from training.evaluation.figures import OfClasses, flat, of_classes, of_domain, of_votes
+from training.evaluation.figures import OfClasses, flat, of_classes, of_domain, of_inclination, of_votes
+from training.evaluation.inclination import inclination_told
 from training.evaluation.inference import BATCH, CPU, outputs, prediction_ms
 from training.evaluation.pictures import draw_all
 from training.evaluation.predictions import write_predictions
+from training.evaluation.registration import card, held_out, tags_of
 from training.evaluation.report import Conditions, Report, Subject
 from training.evaluation.report_tables import show
 from training.evaluation.robustness import measure_robustness, measure_views
@@ -57,7 +57,7 @@ def evaluate(
     sample: str = "",
     timed: bool = False,
 ) -> Report:
-    """Measure an artifact: how well it tells classes and votes, whichever both it and the images have.
+    """Measure an artifact: how well it tells classes, votes and inclinations, whichever both it and the images have.
 
     Args:
         model: the artifact.
@@ -79,10 +79,11 @@ def evaluate(
     if predictions is None:
         predictions = outputs(model, cache, device=device)
     votes = votes_told(model.metadata, predictions, cache.targets)
+    inclination = inclination_told(model.metadata, predictions, cache.targets)
     domain = domain_figures(model, split, predictions[:, -1])
-    if not cache.classes and not votes:
+    if not (cache.classes or votes or inclination):
         raise ValueError(
-            "there is nothing to measure: the images have neither classes nor votes that the artifact tells"
+            "there is nothing to measure: the images have neither classes nor votes nor inclinations that the artifact tells"
         )
     shares = predictions[:, : len(cache.classes)]
     told = of_classes(shares, cache.labels, cache.classes, model.metadata.temperature) if cache.classes else OfClasses()
@@ -90,7 +91,8 @@ def evaluate(
     is_turned = robustness and bool(cache.classes)
     stable = measure_robustness(model, cache, rows, shares[rows], device) if is_turned else None
     seen = measure_views(model, cache, rows, predictions[rows], view_count, device) if view_count else None
-    figures = told.figures | flat(told.classes, stable, seen) | of_votes(votes) | of_domain(domain)
+    figures = told.figures | flat(told.classes, stable, seen) | of_votes(votes)
+    figures |= of_inclination(inclination) | of_domain(domain)
     is_evidence = split == "test" and bool(cache.classes)
     return Report(
         model=_subject(model),
@@ -105,6 +107,7 @@ def evaluate(
         robustness=stable,
         views=seen,
         votes=votes,
+        inclination=inclination,
         domain=domain,
         prediction_ms=prediction_ms(model) if timed else None,
     )
@@ -150,52 +153,6 @@ def _conditions(cache: ImageCache, split: str, device: torch.device, sample: str
         torch=torch.__version__,
         sample=sample,
     )
-
-
-def tags_of(model: Artifact) -> dict[str, str]:
-    """What a registry can find an artifact's version by."""
-    facts = model.metadata
-    return {"task": facts.task, "data_version": facts.data_version, "training_run": facts.run}
-
-
-def held_out(cache: ImageCache, predictions: Predictions) -> dict[str, str]:
-    """Which galaxies of the test split are classified right, as the tags that the promotion gate compares."""
-    order = np.argsort(np.array(cache.uids))
-    return HeldOut.of(cache.version, metrics.is_right(predictions, cache.labels)[order]).tags()
-
-
-def card(report: Report) -> dict[str, Any]:
-    """What the registry keeps of an artifact: tags, metrics, parameters and a description."""
-    facts, figures = report.model, report.figures
-    params = {
-        "input_size": str(facts.input_size),
-        "temperature": str(facts.temperature),
-        "crop": f"{facts.crop:.4f}",
-        "parameters": str(facts.parameters),
-    }
-    if report.robustness:
-        params["robustness_images"] = str(report.robustness.images)
-    if report.views:
-        params["views_images"] = str(report.views.images)
-    votes = report.votes
-    told = [f"Vote fractions: RMSE {votes.rmse:.4f} on {votes.images:,} of them."] if votes else []
-    sample = f"{report.conditions.images:,} galaxies of the {report.conditions.split} split of {report.sample}"
-    if report.classes:
-        accuracy, low, high = (figures[name] for name in ("accuracy", "accuracy_low", "accuracy_high"))
-        judged = f"Accuracy {accuracy:.4f} (95 % {low:.4f} to {high:.4f}) on {sample}."
-        told = [f"{', '.join(facts.classes)}.", judged, *told]
-    else:
-        told = [f"{len(facts.names)} answers of {facts.told}, on {sample}.", *told]
-    if domain := report.domain:
-        told.append(
-            f"Flagged as no galaxy: {domain.galaxies.share:.1%} of them, {domain.strangers_share:.1%} of other pictures."
-        )
-    return {
-        "tags": report.tags,
-        "metrics": report.metrics,
-        "params": params,
-        "description": " ".join([*told, "See mlflow/model-card.md."]),
-    }
 
 
 def open_split(model: Artifact, data: Path, cache: Path, split: str = "test", sample: str = "") -> ImageCache:

@@ -77,7 +77,8 @@ def export(
     kind = model_of(recipe)
     trained = kind.load(task.outputs, recipe.image_size, weights)
     inference = kind.for_inference(kind.load(task.outputs, recipe.image_size, weights))
-    temperature = task.calibrate(outputs_of(inference, val, _CPU), torch.from_numpy(val.labels))
+    known = torch.from_numpy(val.labels), torch.from_numpy(val.targets.copy())
+    temperature = task.calibrate(outputs_of(inference, val, _CPU), *known)
     if train is not None and recipe.foreign_pictures and task.is_classification:
         task = _with_domain(trained, inference, task, train, val, DomainRecipe(pictures=recipe.foreign_pictures))
     metadata = artifact.Metadata(

@@ -16,8 +16,10 @@ from cosmoformer.runs.folder import CARD_FILE, METRICS_FILE, MODEL_FILE, REPORT_
 from training.card import render
 from training.data.cache import ImageCache
 from training.data.splits import EmptySplit, open_splits
-from training.evaluate import evaluate, tags_of, write
+from training.evaluate import evaluate, write
+from training.evaluation.inclination import tells_inclination
 from training.evaluation.inference import outputs
+from training.evaluation.registration import tags_of
 from training.export import export
 from training.loop import checkpoint
 from training.loop.job import Job
@@ -35,6 +37,9 @@ _TOLD = (
     "votes_rmse",
     "votes_rmse_low",
     "votes_rmse_high",
+    "inclination_median_error",
+    "inclination_within_68",
+    "inclination_quarters_correlation",
     "score",
 )
 _SUBSET_ON_CPU = (
@@ -50,7 +55,8 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         best: weights to export, by parameter name.
         data: where the galaxies came from.
         cache: folder of decoded images.
-        record: gets the artifact, a report and the checkpoint; of classes or votes also predictions, pictures and card.
+        record: gets the artifact, a report and the checkpoint; of classes, votes or inclinations also predictions, pictures and
+            card.
 
     Raises:
         ValueError: the artifact is not equal to the model.
@@ -66,7 +72,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
         told = {f"{split}_{name}": float(value) for name, value in figures.items()}
         record.log(trainer.progress.step, told)
         record.artifact((REPORT_FILE, json.dumps({"metrics": told, "tags": tags_of(model)}, indent=1).encode()))
-    if job.task.is_classification or model.metadata.fractions:
+    if job.task.is_classification or model.metadata.fractions or tells_inclination(model.metadata):
         figures |= _measure(trainer, model, split, images, record)
     record.artifact(record.folder / checkpoint.NAME)
     words = ", ".join(f"{name} {figures[name]:.4f}" for name in _TOLD if name in figures)
@@ -75,7 +81,7 @@ def finish(trainer: Trainer, best: Mapping[str, Tensor], data: Path, cache: Path
 
 
 def _measure(trainer: Trainer, model: Artifact, split: str, images: ImageCache, record: RunRecord) -> dict[str, float]:
-    """All figures of an artifact that tells classes or votes, by name."""
+    """All figures of an artifact that tells classes, votes or inclinations, by name."""
     # On the CPU, whose figures are those that whoever repeats them gets; what only compares views may be quick.
     predictions = outputs(model, images, what=f"{split} galaxies")
     subset = _SUBSET_ON_CPU if trainer.device.type == "cpu" else 0

@@ -7,14 +7,16 @@ from itertools import islice
 from typing import Any
 
 _HEADLINE_VALUES = 2
+#: How the name of a value ends that is the uncertainty of another one, whose name stands before it.
+ERROR = "_error"
 
 
 def headline(prediction: Mapping[str, Any]) -> str:
     """A prediction in a few words: its class, or the first of its numbers."""
     if "class" in prediction:
         return str(prediction["class"])
-    numbers = numbers_of(prediction)
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in islice(numbers.items(), _HEADLINE_VALUES))
+    numbers = numbers_of(prediction, 4)
+    shown = ", ".join(f"{name} {number}" for name, number in islice(numbers.items(), _HEADLINE_VALUES))
     return f"{shown}, …" if len(numbers) > _HEADLINE_VALUES else shown
 
 
@@ -23,11 +25,28 @@ def mark_of(prediction: Mapping[str, Any]) -> str:
     return "no galaxy" if prediction.get("no_galaxy") else "unsure" if prediction.get("unsure") else ""
 
 
-def numbers_of(prediction: Mapping[str, Any]) -> dict[str, float]:
+def numbers_of(prediction: Mapping[str, Any], digits: int) -> dict[str, str]:
     """The numbers of a prediction without a class, by name: its values, then the vote fractions as ``question: answer``."""
     fractions = {
-        f"{question}: {answer}": fraction
+        f"{question}: {answer}": f"{fraction:.{digits}g}"
         for question, votes in prediction.get("votes", {}).items()
         for answer, fraction in votes["fractions"].items()
     }
-    return dict(prediction.get("values", {})) | fractions
+    return values_of(prediction, digits) | fractions
+
+
+def values_of(prediction: Mapping[str, Any], digits: int) -> dict[str, str]:
+    """The values of a prediction by name, with unit: ``54.21 ± 3.1 deg`` where one of the name and ``_error`` stands beside it.
+
+    Args:
+        prediction: as a result has it.
+        digits: significant digits; an uncertainty has two.
+    """
+    values, units = prediction.get("values", {}), prediction.get("units", {})
+    found = {}
+    for name, value in values.items():
+        if name.removesuffix(ERROR) in values.keys() - {name}:
+            continue
+        error = f" ± {values[name + ERROR]:.2g}" if name + ERROR in values else ""
+        found[name] = f"{value:.{digits}g}{error} {units.get(name, '')}".rstrip()
+    return found

@@ -98,6 +98,12 @@ COLUMNS: tuple[Column, ...] = (
 )
 # fmt: on
 
+#: Description and UCD of values whose meaning is known, by name. UCD1+ has no word for the inclination of a galaxy.
+KNOWN_VALUES: dict[str, tuple[str, str]] = {
+    "inclination": ("Inclination of the disc: 0 face-on, 90 edge-on.", "src.morph.param"),
+    "inclination_error": ("Uncertainty of the inclination, for 68 % of galaxies.", "stat.error;src.morph.param"),
+}
+
 
 def columns(results: Iterable[Result]) -> tuple[Column, ...]:
     """The columns of a table of these results: :data:`COLUMNS`, and those of each class, each value and each question."""
@@ -127,7 +133,8 @@ def _probability(class_name: str) -> Column:
 
 def _value_column(name: str, unit: str) -> Column:
     path = ("prediction", "values", name)
-    return Column(f"value_{_identifier(name)}", path, "number", f"The task's value {name}.", unit=unit)
+    description, ucd = KNOWN_VALUES.get(name, (f"The task's value {name}.", ""))
+    return Column(f"value_{_identifier(name)}", path, "number", description, unit=unit, ucd=ucd)
 
 
 def _vote_columns(question: str, answers: Iterable[str]) -> Iterator[Column]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from training.evaluation.report import ClassFigures, Report
-from training.evaluation.report_tables import FIGURES, interval
+from training.evaluation.report_tables import BIN_HEADINGS, FIGURES, bin_rows, interval
 from training.evaluation.survey_card import table
 
 _MOST_MISTAKES = 6
@@ -126,4 +126,15 @@ def domain(report: Report) -> str:
         f"\nFlagged as no galaxy, since `in_domain` is below {domain.below}: {domain.galaxies.share} of the "
         f"{domain.galaxies.name} split's galaxies, and **{domain.strangers_share}** of pictures that are none, by generators "
         f"that the score did not learn from:\n\n{table(('pictures', 'number', 'share that is flagged'), rows)}\n"
+    )
+
+
+def inclination(report: Report) -> str:
+    """What is told of inclinations, by the true ones; empty likewise."""
+    if report.inclination is None or (angles := report.inclination.angles) is None:
+        return ""
+    headings = ("true inclination, degrees", *(heading.removeprefix(">") for heading in BIN_HEADINGS))
+    return (
+        "\nBy true inclination; the bias is the mean of told less true angles, and the uncertainty is calibrated to hold the "
+        f"truth in 68 % of all galaxies, not in each row:\n\n{table(headings, bin_rows(angles))}\n"
     )

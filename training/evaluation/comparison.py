@@ -13,12 +13,19 @@ from pathlib import Path
 
 from cosmoformer.runs.folder import ARTIFACTS, METRICS_FILE, RUN_FILE, RunInfo, read_run
 from training.evaluation import report as reports
+from training.evaluation.inclination import InclinationFigures, inclination_of
 from training.evaluation.report import Report
 from training.loop.initial_weights import FRESH
 
 PUBLISHED = Path(__file__).parents[1] / "published.toml"
 ACCURACY, RMSE = "Test accuracy, %", "RMSE of fractions"
-_REPORTS = "report*.json"
+MEDIAN_ERROR, SAME_QUARTER = "Median error, degrees", "In the same quarter, %"
+#: Samples of the task ``inclination``: what its labels are makes two of one task.
+RENDERED, EFIGI = (
+    "Inclinations of rendered galaxies",
+    "Inclinations of EFIGI's galaxies (Baillard et al. 2011), in quarters",
+)
+_REPORTS, _AXIS_RATIOS = "report*.json", "axis_ratio*.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +97,8 @@ def recorded(folder: Path, source: str) -> list[Row]:
     """The rows of a run's folder, or of a record of one: a row for each report in it.
 
     Args:
-        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts.
+        folder: with ``run.json``, ``metrics.jsonl`` and the reports, which may stand among the run's artifacts. What axis
+            ratios come to on the same galaxies (``axis_ratio*.json``) is a row, too.
         source: what is said of where the figures come from.
 
     Raises:
@@ -102,7 +110,8 @@ def recorded(folder: Path, source: str) -> list[Row]:
     if not paths:
         raise FileNotFoundError(f"expected {_REPORTS} in {place}: the run has not been measured")
     run = read_run(folder) if (folder / RUN_FILE).is_file() else None
-    return [row_of(reports.read(path), run, _passes(folder, run), source) for path in paths]
+    rows = [row_of(reports.read(path), run, _passes(folder, run), source) for path in paths]
+    return rows + [_classical(path, source) for path in sorted(place.glob(_AXIS_RATIOS))]
 
 
 def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str) -> Row:
@@ -121,10 +130,9 @@ def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str
         raise ValueError(
             f"the report of {found.model.run} is of the {found.conditions.split} split: evaluate the test split"
         )
-    known = next((one for one in samples() if one.task == found.sample), None)
     measure, figure, interval, images = _figure(found)
     return Row(
-        sample=known.name if known else f"Task {found.sample}",
+        sample=_sample_of(found),
         measure=measure,
         model=f"{run.params.get('model', 'unknown')}, run {run.run}" if run else f"run {found.model.run}",
         figure=figure,
@@ -136,6 +144,28 @@ def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str
         epochs=epochs,
         prediction_ms=found.prediction_ms,
         source="; ".join([source, *_with_views(found, run)]),
+    )
+
+
+def _sample_of(found: Report) -> str:
+    if inclination := found.inclination:
+        return RENDERED if inclination.angles else EFIGI
+    return next((one.name for one in samples() if one.task == found.sample), f"Task {found.sample}")
+
+
+def _classical(path: Path, source: str) -> Row:
+    """What ``training.evaluate_inclination`` found of axis ratios, on all galaxies whose isophote is found."""
+    record = json.loads(path.read_text(encoding="utf-8"))
+    found = inclination_of(record["rows"][0]["axis_ratio"])
+    measure, figure, interval, images = _figure_of_inclination(found)
+    return Row(
+        sample=RENDERED if found.angles else EFIGI,
+        measure=measure,
+        model=f"axis ratio of the isophote (photutils), q0 = {record['thickness']}",
+        figure=figure,
+        interval=interval,
+        images=images,
+        source=source,
     )
 
 
@@ -156,11 +186,27 @@ def _figure(found: Report) -> tuple[str, str, str, int]:
         ends = [100 * figures[f"accuracy_{end}"] for end in ("low", "high")]
         told = f"{100 * figures['accuracy']:.2f}", f"{ends[0]:.2f} to {ends[1]:.2f}"
         return ACCURACY, *told, found.conditions.images
+    if found.inclination:
+        return _figure_of_inclination(found.inclination)
     if found.votes is None:
         raise ValueError(f"the report of {found.model.run} tells neither classes nor votes: nothing can be compared")
     votes = found.votes
     ends_of_votes = f"{votes.rmse_low:.4f} to {votes.rmse_high:.4f}" if votes.rmse_low is not None else ""
     return RMSE, f"{votes.rmse:.4f}", ends_of_votes, votes.images
+
+
+def _figure_of_inclination(found: InclinationFigures) -> tuple[str, str, str, int]:
+    if angles := found.angles:
+        error = angles.median_error
+        return MEDIAN_ERROR, f"{error.value:.2f}", f"{error.low:.2f} to {error.high:.2f}", angles.images
+    assert found.quarters is not None
+    share = found.quarters.same_quarter
+    return (
+        SAME_QUARTER,
+        f"{100 * share.value:.1f}",
+        f"{100 * share.low:.1f} to {100 * share.high:.1f}",
+        found.quarters.images,
+    )
 
 
 def _pretrained(told: str) -> str:

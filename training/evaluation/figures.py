@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.evaluation import metrics
 from training.evaluation.domain import DomainFigures
+from training.evaluation.inclination import Figure, InclinationFigures
 from training.evaluation.metrics import Bin, Floats, Intervals, Labels
 from training.evaluation.report import ClassFigures, Robustness, Views, rounded
 from training.evaluation.votes import VoteFigures
@@ -158,3 +159,16 @@ def of_domain(domain: DomainFigures | None) -> dict[str, float]:
         return {}
     figures = {"flagged_galaxies": domain.galaxies.share, "flagged_strangers": domain.strangers_share}
     return figures | {f"flagged_{one.name.replace(' ', '_')}": one.share for one in domain.strangers}
+
+
+def of_inclination(inclination: InclinationFigures | None) -> dict[str, float]:
+    """Figures of inclinations by flat name, with the ends of their intervals; none where there are none."""
+    if inclination is None:
+        return {}
+    figures: dict[str, float] = {}
+    for prefix, part in (("inclination", inclination.angles), ("inclination_quarters", inclination.quarters)):
+        for name, one in vars(part).items() if part else ():
+            if isinstance(one, Figure):
+                name = f"{prefix}_{name}"
+                figures |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high}
+    return figures

@@ -11,6 +11,7 @@ from typing import Any
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models.artifact import Metadata, metadata_of
 from training.evaluation.domain import DomainFigures, domain_of
+from training.evaluation.inclination import InclinationFigures, inclination_of
 from training.evaluation.metrics import Bin
 from training.evaluation.votes import VoteFigures, votes_of
 
@@ -142,6 +143,7 @@ class Report:
         robustness: None where it was not measured.
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
+        inclination: how well inclinations are told; None likewise.
         domain: how well galaxies are told from what is none; None for a model that does not tell.
         prediction_ms: what a prediction takes one thread, of its own time, milliseconds, the median of several images one at a
             time; None where it was not measured.
@@ -158,6 +160,7 @@ class Report:
     robustness: Robustness | None = None
     views: Views | None = None
     votes: VoteFigures | None = None
+    inclination: InclinationFigures | None = None
     domain: DomainFigures | None = None
     prediction_ms: float | None = None
 
@@ -192,7 +195,7 @@ def read(path: Path) -> Report:
 
 def _from(members: Mapping[str, Any]) -> Report:
     robustness, views = members["robustness"], members["views"]
-    votes, domain = members.get("votes"), members.get("domain")
+    votes, inclination, domain = (members.get(name) for name in ("votes", "inclination", "domain"))
     return Report(
         model=_subject(members["model"]),
         conditions=Conditions(**members["conditions"]),
@@ -207,6 +210,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),
         views=None if views is None else Views(**views),
         votes=None if votes is None else votes_of(votes),
+        inclination=None if inclination is None else inclination_of(inclination),
         domain=None if domain is None else domain_of(domain),
         prediction_ms=members.get("prediction_ms"),
     )

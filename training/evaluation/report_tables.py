@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 
 from cosmoformer.terminal import table, text
+from training.evaluation.inclination import AngleFigures
 from training.evaluation.report import Point, Report
 from training.evaluation.votes import VoteFigures
 
@@ -21,6 +22,15 @@ FIGURES = {
     "brier_score": "Brier score",
     "brier_score_before": "the same before temperature scaling",
     "votes_rmse": "root mean square error of vote fractions",
+    "inclination_median_error": "median error of inclinations, degrees",
+    "inclination_bias": "mean of told less true inclinations, degrees",
+    "inclination_within_10": "share off by less than 10 degrees",
+    "inclination_within_68": "share within the uncertainty (68 % of a right one)",
+    "inclination_within_95": "share within 1.96 times the uncertainty (95 %)",
+    "inclination_quarters_correlation": "rank correlation with EFIGI's attribute",
+    "inclination_quarters_same_quarter": "share in the same quarter as EFIGI's",
+    "inclination_quarters_within_a_quarter": "share at most one quarter off",
+    "inclination_quarters_bias": "mean of told less given attribute",
 }
 Rows = list[tuple[object, ...]]
 
@@ -36,6 +46,8 @@ def show(report: Report, out: Console) -> None:
         _print(out, f"{of} with Gaussian noise", ("of full scale", ">accuracy"), _rows(found.noise))
     if votes := report.votes:
         show_votes(votes, f"{votes.images:,} galaxies", out)
+    if report.inclination and (angles := report.inclination.angles):
+        _print(out, f"Inclinations of {angles.images:,} galaxies", ("true, degrees", *BIN_HEADINGS), bin_rows(angles))
     if domain := report.domain:
         flagged: Rows = [(one.name, one.pictures, one.share) for one in (domain.galaxies, *domain.strangers)]
         title = f"Flagged as no galaxy: in_domain below {domain.below}"
@@ -53,6 +65,16 @@ def show_votes(votes: VoteFigures, sample: str, out: Console) -> None:
     rows: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
     title = f"Vote fractions of {sample}: RMSE {votes.rmse}"
     _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), rows)
+
+
+BIN_HEADINGS = (">galaxies", ">median error", ">bias", ">within the uncertainty")
+
+
+def bin_rows(angles: AngleFigures) -> Rows:
+    """Figures of inclinations by true inclination, a row a bin."""
+    return [
+        (f"{one.low:g} to {one.high:g}", one.images, one.median_error, one.bias, one.within_68) for one in angles.bins
+    ]
 
 
 def interval(report: Report, name: str) -> str:

@@ -10,7 +10,8 @@ from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.gate import HeldOut, paired_bootstrap
 from training.data.cache import ImageCache
 from training.evaluation import metrics
-from training.evaluation.figures import of_probabilities
+from training.evaluation.figures import of_inclination, of_probabilities
+from training.evaluation.inclination import inclination_told
 from training.evaluation.inference import outputs, probabilities
 from training.evaluation.metrics import Floats
 from training.evaluation.report import Point, Robustness, Views, rounded
@@ -89,4 +90,11 @@ def _summary(model: Artifact, cache: ImageCache, rows: NDArray[np.int64], predic
         }
     if votes := votes_told(model.metadata, predictions, cache.targets[rows]):
         figures["votes_rmse"] = votes.rmse
+    if found := inclination_told(model.metadata, predictions, cache.targets[rows]):
+        told = of_inclination(found)
+        figures |= {
+            name: told[name]
+            for name in ("inclination_median_error", "inclination_quarters_correlation")
+            if name in told
+        }
     return figures

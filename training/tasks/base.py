@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -38,7 +39,7 @@ class Task:
         shown: central fraction of an original image's side that the catalogue's images show.
         crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
         radii: side of an original image, in Petrosian radii (R90) of its galaxy; 0 where images are not framed so.
-        files: pattern of the parquet files that carry the labels.
+        files: patterns of the parquet files that carry the labels, separated by spaces.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
@@ -107,6 +108,10 @@ class Task:
     def values(self) -> tuple[Value, ...]:
         """The group of values that the artifact gives: the predictions of a task that is no classification, and the scores."""
         return (*(() if self.is_classification else map(Value, self.predicted)), *self.scores)
+
+    def files_in(self, folder: Path) -> list[Path]:
+        """The parquet files in a folder that carry the labels, by name."""
+        return sorted(path for pattern in self.files.split() for path in folder.glob(pattern))
 
     def telling_votes(self) -> Task:
         """The task with the vote fractions in its artifact, if it has a tree."""
@@ -260,8 +265,14 @@ class Task:
             "loss": float(-np.log(np.maximum(right, 1e-12)).mean()),
         }
 
-    def calibrate(self, outputs: Tensor, labels: Tensor) -> float:
-        """The temperature for :meth:`predictions`, from outputs (N, outputs) of the validation split; 1 changes nothing."""
+    def calibrate(self, outputs: Tensor, labels: Tensor, targets: Tensor) -> float:
+        """The temperature for :meth:`predictions`, from outputs (N, outputs) of the validation split; 1 changes nothing.
+
+        Args:
+            outputs: float (N, outputs).
+            labels: int64 (N,).
+            targets: float (N, len(self.targets)).
+        """
         return fit_temperature(outputs[:, : len(self.classes)], labels)
 
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:

@@ -57,6 +57,12 @@ const OF_PAGE = [
   column("answer_seconds", "number", "Time from upload to answer.", answerSeconds, "s", "time.duration"),
 ];
 
+/** Description and UCD of values whose meaning is known, as cosmoformer/storage/tables.py has them. */
+const KNOWN_VALUES = {
+  inclination: ["Inclination of the disc: 0 face-on, 90 edge-on.", "src.morph.param"],
+  inclination_error: ["Uncertainty of the inclination, for 68 % of galaxies.", "stat.error;src.morph.param"],
+};
+
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
   const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
@@ -81,7 +87,8 @@ function probability(name) {
 
 function taskValue(items, name) {
   const unit = items.map(({ result }) => result?.prediction?.units?.[name]).findLast(Boolean);
-  return column(`value_${identifier(name)}`, "number", `The task's value ${name}.`, ({ result }) => result?.prediction?.values?.[name], unit);
+  const [description, ucd] = KNOWN_VALUES[name] ?? [`The task's value ${name}.`, ""];
+  return column(`value_${identifier(name)}`, "number", description, ({ result }) => result?.prediction?.values?.[name], unit, ucd);
 }
 
 function votes(items, name) {

@@ -6,6 +6,8 @@ import { markOf } from "./states.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SPOKEN_VALUES = 3;
+/** How the name of a value ends that is the uncertainty of another one. */
+const ERROR = "_error";
 // Invisible characters that turn the text after them round: "exe.jpg" could show as "gpj.exe".
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
 
@@ -53,7 +55,7 @@ function bars({ probabilities, class: best }, write) {
 /** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most; votes
  * have a place of their own. */
 export function showRows(list, prediction, { write = percent, most = Infinity } = {}) {
-  const values = prediction.class === undefined ? prediction.values ?? {} : null;
+  const values = prediction.class === undefined ? valuesOf(prediction) : null;
   list.hidden = values && !Object.keys(values).length;
   list.classList.toggle("values", Boolean(values));
   list.replaceChildren(...(values ? numbers(values, most) : bars(prediction, write)));
@@ -62,21 +64,31 @@ export function showRows(list, prediction, { write = percent, most = Infinity } 
 function numbers(values, most) {
   const all = Object.entries(values);
   const rows = all.slice(0, most)
-    .map(([name, value]) => make("div", "", make("dt", "", shown(spaced(name))), make("dd", "", inDigits(value))));
+    .map(([name, value]) => make("div", "", make("dt", "", shown(spaced(name))), make("dd", "", value)));
   if (all.length > most) rows.push(make("div", "", make("dt", "", "…"), make("dd", "", `${all.length - most} more`)));
   return rows;
 }
 
 /** The numbers of a prediction without a class, by name: values, then vote fractions; null where there is a class. */
-function numbersOf({ class: best, values, votes = {} }) {
-  if (best !== undefined) return null;
-  const fractions = Object.entries(votes)
-    .flatMap(([question, { fractions: of }]) => Object.entries(of).map(([answer, fraction]) => [`${question}: ${answer}`, fraction]));
-  return { ...values, ...Object.fromEntries(fractions) };
+function numbersOf(prediction) {
+  if (prediction.class !== undefined) return null;
+  const fractions = Object.entries(prediction.votes ?? {}).flatMap(([question, { fractions: of }]) =>
+    Object.entries(of).map(([answer, fraction]) => [`${question}: ${answer}`, inDigits(fraction)]));
+  return { ...valuesOf(prediction), ...Object.fromEntries(fractions) };
 }
 
-/** A number of any size with four significant digits. */
-export const inDigits = (value) => String(Number(Number(value).toPrecision(4)));
+/** The values of a prediction by name, as texts with their unit: "54.21 ± 3.1 deg" where one of the name and "_error" stands beside it. */
+function valuesOf({ values = {}, units = {} }) {
+  const isError = (name) => name.endsWith(ERROR) && name.slice(0, -ERROR.length) in values;
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !isError(name)).map(([name, value]) => {
+    const error = values[`${name}${ERROR}`];
+    const around = error === undefined ? "" : ` ± ${inDigits(error, 2)}`;
+    return [name, `${inDigits(value)}${around} ${shown(units[name] ?? "")}`.trim()];
+  }));
+}
+
+/** A number of any size with so many significant digits. */
+export const inDigits = (value, digits = 4) => String(Number(Number(value).toPrecision(digits)));
 
 /** What heads a prediction: the class with its drawing, or the name of a task that is no classification. */
 export function titleOf(prediction) {
@@ -93,7 +105,7 @@ export function inOneLine(prediction) {
     return [shown(share), markOf(prediction)?.words].filter(Boolean).join(", ");
   }
   const all = Object.entries(values);
-  const said = all.slice(0, SPOKEN_VALUES).map(([name, value]) => `${spaced(name)} ${inDigits(value)}`);
+  const said = all.slice(0, SPOKEN_VALUES).map(([name, value]) => `${spaced(name)} ${value}`);
   if (all.length > SPOKEN_VALUES) said.push(`and ${all.length - SPOKEN_VALUES} more`);
   return shown(`${spaced(prediction.task)}: ${said.join(", ")}`);
 }

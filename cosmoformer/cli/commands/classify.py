@@ -19,7 +19,7 @@ from cosmoformer.images.formats import media_type
 from cosmoformer.models.wanted import ASKED_BY, DEFAULT, is_asked
 from cosmoformer.services import Service
 from cosmoformer.settings import Settings
-from cosmoformer.storage.headlines import numbers_of
+from cosmoformer.storage.headlines import numbers_of, values_of
 from cosmoformer.storage.results import Result
 from cosmoformer.storage.sky_objects import read
 from cosmoformer.terminal import console, text
@@ -191,8 +191,8 @@ def _doubt(prediction: dict[str, Any]) -> str:
 
 def _numbers(prediction: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """The task, and its numbers by name, in the order of the model's outputs; votes only where they make no way."""
-    numbers = prediction.get("values", {}) if way(prediction.get("votes", {})) else numbers_of(prediction)
-    return prediction["task"], {name: f"{value:.6g}" for name, value in numbers.items()}
+    numbers = values_of if way(prediction.get("votes", {})) else numbers_of
+    return prediction["task"], numbers(prediction, 6)
 
 
 def _way(prediction: dict[str, Any]) -> dict[str, str]:

@@ -22,7 +22,7 @@ def open_catalogue(data: Path, task: Task) -> pd.DataFrame:
     if data.is_dir():
         if gz2.stands_at(data):
             return gz2.read(data, task)
-        if any(data.glob(task.files)):
+        if task.files_in(data):
             return parquet.read(data, task)
         if any(path.is_dir() for path in data.iterdir()):
             return folders.read(data, task)

@@ -21,7 +21,7 @@ def read(folder: Path, task: Task) -> pd.DataFrame:
         FileNotFoundError: no file matches.
         ValueError: a file lacks a column, or see :func:`training.data.catalogue.catalogue`.
     """
-    paths = sorted(folder.glob(task.files))
+    paths = task.files_in(folder)
     if not paths:
         raise FileNotFoundError(f"expected parquet files matching {task.files} in {folder}, found none")
     rows = pd.concat([_read_file(path, task) for path in paths], ignore_index=True)
