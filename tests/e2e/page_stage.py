@@ -60,20 +60,20 @@ class Stage:
 
     def classify(self, image: ObjectInfo, probabilities: Mapping[str, float] = SPIRAL, **also: Any) -> None:
         """Leave a result as the classifier would; ``also`` are the other groups of its prediction, and its ``domain``."""
-        self._results.write(classified(self._facts(image), probabilities, "clean5", MODEL, _origin(), 0.7, **also))
+        self._results.write(classified(self._facts(image), probabilities, "clean5", MODEL, origin(), 0.7, **also))
 
     def estimate(self, image: ObjectInfo, values: Mapping[str, float], votes: Mapping[str, Any] | None = None) -> None:
         """The same, by a task that is no classification."""
-        self._results.write(estimated(self._facts(image), values, "vote_fractions", MODEL, _origin(), votes=votes))
+        self._results.write(estimated(self._facts(image), values, "vote_fractions", MODEL, origin(), votes=votes))
 
     def reject(self, image: ObjectInfo, reason: str) -> None:
-        self._results.write(rejected(self._facts(image), "damaged", reason, MODEL, _origin()))
+        self._results.write(rejected(self._facts(image), "damaged", reason, MODEL, origin()))
 
     def _facts(self, image: ObjectInfo) -> ImageFacts:
         return ImageFacts(self.store.settings.images_bucket, image.key, image.etag, image.size, None)
 
 
-def _origin() -> Origin:
+def origin() -> Origin:
     return Origin("id", "source", None, datetime.now(UTC))
 
 

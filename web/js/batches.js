@@ -12,8 +12,9 @@ const READS_AT_ONCE = 6; // as many connections as browsers open to a host
  * @param {string} api - URL of the ingest function.
  * @param {string} batch - the name that shows it.
  * @param {object} [on] - offline(waiting, words) as for uploads.
- * @yields {{key: string, name: string, result: object|null, reason: string, imageUrl: string}} `name` is the name that the
- *   file was uploaded by; `reason` says why there is no result; `imageUrl` is presigned, and expires like every address.
+ * @yields {{key: string, name: string, result: object|null, others: object, reason: string, imageUrl: string}} `name` is the name
+ *   that the file was uploaded by; `others` has the results of further models by name; `reason` says why there is no result;
+ *   `imageUrl` is presigned, and expires like every address.
  * @throws {Failure} when the name is no batch's, or the API fails.
  */
 export async function* openBatch(api, batch, signal, on) {
@@ -38,12 +39,16 @@ async function* inTurn(entries, task) {
   for (const reading of ahead) yield await reading;
 }
 
-async function read({ key, name, result, image }, on, signal) {
-  const entry = { key, name, imageUrl: image.url, result: null, reason: "" };
+async function read({ key, name, result, further = {}, image }, on, signal) {
+  const entry = { key, name, imageUrl: image.url, result: null, others: {}, reason: "" };
   try {
     const found = await readResult(result.url, on, signal);
     if (found) entry.result = checkedResult(found);
     else entry.reason = "The result is no longer there.";
+    for (const [model, { url }] of Object.entries(further)) {
+      const other = await readResult(url, on, signal).then((answer) => answer && checkedResult(answer), () => null);
+      if (other) entry.others[model] = other;
+    }
   } catch (error) {
     signal.throwIfAborted();
     entry.reason = error instanceof Failure ? error.message : "The store did not hand out this result. Reload the page.";

@@ -1,7 +1,7 @@
 // Cards: one file each, in the list of results.
 
 import { extension } from "./files.js";
-import { inOneLine, inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
+import { inOneLine, inSeconds, make, modelOf, othersOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { adviceFor, markOf, STATES } from "./states.js";
 import { votesOf } from "./votes.js";
 import { showWay } from "./way.js";
@@ -36,6 +36,7 @@ export class Card {
     this.showUpload();
     if (result?.prediction) this.showPrediction(result.prediction);
     else this.showState(words.verdict, reason);
+    say(this.part(".others"), othersOf(this.item).map(([, said]) => said).join("\n"));
     say(this.part(".advice"), shown(adviceFor(this.item)));
     this.showButton(".cancel", words.cancel);
     this.showButton(".again", words.again ?? (twin && STATES.twin.again));

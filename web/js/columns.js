@@ -50,6 +50,9 @@ const OF_RESULT = [
   ["seconds", "seconds", "number", "Time from start to finish.", "s", "time.duration"],
 ];
 
+/** What is told of a further model's result, under headings that begin with the model's name. */
+const OF_FURTHER = new Set(["class", "confidence", "unsure", "in_domain", "no_galaxy", "rejection_code", "model_version"]);
+
 const FILE = column("file", "text", "Name of the file, with its folders.", ({ name }) => name, "", "meta.id;meta.file");
 const OF_PAGE = [
   column("state", "text", "Where the file stands on the page.", ({ state }) => state, "", "meta.code.status"),
@@ -65,11 +68,27 @@ const KNOWN_VALUES = {
 
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
-  const ofResult = OF_RESULT.map(([name, path, kind, description, unit = "", ucd = ""]) =>
-    column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd));
-  return [FILE, ...ofResult, ...namesOf(items, "probabilities").sort().map(probability),
+  const ofResult = OF_RESULT.map(member);
+  const models = [...new Set(items.flatMap(({ others }) => Object.keys(others ?? {})))].sort();
+  return [FILE, ...ofResult, ...ofPrediction(items), ...models.flatMap((model) => further(items, model)), ...OF_PAGE];
+}
+
+function member([name, path, kind, description, unit = "", ucd = ""]) {
+  return column(name, kind, description, ({ result }) => value(result, path.split(".")), unit, ucd);
+}
+
+function ofPrediction(items) {
+  return [...namesOf(items, "probabilities").sort().map(probability),
     ...namesOf(items, "values").sort().map((name) => taskValue(items, name)),
-    ...namesOf(items, "votes").sort().flatMap((name) => votes(items, name)), ...OF_PAGE];
+    ...namesOf(items, "votes").sort().flatMap((name) => votes(items, name))];
+}
+
+function further(items, model) {
+  const seen = ({ others }) => ({ result: others?.[model] });
+  const all = [...OF_RESULT.filter(([name]) => OF_FURTHER.has(name)).map(member), ...ofPrediction(items.map(seen))];
+  return all.map(({ of, ...about }) => ({
+    ...about, name: `${identifier(model)}_${about.name}`, description: `Of the model ${model}: ${about.description}`, of: (item) => of(seen(item)),
+  }));
 }
 
 function answerSeconds(item) {

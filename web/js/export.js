@@ -53,6 +53,7 @@ function toJson(items) {
     reason: item.reason || null,
     answer_seconds: item.result ? secondsOf(item) : null,
     result: item.result ?? null,
+    others: item.others ?? {},
   }));
   return `${JSON.stringify({ galaxies }, null, 2)}\n`;
 }

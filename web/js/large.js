@@ -2,7 +2,7 @@
 
 import { kindOf, spoken } from "./cards.js";
 import { HeatMap } from "./explain.js";
-import { inSeconds, make, modelOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
+import { inSeconds, make, modelOf, othersOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
 import { adviceFor, markOf, STATES } from "./states.js";
@@ -168,6 +168,7 @@ function showFacts(item) {
     "Classifier's share": result ? inSeconds(result.seconds) : "",
     "Like a galaxy": Number.isFinite(prediction?.in_domain) ? precise(prediction.in_domain) : "",
     Model: modelOf(result),
+    ...Object.fromEntries(othersOf(item).map(([model, said]) => [shown(model), said])),
     Picture: [pixels, image?.format, inWords(item.size)].filter(Boolean).join(", "),
     Conversions: image?.conversions.map((each) => each.replaceAll("_", " ")).join(", "),
     Key: item.key,

@@ -110,6 +110,10 @@ export function inOneLine(prediction) {
   return shown(`${spaced(prediction.task)}: ${said.join(", ")}`);
 }
 
+/** What further models say of an item, each with its version and in one line; those that rejected it say why. */
+export const othersOf = ({ others }) => Object.entries(others ?? {}).map(([name, result]) =>
+  [modelOf(result) || name, result.prediction ? inOneLine(result.prediction) : shown(result.rejection.reason)]);
+
 /** Words for a prediction: what the class means, and whether to trust it; none for values of what looks like a galaxy. */
 export function wordsFor(prediction) {
   if (prediction.no_galaxy) return "Probably not a galaxy, or one pictured unlike those that the model knows.";

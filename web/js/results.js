@@ -13,7 +13,13 @@ const REST_MS = 100;
 const RENEWED_EVERY_MS = 60_000;
 const SCHEMA_VERSION = 1;
 
-const askTurn = turns(QUESTIONS_AT_ONCE);
+const lines = new Map(); // one for each model, so that none waits for another's results
+
+/** The turns of those who wait for results of a model. */
+const askTurn = (model) => lines.get(model) ?? lines.set(model, turns(QUESTIONS_AT_ONCE)).get(model);
+
+/** Where an item's result will stand: by MODEL_NAME's model, or by a further one. */
+const placeOf = ({ address }, model) => (model ? address.further[model] : address.result);
 
 /**
  * The result of one image (cosmoformer/schemas/result-v1.json), once it is there.
@@ -21,15 +27,15 @@ const askTurn = turns(QUESTIONS_AT_ONCE);
  * While the network is away it waits, and an address that has expired is renewed.
  *
  * @param {object} item - that was uploaded: its `address` names where the result will stand.
- * @param {object} options - {api, signal, on}; on.offline(waiting, words) as for uploads.
+ * @param {object} options - {api, signal, on}; on.offline(waiting, words) as for uploads. `model` names a further one.
  * @throws {Failure} transient when there is none after ten minutes; final when this page cannot read it.
  */
-export async function awaitResult(item, { api, signal, on = {} }) {
+export async function awaitResult(item, { api, signal, on = {}, model = "" }) {
   let deadline = Date.now() + PATIENCE_MS;
   for (let wait = FIRST_PAUSE_MS; Date.now() < deadline; wait = Math.min(wait * GROWTH, LONGEST_PAUSE_MS)) {
     await pause(wait, signal);
     const began = Date.now();
-    const result = await askTurn(() => ask(item, { api, on }, signal));
+    const result = await askTurn(model)(() => ask(item, { api, on, model }, signal));
     signal.throwIfAborted();
     if (result) return checkedResult(result);
     // Time without a network, or in line, is no time that the classifier takes.
@@ -42,8 +48,7 @@ export async function awaitResult(item, { api, signal, on = {} }) {
 
 /** What stands at the address now, or null. */
 async function ask(item, work, signal) {
-  const { result, received } = item.address;
-  if (isExpired(result.expires, received)) await renew(item, work, signal);
+  if (isExpired(placeOf(item, work.model).expires, item.address.received)) await renew(item, work, signal);
   const answer = await read(item, work, signal);
   // In vain: this turn rests. However many images wait, the store gets at most 40 such questions a second.
   if (!answer) await pause(REST_MS, signal);
@@ -51,9 +56,9 @@ async function ask(item, work, signal) {
 }
 
 async function read(item, work, signal) {
-  const { result, received } = item.address;
+  const { received } = item.address;
   try {
-    return await readResult(result.url, work.on, signal);
+    return await readResult(placeOf(item, work.model).url, work.on, signal);
   } catch {
     signal.throwIfAborted();
     // The store answers, but not to scripts: so does one whose clock says that the address has expired.

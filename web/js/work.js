@@ -73,8 +73,8 @@ export class Work {
   /** A duplicate gets what the first of its kind got. */
   follow(item) {
     if (item.state !== "twin") return;
-    const { state, result, reason } = item.twin;
-    this.end(item, state, { result, reason });
+    const { state, result, reason, others } = item.twin;
+    this.end(item, state, { result, reason, others });
   }
 
   async draw(item) {
@@ -108,9 +108,18 @@ export class Work {
     try {
       const result = await awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline } });
       this.end(item, result.status, { result, reason: result.rejection?.reason });
+      Object.keys(item.address.further ?? {}).forEach((model) => this.askFurther(item, model, signal));
     } catch (error) {
       if (!signal.aborted) this.end(item, error.transient ? "late" : "unreadable", { reason: error.message });
     }
+  }
+
+  /** The result of a model that is served beside the first; one that never answers leaves no trace. */
+  async askFurther(item, model, signal) {
+    const asked = awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline }, model });
+    const result = await asked.catch(() => null);
+    const alike = result ? this.board.items.filter((each) => each === item || each.twin === item) : [];
+    alike.forEach((each) => this.board.change(each, { others: { ...each.others, [model]: result } }));
   }
 
   end(item, state, changes = {}) {
@@ -141,7 +150,7 @@ export class Work {
       item.abort = new AbortController();
       const isThere = item.key && !item.result;
       if (isThere) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
-      else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null });
+      else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null, others: null });
     }
     items.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
     this.upload(items.filter(({ state }) => state === "waiting"));
