@@ -92,6 +92,17 @@ def test_the_card_is_made_from_the_records() -> None:
     assert surveys and render(report, recipe_of(run), run, surveys) == CARD
 
 
+def test_the_documents_quote_other_surveys() -> None:
+    """docs/results.md has the accuracies that the record of surveys has, as they come and at the zooms that it names."""
+    sha256 = reports.read(RUN / "report.json").model.sha256
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").replace("\n", " ")
+    found = {one.name: {way.name: way.accuracy for way in one.shown} for one in surveys_of(RUN / RECORD_FILE, sha256)}
+    efigi, decals = found["EFIGI (SDSS)"], found["Galaxy10 DECaLS"]
+    assert f"{100 * (efigi['zoom 1'] or 0):.1f} % get the right class as they come and" in results
+    assert f"{100 * (efigi['zoom 0.7'] or 0):.1f} % at zoom 0.7" in results
+    assert f"{100 * (decals['zoom 1'] or 0):.1f} % as they come and {100 * (decals['zoom 1.5'] or 0):.1f} % at zoom 1.5" in results
+
+
 def test_the_card_names_data_and_temperature() -> None:
     """The card belongs to the bundled artifact: its data version and temperature are the artifact's."""
     assert MEASURED["tags"]["data_version"] in CARD

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 KNATIVE = Path(__file__).parents[2] / "knative"
-MANIFEST = KNATIVE / "base" / "classify.yaml"
+MANIFEST = KNATIVE / "function" / "classify.yaml"
 BROKER = KNATIVE / "components" / "kafka" / "broker-config.yaml"
 _AUTOSCALING = "autoscaling.knative.dev/"
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

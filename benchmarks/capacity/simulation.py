@@ -20,7 +20,7 @@ from benchmarks.capacity.autoscaler import Autoscaler
 from benchmarks.capacity.manifest import Scaling
 
 Process = Generator[simpy.Event, Any, Any]
-_FIRST_BACKOFF_S, _MOST_RETRIES = 1.0, 10  # knative/base/delivery.yaml
+_FIRST_BACKOFF_S, _MOST_RETRIES = 1.0, 10  # knative/function/delivery/delivery.yaml
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,10 @@ def test_it_says_what_the_code_needs(name: str) -> None:
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_it_deploys_what_the_manifests_do(name: str) -> None:
-    """Service account, scale, resources, ConfigMap and Secrets are those of the Service of the same name in knative/base."""
+    """Service account, scale, resources, ConfigMap and Secrets are those of the Service of the same name in knative/."""
     deployed, envs = document(name)["deploy"], document(name)["run"]["envs"]
-    template = yaml.safe_load((ROOT / "knative" / "base" / f"{name}.yaml").read_text(encoding="utf-8"))["spec"][
-        "template"
-    ]
+    (manifest,) = (ROOT / "knative").glob(f"*/{name}.yaml")
+    template = yaml.safe_load(manifest.read_text(encoding="utf-8"))["spec"]["template"]
     spec, container = template["spec"], template["spec"]["containers"][0]
     assert deployed["serviceAccountName"] == spec["serviceAccountName"]
     limits, scale = dict(deployed["options"]["resources"]["limits"]), deployed["options"]["scale"]

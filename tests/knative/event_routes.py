@@ -71,16 +71,17 @@ def matches(entry: Mapping[str, Any], attributes: Mapping[str, str]) -> bool:
 
 
 def route_problems(documents: list[Object]) -> list[str]:
-    """Types that reach classify never, twice, or though they should not."""
-    triggers = [
-        trigger
-        for trigger in of_kind(documents, "Trigger")
-        if trigger["spec"]["subscriber"]["ref"]["name"] == "classify"
-    ]
+    """Types that reach classify, or that of a further model, never, twice, or though they should not."""
+    functions: dict[str, list[Object]] = {"classify": []}
+    for trigger in of_kind(documents, "Trigger"):
+        name = trigger["spec"]["subscriber"]["ref"]["name"]
+        if name.startswith("classify"):
+            functions.setdefault(name, []).append(trigger)
     problems = []
-    for type, expected in EXPECTED.items():
-        attributes = {"type": type, "source": "s", "id": "1", "specversion": "1.0"}
-        got = sum(all(matches(entry, attributes) for entry in trigger["spec"]["filters"]) for trigger in triggers)
-        if got != expected:
-            problems.append(f"{type} reaches classify {got} times instead of {expected}")
+    for name, triggers in functions.items():
+        for type, expected in EXPECTED.items():
+            attributes = {"type": type, "source": "s", "id": "1", "specversion": "1.0"}
+            got = sum(all(matches(entry, attributes) for entry in trigger["spec"]["filters"]) for trigger in triggers)
+            if got != expected:
+                problems.append(f"{type} reaches {name} {got} times instead of {expected}")
     return problems

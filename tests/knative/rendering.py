@@ -32,6 +32,7 @@ COMPONENTS = (
     "monitoring",
     "gpu-training",
     "pdb",
+    "served-models",
 )
 _NEEDS = {
     "mlflow-postgresql": {"mlflow"},

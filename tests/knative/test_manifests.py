@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cosmoformer.served_models import changes_for, further_models
 from cosmoformer.settings import load
 from tests.knative.checks import CHECKS, OF_CONTRACTS
 from tests.knative.objects import knative_services, label, named, of_kind, pod_templates, quantity
@@ -50,6 +51,23 @@ def test_combination_passes(components: tuple[str, ...]) -> None:
 def test_combination_fits_the_operators(components: tuple[str, ...]) -> None:
     """Objects of Knative and OpenShift have the fields that the operators' CRDs declare, and no others."""
     assert CHECKS[OF_CONTRACTS](parse(combination(components))) == []
+
+
+def test_further_models_have_the_settings_of_one_machine() -> None:
+    """Each Service that the component stamps has the places of its model, and ingest knows all of their names."""
+    documents = parse(combination(("served-models",)))
+    served = further_models(load({}, served_models=settings_of(documents)["SERVED_MODELS"]))
+    stamped = {
+        service["metadata"]["name"].removeprefix("classify-"): {
+            variable["name"].lower(): variable.get("value")
+            for variable in service["spec"]["template"]["spec"]["containers"][0]["env"]
+        }
+        for service in knative_services(documents)
+        if service["metadata"]["name"].startswith("classify-")
+    }
+    assert set(stamped) == set(served)
+    for name, environment in stamped.items():
+        assert changes_for(name).items() <= environment.items()
 
 
 def test_every_component_is_combined() -> None:

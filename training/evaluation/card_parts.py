@@ -35,9 +35,9 @@ def classes(report: Report, names: Mapping[str, str]) -> str:
 
 def mistakes(report: Report, names: Mapping[str, str]) -> str:
     """The classes that are taken for each other most often."""
-    told = [told(one, names) for one in report.classes]
+    words = [told(one, names) for one in report.classes]
     pairs = [
-        (count, told[true], told[given], sum(row))
+        (count, words[true], words[given], sum(row))
         for true, row in enumerate(report.confusion)
         for given, count in enumerate(row)
         if true != given and count

@@ -259,7 +259,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
     share, weight = right / total, _Z95**2 / total
     centre = (share + weight / 2) / (1 + weight)
     half = _Z95 / (1 + weight) * float(np.sqrt(share * (1 - share) / total + weight / (4 * total)))
-    return _rounded(centre - half), _rounded(centre + half)
+    return _rounded(max(centre - half, 0.0)), _rounded(min(centre + half, 1.0))
 
 
 def _as_it_is(pixels: Pixels) -> Pixels:

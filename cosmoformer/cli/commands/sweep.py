@@ -26,6 +26,7 @@ Examples:
     help="Announce again also images with a result: rejected ones, those judged by another model than the champion, by name,"
     " version or digest (stale), or all.",
 )
+@click.option("--model", default="", help="Look for results of this further model (SERVED_MODELS), and tell it alone.")
 @click.option("--dry-run", is_flag=True, help="Count only, announce nothing.")
 @click.option(
     "--min-age",
@@ -36,10 +37,19 @@ Examples:
     help="Leave images younger than S seconds out.",
 )
 @with_settings
-def command(settings: Settings, prefix: str, deep: bool, again: str | None, dry_run: bool, min_age: float) -> None:
+def command(
+    settings: Settings, prefix: str, deep: bool, again: str | None, model: str, dry_run: bool, min_age: float
+) -> None:
     """Announce again the images that have no result, and count them all."""
     ingest = Service(settings.ingest_url, "INGEST_URL", _TIMEOUT_S)
-    request = {"prefix": prefix or None, "deep": deep, "again": again, "dry_run": dry_run, "min_age_s": min_age}
+    request = {
+        "prefix": prefix or None,
+        "deep": deep,
+        "again": again,
+        "model": model,
+        "dry_run": dry_run,
+        "min_age_s": min_age,
+    }
     counts = ingest.post("/sweep", request)
     for name, count in counts.items():
         click.echo(f"{count:>9,}  {name.replace('_', ' ')}")
