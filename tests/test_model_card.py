@@ -100,7 +100,10 @@ def test_the_documents_quote_other_surveys() -> None:
     efigi, decals = found["EFIGI (SDSS)"], found["Galaxy10 DECaLS"]
     assert f"{100 * (efigi['zoom 1'] or 0):.1f} % get the right class as they come and" in results
     assert f"{100 * (efigi['zoom 0.7'] or 0):.1f} % at zoom 0.7" in results
-    assert f"{100 * (decals['zoom 1'] or 0):.1f} % as they come and {100 * (decals['zoom 1.5'] or 0):.1f} % at zoom 1.5" in results
+    assert (
+        f"{100 * (decals['zoom 1'] or 0):.1f} % as they come and {100 * (decals['zoom 1.5'] or 0):.1f} % at zoom 1.5"
+        in results
+    )
 
 
 def test_the_card_names_data_and_temperature() -> None:
