@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cosmoformer.cli.columns import named_columns
 from cosmoformer.cli.commands.results import result_table
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import InvalidRequest, PermanentError
@@ -69,14 +70,16 @@ def command(
     Of a catalogue the columns object_id, ra, dec, survey, pixel_scale, size_arcsec and zoom are told of the file that its row
     names, by key, path, any end of that, or name without suffix. What is wrong in it is named and counted, and costs no image.
     """
-    _check_catalogue_options(catalogue, file_column, renamed)
+    columns = named_columns(renamed, [field.name for field in FIELDS])
+    if not catalogue and (file_column or columns):
+        raise click.UsageError("--file-column and --column go with --catalogue.")
     try:
         found = find_images(paths, prefix)
     except InvalidRequest as error:
         raise click.UsageError(error.detail) from None
     store = Store(settings)
     unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
-    pairing = _pairing(catalogue, file_column, renamed, found.files) if catalogue else Pairing()
+    pairing = _pairing(catalogue, file_column, columns, found.files) if catalogue else Pairing()
     bar, advance = progress(console(stderr=True), "dropping", len(found.files))
     with bar:
         outcomes = unreadable + drop_files(store, found.files, advance, pairing.told)
@@ -94,19 +97,8 @@ def command(
         raise PermanentError(pairing.amiss[_UNUSABLE][0], "The images are dropped; drop again with the right catalogue")
 
 
-def _check_catalogue_options(catalogue: Path | None, file_column: str | None, renamed: tuple[str, ...]) -> None:
-    if not catalogue and (file_column or renamed):
-        raise click.UsageError("--file-column and --column go with --catalogue.")
-    names = [one.name for one in FIELDS]
-    for word in renamed:
-        name, equals, heading = word.partition("=")
-        if name not in names or not equals or not heading:
-            raise click.UsageError(f"--column {word}: expected NAME=HEADING, NAME one of {', '.join(names)}.")
-
-
-def _pairing(path: Path, file_column: str | None, renamed: tuple[str, ...], files: list[ImageFile]) -> Pairing:
+def _pairing(path: Path, file_column: str | None, columns: Mapping[str, str], files: list[ImageFile]) -> Pairing:
     """What the catalogue tells of the files; when it cannot be used, that is told, and the images go without."""
-    columns = dict(word.split("=", 1) for word in renamed)
     try:
         return pair(read_rows(path, file_column, columns), files)
     except InvalidRequest as error:
