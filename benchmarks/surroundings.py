@@ -45,6 +45,23 @@ def given_or_new(given: Settings | None, folder: Path, model: Path) -> Iterator[
 
 
 @contextmanager
+def store_alone(folder: Path) -> Iterator[Settings]:
+    """A store in memory with its buckets, and settings that point to it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = load_or_make(folder / "identity.json")
+    settings = parts.local_settings(outside() | free_ports(), folder, identity, own_store=True)
+    node = CephNode(
+        CephLayout(folder / "ceph", settings.store_port, identity.access_key, identity.secret_key, "memstore")
+    )
+    try:
+        node.start()
+        bootstrap.make_buckets(Store(settings))
+        yield settings
+    finally:
+        node.stop()
+
+
+@contextmanager
 def surroundings(folder: Path, model: Path) -> Iterator[Settings]:
     """A store in memory with its buckets, and an MLflow server whose champion is ``model``; settings that point to both.
 

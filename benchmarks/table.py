@@ -18,6 +18,7 @@ ORDER = (
     "slow_clients",
     "fuzz",
     "memory",
+    "export",
     "training_speed",
     "capacity",
 )

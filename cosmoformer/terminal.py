@@ -41,10 +41,10 @@ def text(value: object, style: str = "") -> Text:
     return Text(printable("" if value is None else str(value)), style=style)
 
 
-def progress(out: Console, what: str, total: int) -> tuple[Progress, Callable[[int], None]]:
+def progress(out: Console, what: str, total: int | None) -> tuple[Progress, Callable[[int], None]]:
     """A progress bar to be used as a context, and a function that sets how much is done.
 
-    It shows nothing when the output is no terminal.
+    It shows nothing when the output is no terminal, and how much is left only where the total is known.
     """
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

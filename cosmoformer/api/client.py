@@ -19,7 +19,8 @@ from cosmoformer.storage.dropping import drop_files
 from cosmoformer.storage.image_files import find_images
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
-from cosmoformer.storage.tables import columns, flatten, write_votable
+from cosmoformer.storage.tables import table_of
+from cosmoformer.storage.votable import write_votable
 from cosmoformer.storage.watching import look_up, wait_for
 
 if TYPE_CHECKING:
@@ -70,9 +71,8 @@ class Results(Sequence[Result]):
             import pandas
         except ImportError:
             raise PermanentError("a frame needs pandas", "pip install pandas") from None
-        table = columns(self._results)
-        rows = [flatten(result, table) for result in self._results]
-        return pandas.DataFrame(rows, columns=[column.name for column in table])
+        table = table_of(self._results)
+        return pandas.DataFrame(list(table.rows()), columns=[column.name for column in table.columns])
 
     def to_table(self) -> Table:
         """An astropy table with the columns of `cosmoformer results --votable`, their units, descriptions and UCDs.
@@ -85,7 +85,7 @@ class Results(Sequence[Result]):
         except ImportError:
             raise PermanentError("a table needs astropy", "pip install 'cosmoformer[classify]'") from None
         stream = io.BytesIO()
-        write_votable(self._results, stream)
+        write_votable(table_of(self._results), stream)
         stream.seek(0)
         return Table.read(stream, format="votable")
 

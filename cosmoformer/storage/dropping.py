@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from stat import S_ISREG
@@ -14,6 +14,7 @@ from cosmoformer.images.formats import media_type
 from cosmoformer.settings import Settings
 from cosmoformer.storage.image_files import ImageFile
 from cosmoformer.storage.keys import MAX_KEY_BYTES
+from cosmoformer.storage.sky_objects import Told, as_metadata, of_metadata, others
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.storage.watching import PARALLEL, look_up
 
@@ -26,24 +27,30 @@ class Outcome:
 
     Attributes:
         file: the file.
-        state: what was done with it.
+        state: what was done with it; ``told`` where the bucket had it, and now has what is told of its object.
         reason: why it failed.
         store_failed: whether the store, not the file, was at fault.
     """
 
     file: ImageFile
-    state: Literal["dropped", "skipped", "failed"]
+    state: Literal["dropped", "told", "skipped", "failed"]
     reason: str = ""
     store_failed: bool = False
 
 
-def drop_files(store: Store, files: list[ImageFile], advance: Callable[[int], None] = lambda _: None) -> list[Outcome]:
+def drop_files(
+    store: Store,
+    files: list[ImageFile],
+    advance: Callable[[int], None] = lambda _: None,
+    told: Mapping[str, Told] | None = None,
+) -> list[Outcome]:
     """Upload image files, several at once; what the bucket already holds, by key, size and MD5, is skipped.
 
     Args:
         store: the object store.
         files: the files and their keys.
         advance: called with the number of files done so far.
+        told: what is known of the objects in them, by key; written as metadata, also of files that the bucket holds.
 
     Returns:
         What became of each; one bad file ends nothing.
@@ -52,11 +59,12 @@ def drop_files(store: Store, files: list[ImageFile], advance: Callable[[int], No
         StoreUnavailable: twenty uploads in a row failed.
     """
     fit, outcomes = _sort_out(store.settings, files)
+    known = told or {}
     present = look_up(store, store.settings.images_bucket, [file.key for file in fit])
     failures = 0
     with ThreadPoolExecutor(PARALLEL) as pool:
         try:
-            for outcome in pool.map(lambda file: _drop(store, file, present.get(file.key)), fit):
+            for outcome in pool.map(lambda file: _drop(store, file, present.get(file.key), known.get(file.key)), fit):
                 outcomes.append(outcome)
                 advance(len(outcomes))
                 failures = failures + 1 if outcome.store_failed else 0
@@ -93,7 +101,7 @@ def _bad_key(settings: Settings, key: str) -> str:
     return f"its object key has {length} bytes, {MAX_KEY_BYTES} are allowed" if length > MAX_KEY_BYTES else ""
 
 
-def _drop(store: Store, file: ImageFile, present: ObjectInfo | None) -> Outcome:
+def _drop(store: Store, file: ImageFile, present: ObjectInfo | None, told: Told | None) -> Outcome:
     settings = store.settings
     try:
         facts = file.path.stat()
@@ -104,14 +112,25 @@ def _drop(store: Store, file: ImageFile, present: ObjectInfo | None) -> Outcome:
             reason = f"it has {size:,} bytes; at most {settings.max_image_bytes:,} are classified (MAX_IMAGE_BYTES)"
             return Outcome(file, "failed", reason)
         content = file.path.read_bytes()
+        kind = media_type(file.path.name, content)
         if present and present.size == size and present.etag == _md5(content):
-            return Outcome(file, "skipped")
-        store.write(settings.images_bucket, file.key, content, media_type(file.path.name, content))
+            return _tell(store, file, kind, told) if told is not None else Outcome(file, "skipped")
+        store.write(settings.images_bucket, file.key, content, kind, as_metadata(told) if told is not None else {})
     except OSError as error:
         return Outcome(file, "failed", error.strerror or str(error))
     except CosmoFormerError as error:
         return Outcome(file, "failed", str(error), store_failed=True)
     return Outcome(file, "dropped")
+
+
+def _tell(store: Store, file: ImageFile, content_type: str, told: Told) -> Outcome:
+    """Tell what is known of the object in an image that the bucket holds."""
+    there = store.head_image(file.key)
+    if of_metadata(there.metadata).known == told.known:
+        return Outcome(file, "skipped")
+    if store.write_metadata(there, content_type, others(there.metadata) | as_metadata(told)):
+        return Outcome(file, "told")
+    return Outcome(file, "failed", "another image took its place in this moment; drop it again")
 
 
 def _md5(content: bytes) -> str:

@@ -6,24 +6,24 @@ there is one. Text is kept as it is; what a result does not have is null.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
-from cosmoformer.storage.results import Result
-from cosmoformer.storage.tables import DESCRIPTION, Column, Kind, columns, flatten
+from cosmoformer.storage.tables import DESCRIPTION, Column, Kind, ResultTable
 
 if TYPE_CHECKING:
     import pyarrow
 
+_ROWS = 5_000  # of a row group, which is held in memory
 #: Names of Arrow's types.
 _TYPES: dict[Kind, str] = {"text": "string", "integer": "int64", "number": "float64", "flag": "bool"}
 
 
-def write_parquet(results: Sequence[Result], file: IO[bytes]) -> None:
+def write_parquet(table: ResultTable, file: IO[bytes]) -> None:
     """Write results as Parquet.
 
     Args:
-        results: what to write, in the order of the rows.
+        table: what to write.
         file: binary file; need not be seekable.
 
     Raises:
@@ -32,10 +32,11 @@ def write_parquet(results: Sequence[Result], file: IO[bytes]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    described = columns(results)
-    schema = pyarrow.schema([_field(column) for column in described], metadata={"description": DESCRIPTION})
-    rows = [flatten(result, described) for result in results]
-    parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), file)
+    schema = pyarrow.schema([_field(column) for column in table.columns], metadata={"description": DESCRIPTION})
+    rows = table.rows()
+    with parquet.ParquetWriter(file, schema) as writer:
+        while group := list(islice(rows, _ROWS)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema=schema))
 
 
 def _field(column: Column) -> pyarrow.Field:

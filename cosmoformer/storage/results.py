@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from typing import Any, Literal
 
@@ -26,11 +26,13 @@ from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.sky_objects import is_told, of_metadata, same_told
 from cosmoformer.storage.store import ObjectInfo, Store
-from cosmoformer.timestamps import rfc3339
+from cosmoformer.timestamps import moment, rfc3339
 
 log = logging.getLogger(__name__)
 
 _ATTEMPTS = 8
+_PARALLEL = 16  # reads at once
+_CLOCKS_DIFFER = timedelta(hours=1)  # a result is written after it is finished, by the store's clock
 
 Result = dict[str, Any]
 
@@ -250,17 +252,34 @@ class ResultsBucket:
         # Under another name, or with another digest for the same number, it counts in another registry.
         return new.name != old.name or new.version >= old.version
 
-    def keys(self, prefix: str = "") -> Iterator[str]:
-        """Object keys of all results whose image key starts with ``prefix``."""
+    def keys(self, prefix: str = "", *, after: str = "", since: datetime | None = None) -> Iterator[str]:
+        """Object keys of all results whose image key starts with ``prefix``, but for those that :meth:`all` would leave out."""
         start = self._settings.results_prefix + prefix
-        return (entry.key for entry in self._store.list(self._settings.results_bucket, start))
+        listed = self._store.list(self._settings.results_bucket, start, after and result_key(self._settings, after))
+        return (entry.key for entry in listed if since is None or entry.last_modified >= since - _CLOCKS_DIFFER)
 
-    def all(self, prefix: str = "") -> Iterator[Result]:
-        """Every result whose image key starts with ``prefix``, in key order, read eight at a time."""
+    def all(self, prefix: str = "", *, after: str = "", since: datetime | None = None) -> Iterator[Result]:
+        """Every result whose image key starts with ``prefix``, in key order, read several at a time.
+
+        Args:
+            prefix: of the images.
+            after: key of the image whose result was read last; those up to it are left out.
+            since: results that were finished before are left out.
+        """
         bucket = self._settings.results_bucket
 
         def read(key: str) -> Result | None:
             found = self._store.read_json(bucket, key)
             return as_result(self._settings, key, found[0]) if found else None
 
-        return (result for result in map_stream(read, self.keys(prefix)) if result)
+        found = (
+            result for result in map_stream(read, self.keys(prefix, after=after, since=since), _PARALLEL) if result
+        )
+        return (result for result in found if since is None or _is_since(result, since))
+
+
+def _is_since(result: Result, since: datetime) -> bool:
+    try:
+        return moment(result["finished"]) >= since
+    except ValueError:  # somebody else's word for a time
+        return True

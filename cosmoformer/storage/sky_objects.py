@@ -74,7 +74,14 @@ FIELDS = (
     Field("size_arcsec", "seconds of arc, above 0 and at most 36000", least=0, most=36_000, above=True),
     Field("zoom", f"a number from {LEAST_ZOOM:g} to {MOST_ZOOM:g}", least=LEAST_ZOOM, most=MOST_ZOOM),
 )
-_BY_SPELLING = {field.name.replace("_", ""): field for field in FIELDS}
+
+
+def spelling(name: str) -> str:
+    """What all spellings of a name have in common."""
+    return re.sub(r"[-_ ]", "", name).lower()
+
+
+_BY_SPELLING = {spelling(field.name): field for field in FIELDS}
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ def read(members: Mapping[str, Any]) -> Told:
     """What members of a request, an event or an object's metadata tell; members with other names are not looked at."""
     known: Known = {}
     ignored = []
-    for spelling, value in members.items():
-        field_ = _BY_SPELLING.get(re.sub(r"[-_]", "", spelling).lower())
+    for name, value in members.items():
+        field_ = _BY_SPELLING.get(spelling(name))
         if field_ is None:
             continue
         try:
@@ -130,6 +137,16 @@ def read(members: Mapping[str, Any]) -> Told:
 def of_metadata(metadata: Mapping[str, str]) -> Told:
     """What the metadata of an object in the store tell, whose values are header text."""
     return read({name: _text(value) for name, value in metadata.items()})
+
+
+def as_metadata(told: Told) -> dict[str, str]:
+    """Metadata that tell the store so: names with hyphens, and text beyond ASCII as RFC 2047 has it, since headers are ASCII."""
+    return {name.replace("_", "-"): _header(str(value)) for name, value in told.known.items()}
+
+
+def others(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Those metadata of an object that tell nothing of it, as they can be written again."""
+    return {name: _header(_text(value)) for name, value in metadata.items() if spelling(name) not in _BY_SPELLING}
 
 
 def of_name(key: str) -> Known:
@@ -172,6 +189,11 @@ def same_told(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _told(known: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: known.get(name) for name in known.get("told", ())} if known else {}
+
+
+def _header(text: str) -> str:
+    plain = text.isascii() and not text.startswith("=?")
+    return text if plain else email.header.Header(text, "utf-8").encode(maxlinelen=0)
 
 
 def _text(value: str) -> str:

@@ -59,11 +59,19 @@ def connect(settings: Settings, endpoint_url: str | None = None, service: str = 
     keys, config = credentials.own_keys(settings), _config(settings, url, service)
     try:
         with credentials.told_as_settings(), _MAKING:
-            return credentials.session(settings).create_client(
+            client = credentials.session(settings).create_client(
                 service, endpoint_url=url, region_name=settings.aws_region, config=config, **keys
             )
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"AWS_REGION, or the shell's settings for AWS: {error}", "Correct them") from error
+    client.meta.events.register("before-call.s3.CopyObject", _as_ceph_reads_it)
+    return client
+
+
+def _as_ceph_reads_it(params: dict[str, Any], **_: Any) -> None:
+    """Ceph reads the condition of a copy from a header of another name than S3's."""
+    if condition := params["headers"].get("x-amz-copy-source-if-match"):
+        params["headers"]["x-amz-copy-if-match"] = condition
 
 
 def _config(settings: Settings, url: str, service: str) -> Config:
@@ -226,10 +234,30 @@ class Store:
             raise
         return True
 
-    def write(self, bucket: str, key: str, body: bytes, content_type: str) -> None:
-        """Write an object, whatever stood there."""
+    def write(
+        self, bucket: str, key: str, body: bytes, content_type: str, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        """Write an object, whatever stood there; metadata are ASCII."""
         with self._errors(key):
-            self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+            self.client.put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {})
+
+    def write_metadata(self, image: ObjectInfo, content_type: str, metadata: Mapping[str, str]) -> bool:
+        """Give an image of the images bucket other metadata, in place of all that it has, by copying it onto itself.
+
+        Returns:
+            Whether it has them; False when another image has taken its place.
+
+        Raises:
+            ObjectGone: it is no longer there.
+        """
+        place = {"Bucket": self.settings.images_bucket, "Key": image.key}
+        change = {"ContentType": content_type, "Metadata": metadata, "MetadataDirective": "REPLACE"}
+        try:
+            with self._errors(image.key):
+                self.client.copy_object(**place, CopySource=place, CopySourceIfMatch=image.etag, **change)
+        except Precondition:
+            return False
+        return True
 
     def try_write(self, bucket: str, key: str) -> bool:
         """Nothing, when this object might be written; it is not, since its digest is wrong.

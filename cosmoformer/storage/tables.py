@@ -1,25 +1,30 @@
-"""Results as rows of a table: one fixed order of columns, written as CSV or VOTable, or as Parquet by the module of that name.
+"""Results as rows of a table: one fixed order of columns, written as CSV here and in other formats by modules of their names.
 
 The columns of :data:`COLUMNS` come first, in that order, then ``p_<class>``, the probability of each class that any of the
 results names, then ``value_<name>``, each value, then for each question of the decision tree ``asked_<question>`` and
 ``f_<question>_<answer>``, the fraction of each answer; all in alphabetical order. What a result does not have (the class of a
 rejected file) is an empty cell.
-JSON and Parquet keep every text as it is; CSV and VOTable cannot:
+JSON and Parquet keep every text as it is; CSV, VOTable and FITS cannot:
 
 * CSV is opened in spreadsheets, and an object key may be chosen by a stranger. Text that a spreadsheet would run as a formula
   gets an apostrophe in front; so does text that begins with one, so that removing one apostrophe gives back the original.
 * XML has no control characters; in a VOTable they stand as escapes such as ``\\x1b``.
+* FITS has ASCII alone; whatever is not printable ASCII stands as such an escape.
+
+Every format is written row by row, so that a million results need no more memory than one.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Any, Literal
+from dataclasses import dataclass, replace
+from typing import IO, Any, Literal, Protocol
 
 from cosmoformer.storage.results import Result
+from cosmoformer.storage.side_by_side import OTHERS
 from cosmoformer.votes.tree import TREES
 
 Value = str | int | float | bool | None
@@ -49,6 +54,31 @@ class Column:
     description: str
     unit: str = ""
     ucd: str = ""
+
+
+class Repeatable(Protocol):
+    """Results that can be gone through more than once, such as a list of them."""
+
+    def __iter__(self) -> Iterator[Result]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ResultTable:
+    """Results with the columns of their table.
+
+    Attributes:
+        results: in the order of the rows.
+        columns: in their order.
+    """
+
+    results: Repeatable
+    columns: tuple[Column, ...]
+
+    def rows(self) -> Iterator[Row]:
+        """Value by heading, a row a result."""
+        return (flatten(result, self.columns) for result in self.results)
 
 
 # fmt: off
@@ -105,24 +135,59 @@ KNOWN_VALUES: dict[str, tuple[str, str]] = {
 }
 
 
+#: What a table has of a further model's result, beside its numbers, under headings that begin with the model's name.
+_OF_FURTHER = frozenset(("class", "confidence", "unsure", "in_domain", "no_galaxy", "rejection_code", "model_version"))
+
+
 def columns(results: Iterable[Result]) -> tuple[Column, ...]:
-    """The columns of a table of these results: :data:`COLUMNS`, and those of each class, each value and each question."""
-    classes: set[str] = set()
-    values: dict[str, str] = {}
-    answers: dict[str, set[str]] = {}
+    """The columns of a table of these results: :data:`COLUMNS`, and those of each class, each value and each question.
+
+    Those of further models, where results have any (:mod:`cosmoformer.storage.side_by_side`), come behind, model by model.
+    """
+    own, others = _Seen(), dict[str, _Seen]()
     for result in results:
+        own.add(result)
+        for name, other in result.get(OTHERS, {}).items():
+            others.setdefault(name, _Seen()).add(other)
+    further = (_of_model(name, column) for name in sorted(others) for column in others[name].columns_of_further())
+    return (*COLUMNS, *own.columns(), *further)
+
+
+def _of_model(name: str, column: Column) -> Column:
+    heading, about = f"{_identifier(name)}_{column.name}", f"Of the model {name}: {column.description}"
+    return replace(column, name=heading, path=(OTHERS, name, *column.path), description=about)
+
+
+class _Seen:
+    """What the predictions of some results have."""
+
+    def __init__(self) -> None:
+        self._classes: set[str] = set()
+        self._values: dict[str, str] = {}
+        self._answers: dict[str, set[str]] = {}
+
+    def add(self, result: Result) -> None:
         prediction = result["prediction"] or {}
-        classes.update(prediction.get("probabilities", ()))
+        self._classes.update(prediction.get("probabilities", ()))
         units = prediction.get("units", {})
-        values |= {name: units.get(name, "") for name in prediction.get("values", ())}
+        self._values |= {name: units.get(name, "") for name in prediction.get("values", ())}
         for question, votes in prediction.get("votes", {}).items():
-            answers.setdefault(question, set()).update(votes["fractions"])
-    return (
-        *COLUMNS,
-        *map(_probability, sorted(classes)),
-        *(_value_column(name, values[name]) for name in sorted(values)),
-        *(column for question in sorted(answers) for column in _vote_columns(question, sorted(answers[question]))),
-    )
+            self._answers.setdefault(question, set()).update(votes["fractions"])
+
+    def columns(self) -> Iterator[Column]:
+        yield from map(_probability, sorted(self._classes))
+        yield from (_value_column(name, self._values[name]) for name in sorted(self._values))
+        for question in sorted(self._answers):
+            yield from _vote_columns(question, sorted(self._answers[question]))
+
+    def columns_of_further(self) -> Iterator[Column]:
+        yield from (column for column in COLUMNS if column.name in _OF_FURTHER)
+        yield from self.columns()
+
+
+def table_of(results: Repeatable) -> ResultTable:
+    """The table of some results, with the columns that these have."""
+    return ResultTable(results, columns(results))
 
 
 def _probability(class_name: str) -> Column:
@@ -169,18 +234,15 @@ def _value(result: Mapping[str, Any], path: tuple[str, ...]) -> Value:
     return ";".join(found) if isinstance(found, list) else found
 
 
-def write_csv(results: Sequence[Result], file: IO[str]) -> None:
-    """Write results as CSV (RFC 4180) with a line of headings; flags are ``true`` and ``false``.
-
-    Args:
-        results: what to write, in the order of the rows.
-        file: text file, opened with ``newline=""``.
-    """
-    table = columns(results)
-    writer = csv.writer(file)
-    writer.writerow(column.name for column in table)
-    for result in results:
-        writer.writerow(_csv_cell(value) for value in flatten(result, table).values())
+def write_csv(table: ResultTable, file: IO[bytes]) -> None:
+    """Write results as CSV (RFC 4180, UTF-8) with a line of headings; flags are ``true`` and ``false``."""
+    page = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    try:
+        writer = csv.writer(page)
+        writer.writerow(column.name for column in table.columns)
+        writer.writerows(map(_csv_cell, row.values()) for row in table.rows())
+    finally:
+        page.detach()  # which the file's owner goes on with
 
 
 # What spreadsheets take for the start of a formula; full-width forms are read as their ASCII twins.
@@ -193,59 +255,3 @@ def _csv_cell(value: Value) -> str | int | float | None:
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value
-
-
-def write_votable(results: Sequence[Result], file: IO[bytes]) -> None:
-    """Write results as a VOTable with units, descriptions and UCDs; text cells without a value are empty.
-
-    Raises:
-        ImportError: astropy is not installed.
-    """
-    from astropy.io.votable.tree import CooSys, Field, Resource, TableElement, VOTableFile
-
-    described = columns(results)
-    document = VOTableFile()
-    table = TableElement(document, name="cosmoformer_results")
-    table.description = DESCRIPTION
-    for column in described:
-        # "boolean" has a null; the "bit" that astropy chooses for numpy's bool has none.
-        field = Field(
-            document,
-            name=column.name,
-            ucd=column.ucd or None,
-            unit=column.unit or None,
-            ref=_ICRS if column.ucd.startswith("pos.eq.") else None,
-            **_TYPES[column.kind],
-        )
-        field.description = column.description
-        table.fields.append(field)
-    table.create_arrays(len(results))
-    for number, result in enumerate(results):
-        row = flatten(result, described)
-        blanks = (_BLANK[column.kind] for column in described)
-        table.array[number] = tuple(
-            blank if cell is None else _xml_text(cell) for cell, blank in zip(row.values(), blanks, strict=True)
-        )
-        table.array.mask[number] = tuple(row[column.name] is None and column.kind != "text" for column in described)
-    resource = Resource()
-    resource.coordinate_systems.append(CooSys(ID=_ICRS, system=_ICRS))
-    resource.tables.append(table)
-    document.resources.append(resource)
-    document.to_xml(file)
-
-
-_ICRS = "ICRS"
-_BLANK: dict[Kind, Value] = {"text": "", "integer": -1, "number": float("nan"), "flag": False}
-_TYPES: dict[Kind, dict[str, str]] = {
-    "text": {"datatype": "unicodeChar", "arraysize": "*"},
-    "integer": {"datatype": "long"},
-    "number": {"datatype": "double"},
-    "flag": {"datatype": "boolean"},
-}
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, section 2.2, Char
-
-
-def _xml_text(value: Value) -> Value:
-    if not isinstance(value, str):
-        return value
-    return _NOT_XML.sub(lambda match: match[0].encode("unicode_escape").decode(), value)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
 from cosmoformer.storage.results import Result, as_result, result_key
+from cosmoformer.storage.sky_objects import Told, is_told
 from cosmoformer.storage.store import ObjectInfo, Store
 
 PARALLEL = 8  # requests to the store at once
@@ -49,29 +50,35 @@ def watch(store: Store, prefix: str) -> Iterator[list[Result]]:
         time.sleep(_PAUSE_S)
 
 
-def wait_for(store: Store, images: Mapping[str, str]) -> Iterator[list[Result]]:
+def wait_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told] | None = None) -> Iterator[list[Result]]:
     """Results of certain images as they come, until all are there.
 
     Args:
         store: the object store.
         images: eTag by object key; a result of an earlier image under the same key does not count.
+        told: what the sender tells, by object key; nor does a result that does not know it.
 
     Yields:
         What each look into the store found, possibly none.
     """
     pending = {result_key(store.settings, key): etag for key, etag in images.items()}
+    words = told or {}
     stale: dict[str, str] = {}  # result objects that were of an earlier image
     while pending:
         listed = look_up(store, store.settings.results_bucket, pending).values()
         news = [info for info in listed if stale.get(info.key) != info.etag]
         results = _read(store, [info.key for info in news])
         stale.update((info.key, info.etag) for info in news)
-        done = [key for key, result in results.items() if result["image"]["etag"] == pending[key]]
+        done = [key for key, found in results.items() if _is_of(found, pending[key], words.get(found["image"]["key"]))]
         for key in done:
             del pending[key]
         yield [results[key] for key in done]
         if pending:
             time.sleep(_PAUSE_S)
+
+
+def _is_of(result: Result, etag: str, told: Told | None) -> bool:
+    return bool(result["image"]["etag"] == etag) and (told is None or is_told(result.get("object"), told))
 
 
 def _read(store: Store, keys: list[str]) -> dict[str, Result]:

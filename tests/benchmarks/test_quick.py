@@ -12,6 +12,7 @@ import pytest
 from benchmarks import (
     backlog,
     cold_start,
+    export,
     fuzz,
     harness,
     latency,
@@ -74,6 +75,15 @@ def test_memory(around: Settings, tmp_path: Path) -> None:
     """Every process of the function is weighed."""
     memory.main([*QUICK, str(tmp_path)], around)
     assert written("memory", tmp_path)["figures"][servers.OURS]["PSS"]["median"] > 50
+
+
+def test_export(tmp_path: Path) -> None:
+    """Every result of the store has a row."""
+    require_ceph()
+    export.main([*QUICK, str(tmp_path)])
+    found = written("export", tmp_path)
+    assert found["figures"][export.COMMAND]["rows"]["median"] == 200
+    assert {goal["what"]: goal["value"] for goal in found["goals"]}["results lost"] == 0
 
 
 def test_cold_start(around: Settings, tmp_path: Path) -> None:

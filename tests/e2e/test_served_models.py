@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +69,12 @@ def test_the_page_can_read_both(pair: RunningSystem) -> None:
     assert put.status == 200
     for place in (upload["result"], upload["further"][SECOND]):
         wait_until(lambda url=place["url"]: urllib3.request("GET", url).status == 200, 60, place["key"])
+
+
+def test_a_table_has_a_row_an_image_with_what_both_say(pair: RunningSystem) -> None:
+    """`cosmoformer results --csv` joins them, the second model's numbers under its name."""
+    done = pair.command("results", "pair/", "--csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert row["class"] and row["model_name"] == "cosmoformer"
+    assert row[f"{SECOND}_model_version"] == "1"
+    assert all(float(value) for name, value in row.items() if name.startswith(f"{SECOND}_value_"))

@@ -9,19 +9,23 @@ from pathlib import Path
 
 import click
 
+from cosmoformer.cli.columns import named_columns
 from cosmoformer.cli.commands.results import result_table
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import InvalidRequest, PermanentError
 from cosmoformer.settings import Settings
+from cosmoformer.storage.catalogue_rows import FILE_COLUMNS, Pairing, pair, read_rows
 from cosmoformer.storage.dropping import Outcome, drop_files
 from cosmoformer.storage.image_files import ImageFile, find_images
 from cosmoformer.storage.results import Result
+from cosmoformer.storage.sky_objects import FIELDS, Told
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.watching import look_up, wait_for
 from cosmoformer.terminal import console, progress
 from cosmoformer.text import printable
 
-_NAMED = 20  # of what is left out, one by one
+_NAMED = 20  # of what is left out or wrong, one by one
+_UNUSABLE = "not used"
 
 
 @click.command(
@@ -29,13 +33,31 @@ _NAMED = 20  # of what is left out, one by one
 Examples:
   cosmoformer drop ~/galaxies --prefix night-1/
   cosmoformer drop 'survey/**/*.fits' --wait
+  cosmoformer drop cutouts --catalogue objects.csv --file-column jpg --column ra=RAJ2000 --column dec=DEJ2000
 """
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option("--prefix", default="", help="Start of every object key.")
 @click.option("--wait", is_flag=True, help="Wait until every image has its result, and show them.")
+@click.option(
+    "--catalogue",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Table of what is known of the objects: CSV, VOTable, FITS, ECSV or Parquet.",
+)
+@click.option("--file-column", metavar="HEADING", help=f"Its column of files. [default: {', '.join(FILE_COLUMNS)}]")
+@click.option(
+    "--column", "renamed", multiple=True, metavar="NAME=HEADING", help="A column of it that has another name."
+)
 @with_settings
-def command(settings: Settings, paths: tuple[str, ...], prefix: str, wait: bool) -> None:
+def command(
+    settings: Settings,
+    paths: tuple[str, ...],
+    prefix: str,
+    wait: bool,
+    catalogue: Path | None,
+    file_column: str | None,
+    renamed: tuple[str, ...],
+) -> None:
     """Upload images to the images bucket, where they are classified.
 
     PATH is a file, a folder (with all image files in it, at any depth) or a quoted pattern such as 'night/**/*.png'. An
@@ -44,27 +66,63 @@ def command(settings: Settings, paths: tuple[str, ...], prefix: str, wait: bool)
     What else stands in a folder, by its name no image, is named and counted at the end.
 
     What the bucket already holds, by key, size and MD5, is skipped: after an interruption, say the same again.
+
+    Of a catalogue the columns object_id, ra, dec, survey, pixel_scale, size_arcsec and zoom are told of the file that its row
+    names, by key, path, any end of that, or name without suffix. What is wrong in it is named and counted, and costs no image.
     """
+    columns = named_columns(renamed, [field.name for field in FIELDS])
+    if not catalogue and (file_column or columns):
+        raise click.UsageError("--file-column and --column go with --catalogue.")
     try:
         found = find_images(paths, prefix)
     except InvalidRequest as error:
         raise click.UsageError(error.detail) from None
     store = Store(settings)
     unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
+    pairing = _pairing(catalogue, file_column, columns, found.files) if catalogue else Pairing()
     bar, advance = progress(console(stderr=True), "dropping", len(found.files))
     with bar:
-        outcomes = unreadable + drop_files(store, found.files, advance)
-    counts = {state: sum(outcome.state == state for outcome in outcomes) for state in ("dropped", "skipped", "failed")}
+        outcomes = unreadable + drop_files(store, found.files, advance, pairing.told)
     for outcome in outcomes:
         if outcome.state == "failed":
             click.secho(f"failed: {printable(str(outcome.file.path))}: {printable(outcome.reason)}", fg="red", err=True)
     _name_left_out(found.left_out)
-    summary = ", ".join(f"{count} {state}" for state, count in counts.items())
-    click.echo(f"{summary}, {len(found.left_out)} left out" if found.left_out else summary)
+    _name_amiss(pairing)
+    click.echo(_summary(outcomes, found.left_out, pairing, bool(catalogue)))
     if wait:
-        _wait(store, [outcome.file.key for outcome in outcomes if outcome.state != "failed"])
-    if counts["failed"]:
-        raise PermanentError(f"{counts['failed']} of {len(outcomes)} files were not dropped", "Each is named above")
+        _wait(store, [outcome.file.key for outcome in outcomes if outcome.state != "failed"], pairing.told)
+    if failed := sum(outcome.state == "failed" for outcome in outcomes):
+        raise PermanentError(f"{failed} of {len(outcomes)} files were not dropped", "Each is named above")
+    if _UNUSABLE in pairing.amiss:
+        raise PermanentError(pairing.amiss[_UNUSABLE][0], "The images are dropped; drop again with the right catalogue")
+
+
+def _pairing(path: Path, file_column: str | None, columns: Mapping[str, str], files: list[ImageFile]) -> Pairing:
+    """What the catalogue tells of the files; when it cannot be used, that is told, and the images go without."""
+    try:
+        return pair(read_rows(path, file_column, columns), files)
+    except InvalidRequest as error:
+        return Pairing(amiss={_UNUSABLE: [error.detail]})
+
+
+def _summary(outcomes: list[Outcome], left_out: Mapping[Path, str], pairing: Pairing, catalogue: bool) -> str:
+    states = Counter(outcome.state for outcome in outcomes)
+    counts = [f"{states['dropped']} dropped", f"{states['skipped']} skipped", f"{states['failed']} failed"]
+    if catalogue:
+        counts.insert(1, f"{states['told']} told anew")
+    if left_out:
+        counts.append(f"{len(left_out)} left out")
+    amiss = (f"{len(sentences)} × {kind}" for kind, sentences in pairing.amiss.items())
+    told = [f"catalogue: {len(pairing.told)} files known", *amiss] if catalogue else []
+    return "\n".join(", ".join(line) for line in (counts, told) if line)
+
+
+def _name_amiss(pairing: Pairing) -> None:
+    for kind, sentences in pairing.amiss.items():
+        for sentence in sentences[:_NAMED]:
+            click.secho(f"catalogue: {kind}: {printable(sentence)}", fg="yellow", err=True)
+        if len(sentences) > _NAMED:
+            click.echo(f"catalogue: {kind}: {len(sentences) - _NAMED:,} more", err=True)
 
 
 def _name_left_out(left_out: Mapping[Path, str]) -> None:
@@ -76,18 +134,18 @@ def _name_left_out(left_out: Mapping[Path, str]) -> None:
         click.echo(f"left out: {len(left_out) - _NAMED:,} more: {kinds}", err=True)
 
 
-def _wait(store: Store, keys: list[str]) -> None:
+def _wait(store: Store, keys: list[str], told: Mapping[str, Told]) -> None:
     images = {key: info.etag for key, info in look_up(store, store.settings.images_bucket, keys).items()}
-    results = sorted(_waited_for(store, images), key=lambda result: str(result["image"]["key"]))
+    results = sorted(_waited_for(store, images, told), key=lambda result: str(result["image"]["key"]))
     out = console()
     out.print(result_table(out, results))
 
 
-def _waited_for(store: Store, images: Mapping[str, str]) -> Iterator[Result]:
+def _waited_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told]) -> Iterator[Result]:
     bar, advance = progress(console(stderr=True), "waiting for results", len(images))
     done = 0
     with bar:
-        for results in wait_for(store, images):
+        for results in wait_for(store, images, told):
             yield from results
             done += len(results)
             advance(done)

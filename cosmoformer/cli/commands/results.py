@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import json
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import IO
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.console import Console, Group
@@ -16,24 +14,33 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from cosmoformer.cli.columns import named_columns
 from cosmoformer.cli.environment import with_settings
-from cosmoformer.errors import PermanentError
+from cosmoformer.cli.exporting import Partner, Wish, export, json_line
 from cosmoformer.settings import Settings
 from cosmoformer.storage.headlines import headline, mark_of
-from cosmoformer.storage.parquet import write_parquet
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
-from cosmoformer.storage.tables import write_csv, write_votable
 from cosmoformer.storage.watching import watch
 from cosmoformer.terminal import console, table, text
+from cosmoformer.timestamps import moment
 
 Show = Callable[[Sequence[Result], int], None]  # given what is new, and how many results are known
-#: Formats that a package writes, by option: the function, what people call the format, the package, and an extra that has it.
-_PACKAGED = {
-    "votable": (write_votable, "VOTable", "astropy", "local"),
-    "parquet": (write_parquet, "Parquet", "pyarrow", "parquet"),
-}
 _AROUND_ROWS = 6  # lines of the terminal that are not rows
+
+
+class _Moment(click.ParamType[datetime]):
+    """A day or a point in time, UTC where no zone is said."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The time that a word of the command line names."""
+        try:
+            found = moment(str(value)) if "T" in str(value).upper() else datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time: expected such as 2026-03-01 or 2026-03-01T12:00:00Z", param, ctx)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @click.command(
@@ -42,6 +49,8 @@ Examples:
   cosmoformer results night-1/
   cosmoformer results --votable --output galaxies.vot
   cosmoformer results --parquet --output galaxies.parquet
+  cosmoformer results --fits --output galaxies.fits --match sdss.vot --radius 2
+  cosmoformer results --csv --since 2026-03-01 --output march.csv
   cosmoformer results --watch --until 100
 """
 )
@@ -50,66 +59,93 @@ Examples:
 @click.option("--json", "form", flag_value="json", help="JSON lines: one result a line, as it is stored.")
 @click.option("--votable", "form", flag_value="votable", help="VOTable (IVOA) with units, descriptions and UCDs.")
 @click.option("--parquet", "form", flag_value="parquet", help="Apache Parquet, likewise.")
-@click.option("--output", type=click.File("wb", lazy=True, atomic=True), help="File instead of standard output.")
+@click.option("--fits", "form", flag_value="fits", help="FITS binary table, likewise; texts in ASCII.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    help="File instead of standard output.",
+)
+@click.option(
+    "--since", type=_Moment(), metavar="TIME", help="Only results finished at or after, such as 2026-03-01T12:00:00Z."
+)
+@click.option(
+    "--match",
+    "other",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Table to join with on the sky: CSV, VOTable, FITS, ECSV or Parquet.",
+)
+@click.option(
+    "--radius", type=click.FloatRange(0, 3600, min_open=True), metavar="ARCSEC", help="Of --match. [default: 1]"
+)
+@click.option(
+    "--column", "renamed", multiple=True, metavar="NAME=HEADING", help="Column of --match that has ra or dec."
+)
 @click.option("--watch", "watching", is_flag=True, help="Go on showing results as they come, until Ctrl-C.")
 @click.option("--until", type=click.IntRange(1), metavar="N", help="With --watch: end when there are N results.")
 @with_settings
 def command(
-    settings: Settings, prefix: str, form: str | None, output: IO[bytes] | None, watching: bool, until: int | None
+    settings: Settings,
+    prefix: str,
+    form: str | None,
+    output: Path | None,
+    since: datetime | None,
+    other: Path | None,
+    radius: float | None,
+    renamed: tuple[str, ...],
+    watching: bool,
+    until: int | None,
 ) -> None:
     """Show the results of images whose object key starts with PREFIX.
 
-    CSV, VOTable and Parquet have the same columns in the same order: key, status, class, confidence, unsure and so on, then
+    CSV, VOTable, Parquet and FITS have the same columns in the same order: key, status, class, confidence, unsure and so on, then
     p_CLASS, the probability of each class, value_NAME, each other number that a model gives, and of each question of the decision
     tree asked_QUESTION and f_QUESTION_ANSWER. In CSV, text that a spreadsheet would run as a formula, or that begins with an
     apostrophe, has an apostrophe put in front.
+
+    With --match follow the columns of the nearest object of another table, and separation, in seconds of arc. What is read for a
+    file is kept in FILE.part until the file is written: after an interruption, say the same again.
     """
     _check_options(form, output, watching, until)
     store = Store(settings)
     if watching:
+        if since or other:
+            raise click.UsageError("--since and --match do not go with --watch.")
         _watch(store, prefix, as_json=form == "json", until=until)
         return
-    results = list(ResultsBucket(store).all(prefix))
+    beside = _partner(form, other, radius, renamed)
     if form is None:
+        results = list(ResultsBucket(store).all(prefix, since=since))
         out = console()
         out.print(result_table(out, results) if results else text(f"no results{_under(prefix)}"))
     else:
-        _export(form, results, output or sys.stdout.buffer)
+        export(store, Wish(form, prefix, since, None if output == Path("-") else output, beside))
 
 
 def _check_options(form: str | None, output: object, watching: bool, until: int | None) -> None:
     if output is not None and (form is None or watching):
-        raise click.UsageError("--output goes with --csv, --json, --votable or --parquet, and not with --watch.")
-    if form == "parquet" and output is None:
-        raise click.UsageError("--parquet is no text: it goes with --output FILE.")
+        raise click.UsageError(
+            "--output goes with --csv, --json, --votable, --parquet or --fits, and not with --watch."
+        )
+    if form in ("parquet", "fits") and output is None:
+        raise click.UsageError(f"--{form} is no text: it goes with --output FILE.")
     if watching and form not in (None, "json"):
         raise click.UsageError("--watch goes with --json or no format.")
     if until is not None and not watching:
         raise click.UsageError("--until goes with --watch.")
 
 
+def _partner(form: str | None, other: Path | None, radius: float | None, renamed: tuple[str, ...]) -> Partner | None:
+    if other is None:
+        if radius is not None or renamed:
+            raise click.UsageError("--radius and --column go with --match.")
+        return None
+    if form is None:
+        raise click.UsageError("--match goes with --csv, --json, --votable, --parquet or --fits.")
+    return Partner(other, radius or 1.0, named_columns(renamed, ("ra", "dec")))
+
+
 def _under(prefix: str) -> str:
     return f" under {prefix!r}" if prefix else ""
-
-
-def _export(form: str, results: Sequence[Result], file: IO[bytes]) -> None:
-    if form == "json":
-        file.writelines(_line(result) for result in results)
-    elif form == "csv":
-        page = io.StringIO(newline="")
-        write_csv(results, page)
-        file.write(page.getvalue().encode())
-    else:
-        write, name, package, extra = _PACKAGED[form]
-        try:
-            write(results, file)
-        except ImportError:
-            raise PermanentError(f"{name} needs {package}", f"pip install 'cosmoformer[{extra}]'") from None
-
-
-def _line(result: Result) -> bytes:
-    """A JSON line. Pure ASCII, so that no terminal acts on control characters in a key."""
-    return json.dumps(result).encode() + b"\n"
 
 
 def result_table(out: Console, results: Iterable[Result]) -> Table:
@@ -167,7 +203,7 @@ def _live_view(live: Live, out: Console, where: str) -> Show:
 
 def _show_json(news: Sequence[Result], _: int) -> None:
     for result in news:
-        click.echo(_line(result), nl=False)
+        click.echo(json_line(result), nl=False)
 
 
 def _show_lines(news: Sequence[Result], _: int) -> None:

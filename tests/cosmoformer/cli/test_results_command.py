@@ -142,6 +142,13 @@ def test_no_results_are_no_failure(results: Cli) -> None:
         ["--until", "3"],
         ["--output", "x"],
         ["--parquet"],
+        ["--fits"],
+        ["--match", __file__],
+        ["--csv", "--radius", "2"],
+        ["--csv", "--column", "ra=x"],
+        ["--csv", "--match", __file__, "--column", "survey=x"],
+        ["--csv", "--since", "yesterday"],
+        ["--watch", "--since", "2026-01-01"],
         ["--json", "--watch", "--output", "x"],
     ],
 )

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from cosmoformer.storage.parquet import write_parquet
 from cosmoformer.storage.results import Result
-from cosmoformer.storage.tables import columns, flatten
+from cosmoformer.storage.tables import columns, flatten, table_of
 from tests.cosmoformer.sample_results import classified_result, estimated_result, rejected_result, voted_result
 
 ALL = (classified_result(), voted_result(), estimated_result(), rejected_result())
@@ -20,7 +20,7 @@ ALL = (classified_result(), voted_result(), estimated_result(), rejected_result(
 
 def written(*results: Result) -> io.BytesIO:
     file = io.BytesIO()
-    write_parquet(results, file)
+    write_parquet(table_of(results), file)
     file.seek(0)
     return file
 

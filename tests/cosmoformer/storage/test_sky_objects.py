@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from cosmoformer.images.framing import Framing
 from cosmoformer.images.sky import NOWHERE, Sky
-from cosmoformer.storage.sky_objects import FIELDS, Told, is_told, member, of_metadata, of_name, read, same_told
+from cosmoformer.storage.sky_objects import (
+    FIELDS,
+    Told,
+    as_metadata,
+    is_told,
+    member,
+    of_metadata,
+    of_name,
+    others,
+    read,
+    same_told,
+)
 
 
 @pytest.mark.parametrize("spelling", ["object-id", "object_id", "objectid", "Object-Id"])
@@ -103,6 +114,23 @@ def test_anything_can_be_told(members: dict[str, str]) -> None:
     assert set(members) == set(told.known) | named
     result = member(told, NOWHERE, {})
     assert is_told(result, told)
+
+
+@given(st.dictionaries(st.sampled_from([field.name for field in FIELDS]), st.text()))
+def test_metadata_tell_what_was_told(members: dict[str, str]) -> None:
+    """They are ASCII, as headers must be, fit S3's two kilobytes, and are read as what was meant."""
+    told = read(members)
+    metadata = as_metadata(told)
+    assert all(name.isascii() and value.isascii() and value.isprintable() for name, value in metadata.items())
+    assert sum(len(name) + len(value) for name, value in metadata.items()) < 2048
+    assert of_metadata(metadata).known == told.known
+
+
+def test_metadata_of_others_are_kept_apart() -> None:
+    """In a form that can be written again, whatever the store made of it."""
+    raw = "Käse".encode().decode("latin-1")
+    kept = others({"mode": "33188", "object_id": "x", "pixelscale": "1", "owner": raw})
+    assert kept == {"mode": "33188", "owner": "=?utf-8?b?S8Okc2U=?="}
 
 
 def test_a_place_comes_whole_from_the_one_who_knows_best() -> None:

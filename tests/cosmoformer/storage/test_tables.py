@@ -18,7 +18,8 @@ from astropy.io.votable.ucd import parse_ucd
 
 from cosmoformer.storage.result_shape import is_result
 from cosmoformer.storage.results import Result, schema
-from cosmoformer.storage.tables import COLUMNS, columns, flatten, write_csv, write_votable
+from cosmoformer.storage.tables import COLUMNS, columns, flatten, table_of, write_csv
+from cosmoformer.storage.votable import write_votable
 from tests.cosmoformer.sample_results import (
     VALUES,
     VOTES,
@@ -32,16 +33,16 @@ from tests.cosmoformer.sample_results import (
 
 
 def as_csv(*results: Result) -> str:
-    page = io.StringIO(newline="")
-    write_csv(results, page)
-    return page.getvalue()
+    file = io.BytesIO()
+    write_csv(table_of(results), file)
+    return file.getvalue().decode()
 
 
 def as_votable(*results: Result) -> Any:
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        write_votable(results, file)
+        write_votable(table_of(results), file)
         file.seek(0)
         return parse_single_table(file).to_table()
 
@@ -194,7 +195,7 @@ def test_votable_replaces_what_xml_cannot_hold() -> None:
 def test_places_are_of_one_system_and_match_on_the_sky() -> None:
     """Right ascension and declination refer to ICRS, and astropy makes coordinates of them that match a catalogue's."""
     file = io.BytesIO()
-    write_votable([located_result(), classified_result()], file)
+    write_votable(table_of([located_result(), classified_result()]), file)
     file.seek(0)
     parsed = parse_single_table(file)
     fields = {field.name: field for field in parsed.fields}
