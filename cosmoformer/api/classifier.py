@@ -153,7 +153,7 @@ class Classifier:
             ValueError: a zoom, size or scale that is none.
         """
         picture = self._picture(image, self._framing(zoom=zoom, size_arcsec=size_arcsec, pixel_scale=pixel_scale))
-        answer = grouped(self.metadata, predict(self._artifact, preprocess(picture.pixels)))
+        answer = grouped(self.metadata, predict(self._artifact, preprocess(picture.seen)))
         shares = answer.probabilities
         label = max(shares, key=lambda name: shares[name]) if shares else None
         confidence = shares[label] if label is not None else None
@@ -214,13 +214,17 @@ class Classifier:
 
     def _picture(self, image: Image, framing: Framing) -> Picture:
         if isinstance(image, np.ndarray):
+            if self.metadata.bands:
+                raise TypeError(
+                    f"this model takes the bands {', '.join(self.metadata.bands)} of a FITS file, not an array"
+                )
             return of_pixels(_checked(image), framing)
         if isinstance(image, bytes):
-            return decode(image, self._limits, framing)
+            return decode(image, self._limits, framing, self.metadata.bands)
         path = Path(image)
         if (size := path.stat().st_size) > self._limits.image_bytes:
             raise too_large(size, self._limits.image_bytes)
-        return decode(path.read_bytes(), self._limits, framing)
+        return decode(path.read_bytes(), self._limits, framing, self.metadata.bands)
 
 
 def _checked(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ scaled to 8, transparency over black, colour space to RGB, black padding to a sq
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,13 +49,14 @@ EXIF_TURNS = {
 ON_THEIR_SIDE = (5, 6, 7, 8)  # of these, the orientations that swap width and height
 
 
-def decode(content: bytes, limits: Limits, framing: Framing = WHOLE) -> Picture:
+def decode(content: bytes, limits: Limits, framing: Framing = WHOLE, bands: Sequence[str] = ()) -> Picture:
     """Decode a file.
 
     Args:
         content: of the file.
         limits: what is decoded at most.
         framing: how much of the picture is shown.
+        bands: names of those that the model takes raw; none for a model of pictures.
 
     Raises:
         ImageRejected: it is empty, too large, no image, in an unsupported format, damaged, or shows nothing.
@@ -65,6 +67,10 @@ def decode(content: bytes, limits: Limits, framing: Framing = WHOLE) -> Picture:
         raise too_large(len(content), limits.image_bytes)
     if is_packed(content):
         content = unpack(content, limits.image_bytes)
+    if bands:
+        from cosmoformer.images.raw import decode_bands  # which needs astropy, as all FITS files do
+
+        return decode_bands(content, limits, framing, bands)
     if content.startswith(FITS_MAGIC):
         return _decode_fits(content, limits, framing)
     image = _open(content, limits.image_pixels)

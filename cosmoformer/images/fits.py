@@ -1,7 +1,8 @@
 """FITS images (Pence et al. 2010), stretched to what the eye, and the model, is used to.
 
-A pixel value v becomes asinh(10 (v - b) / (w - b)) / asinh(10), clipped to 0..1, after Lupton et al. 2004, where b is the
-median (the sky) and w the 99.7th percentile over all planes. Values that are not finite become sky.
+A pixel value v becomes asinh(10 (v - b) / (w - b)) / asinh(10), clipped to 0..1, where b is the median (the sky) and w the 99.7th
+percentile. Of three bands, each less its own sky, the mean is stretched, and all three are multiplied alike, so that colours stay
+what they are (Lupton et al. 2004); where one would be above 1, all three are divided by it. What is not finite becomes sky.
 
 A large image is averaged over blocks of pixels first, finite values only. It is read as stored, some rows at a time, and its
 scaling (FITS standard 4.0, section 4.4.2.5) applied here: astropy would make whole copies of it in floating point.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import io
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
-from cosmoformer.images.fits_planes import COLOURS, Plane, axes, choose
+from cosmoformer.images.fits_bands import choose_bands
+from cosmoformer.images.fits_planes import COLOURS, Choice, Plane, axes, choose
 from cosmoformer.images.picture import WORKING_SIDE, check_size
 from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
 from cosmoformer.images.sky import Sky, read_sky
@@ -62,13 +64,59 @@ def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
     Raises:
         ImageRejected: there is no such image in it, it is damaged, or has more than ``max_pixels``.
     """
+    planes, width, height, note, sky = _read(content, max_pixels, choose)
+    values = planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
+    return FitsPicture(stretch(values)[::-1], width, height, note, sky)
+
+
+@dataclass(frozen=True)
+class FitsBands:
+    """Bands of a FITS file, in the range that they have there.
+
+    Attributes:
+        values: float32 (H, W, C) after reduction, in the file's units, first row on top; what is not finite is the band's median.
+        width: in the file, pixels.
+        height: likewise.
+        note: which planes these are.
+        sky: what the header says of the object and its place.
+    """
+
+    values: NDArray[np.float32]
+    width: int
+    height: int
+    note: str
+    sky: Sky
+
+
+def read_bands(content: bytes, bands: Sequence[str], max_pixels: int) -> FitsBands:
+    """The bands of a FITS file, in the order asked for; :mod:`cosmoformer.images.fits_bands` says which planes they are.
+
+    Raises:
+        ImageRejected: it lacks one, a band shows nothing, or as for :func:`read_fits`.
+    """
+    planes, width, height, note, sky = _read(content, max_pixels, lambda units: choose_bands(units, bands))
+    values = np.stack(planes, axis=-1)
+    for place, band in enumerate(bands):
+        plane = values[..., place]
+        finite = plane[np.isfinite(plane)]
+        if finite.size == 0 or finite.min() == finite.max():
+            told = "no finite value" if finite.size == 0 else "the same value in every pixel"
+            raise ImageRejected("no_picture", f"The band {band} of the FITS file has {told}.")
+        plane[~np.isfinite(plane)] = np.median(finite)
+    return FitsBands(np.ascontiguousarray(values[::-1]), width, height, note, sky)
+
+
+def _read(
+    content: bytes, max_pixels: int, choosing: Callable[[Any], Choice]
+) -> tuple[list[NDArray[np.float32]], int, int, str, Sky]:
+    """The planes that are chosen, reduced, as stored; width, height, the choice's note, and what the header says of the sky."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # astropy warns of every oddity; what matters raises
             with fits.open(
                 io.BytesIO(content), memmap=False, lazy_load_hdus=True, do_not_scale_image_data=True
             ) as units:
-                choice = choose(units)
+                choice = choosing(units)
                 height, width = _height_and_width(choice.planes[0].unit.shape)
                 check_size(width, height, max_pixels)
                 sky = read_sky(choice.planes[0].unit.header, units[0].header, width, height)
@@ -76,12 +124,13 @@ def read_fits(content: bytes, max_pixels: int) -> FitsPicture:
                 for unit in used:
                     _check_complete(unit, content)
                 with PIXELS_AT_WORK.holding(width * height, max_pixels):
-                    values = _reduced(choice.planes, max(height, width) // WORKING_SIDE or 1)
+                    factor = max(height, width) // WORKING_SIDE or 1
+                    planes = [_means(plane, factor) for plane in choice.planes]
     except (ImageRejected, MemoryError):
         raise
     except Exception as error:  # astropy raises almost anything on hostile headers, and all of it means the same
         raise ImageRejected("damaged", f"The FITS file is damaged or cut off: {error}.") from None
-    return FitsPicture(stretch(values)[::-1], width, height, choice.note, sky)
+    return planes, width, height, choice.note, sky
 
 
 def _plane_axes(shape: tuple[int, ...]) -> list[int]:
@@ -192,13 +241,8 @@ def _physical(stored: NDArray[np.generic], header: fits.Header) -> NDArray[np.fl
     return values
 
 
-def _reduced(planes: Sequence[Plane], factor: int) -> NDArray[np.float32]:
-    """Float (H, W) or (H, W, 3), each the mean of the finite ones among ``factor`` × ``factor`` pixels, or NaN."""
-    means = [_means(plane, factor) for plane in planes]
-    return means[0] if len(means) == 1 else np.stack(means, axis=-1)
-
-
 def _means(plane: Plane, factor: int) -> NDArray[np.float32]:
+    """Float (H, W) or (H, W, 3), each the mean of the finite ones among ``factor`` × ``factor`` pixels, or NaN."""
     shape: tuple[int, ...] = plane.unit.shape
     height, width, *colours = (shape[axis] for axis in _plane_axes(shape))
     reduced = (-(-height // factor), -(-width // factor), *colours)
@@ -226,23 +270,31 @@ def stretch(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     Raises:
         ImageRejected: no value is finite.
     """
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
+    if not np.isfinite(values).any():
         raise ImageRejected("no_picture", "No pixel of the FITS image has a finite value.")
-    sky = float(np.median(finite))
-    white = float(np.percentile(finite, WHITE_PERCENTILE))
-    if white <= sky:  # a few bright pixels on an empty sky
-        white = _brightest(finite, sky)
-    with np.errstate(over="ignore"):
-        scaled = (np.nan_to_num(values, nan=sky, posinf=sky, neginf=sky) - sky) / (white - sky or 1.0)
-    compressed = np.arcsinh(SOFTENING * np.clip(scaled, 0, 1)) / np.arcsinh(SOFTENING)
-    pixels: NDArray[np.uint8] = np.round(compressed * 255).astype(np.uint8)
-    return pixels
+    planes = values[..., None] if values.ndim == 2 else values
+    light = np.stack([_above_sky(planes[..., place]) for place in range(planes.shape[-1])], axis=-1)
+    mean = light.mean(axis=-1)
+    white = float(np.percentile(mean, WHITE_PERCENTILE))
+    if white <= 0:  # a few bright pixels on an empty sky
+        white = _brightest(mean)
+    scaled = np.clip(mean / (white or 1.0), 0, 1)
+    compressed = np.arcsinh(SOFTENING * scaled) / np.arcsinh(SOFTENING)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        colours = np.clip(light, 0, None) * np.where(mean > 0, compressed / mean, 0)[..., None]
+    colours /= np.maximum(colours.max(axis=-1, keepdims=True), 1)
+    pixels: NDArray[np.uint8] = np.round(np.nan_to_num(colours) * 255).astype(np.uint8)
+    return pixels[..., 0] if values.ndim == 2 else pixels
 
 
-def _brightest(finite: NDArray[np.float32], sky: float) -> float:
-    """The greatest value but for hot pixels, which are out of all proportion."""
-    above = finite[finite > sky].astype(np.float64) - sky
-    if above.size == 0:
-        return sky
-    return sky + float(above[above <= HOT * np.median(above)].max())
+def _above_sky(plane: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A band (H, W) less its median; what is not finite is that, as is all of a band without a finite value."""
+    finite = plane[np.isfinite(plane)]
+    sky = float(np.median(finite)) if finite.size else 0.0
+    return np.nan_to_num(plane.astype(np.float64), nan=sky, posinf=sky, neginf=sky) - sky
+
+
+def _brightest(light: NDArray[np.float64]) -> float:
+    """The greatest value but for hot pixels, which are out of all proportion; 0 where none is above the sky."""
+    above = light[light > 0]
+    return float(above[above <= HOT * np.median(above)].max()) if above.size else 0.0

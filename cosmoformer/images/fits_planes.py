@@ -78,14 +78,14 @@ def choose(units: Iterable[Any]) -> Choice:
     Raises:
         ImageRejected: none of them is a picture.
     """
-    pictures = [(number, unit) for number, unit in enumerate(_read(units)) if _is_picture(unit)]
-    usable = [(number, unit) for number, unit in pictures if not _words(_name(unit)) & AUXILIARY]
+    pictures = [(number, unit) for number, unit in enumerate(readable(units)) if _is_picture(unit)]
+    usable = [(number, unit) for number, unit in pictures if not is_auxiliary(unit)]
     if not usable:
         raise ImageRejected("no_picture", _nothing(pictures))
     return _colours(usable) or _one(usable, chosen=len(pictures) > 1)
 
 
-def _read(units: Iterable[Any]) -> list[Any]:
+def readable(units: Iterable[Any]) -> list[Any]:
     """The units up to the first that cannot be read: what comes before it may be the picture."""
     found: list[Any] = []
     try:
@@ -108,7 +108,7 @@ def _nothing(pictures: Sequence[tuple[int, Any]]) -> str:
 
 def _one(usable: Sequence[tuple[int, Any]], *, chosen: bool) -> Choice:
     """The surest science plane, lowest EXTVER first; else the primary image, else the first there is."""
-    number, unit = min(usable, key=lambda pair: (_rank(pair[1]), _version(pair[1]), pair[0]))
+    number, unit = min(usable, key=lambda pair: (_rank(pair[1]), version_of(pair[1]), pair[0]))
     if (planes := _cube(unit)) is not None:
         return planes
     colours = _plane_first(unit.shape)
@@ -122,15 +122,15 @@ def _rank(unit: Any) -> float:
     ranks = [rank for rank, word in enumerate(SCIENCE) if word in words]
     if ranks:
         return ranks[0]
-    band = _band(unit)
+    band = band_of(unit)
     return len(SCIENCE) + (_SINGLE.index(band) / len(_SINGLE) if band in _SINGLE and words else 1)
 
 
 def _colours(usable: Sequence[tuple[int, Any]]) -> Choice | None:
     """Three planes that are known as bands and of one size, as one picture."""
     bands: dict[str, Any] = {}
-    for _, unit in sorted(usable, key=lambda pair: (_version(pair[1]), pair[0])):
-        band = _band(unit)
+    for _, unit in sorted(usable, key=lambda pair: (version_of(pair[1]), pair[0])):
+        band = band_of(unit)
         if band and len(axes(unit.shape)) == 2:
             bands.setdefault(band, unit)
     chosen = _three(bands)
@@ -170,6 +170,11 @@ def _is_picture(unit: Any) -> bool:
     return len(wide) == 3 and (COLOURS in (shape[wide[0]], shape[wide[-1]]) or _cube(unit) is not None)
 
 
+def is_auxiliary(unit: Any) -> bool:
+    """Whether a plane is about a picture: its errors, weights or flags."""
+    return bool(_words(_name(unit)) & AUXILIARY)
+
+
 def _plane_first(shape: tuple[int, ...]) -> bool:
     wide = axes(shape)
     return len(wide) == 3 and shape[wide[0]] == COLOURS
@@ -179,7 +184,8 @@ def _name(unit: Any) -> str:
     return str(unit.header.get("EXTNAME", ""))
 
 
-def _version(unit: Any) -> int:
+def version_of(unit: Any) -> int:
+    """EXTVER; 1 where there is none."""
     version = unit.header.get("EXTVER", 1)
     return version if isinstance(version, int) else 1
 
@@ -188,7 +194,7 @@ def _words(name: str) -> set[str]:
     return {word.upper() for word in _WORDS.findall(name)}
 
 
-def _band(unit: Any) -> str:
+def band_of(unit: Any) -> str:
     """The band of a plane by its name, else by its filter; empty when neither tells."""
     texts = (_name(unit), *(str(unit.header.get(keyword, "")) for keyword in ("BAND", "FILTER", "FILTER1")))
     words = (word.upper() for text in texts for word in _WORDS.findall(text))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.sky import NOWHERE, Sky
 
-DECODING = 2  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
+DECODING = 3  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
 WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
 SMALLEST_SIDE = 8  # pixels
 FITS_MAGIC = b"SIMPLE  ="
@@ -41,6 +41,7 @@ class Picture:
         conversions: what was done to it, in order.
         zoom: side of the picture in the file over the side that is shown.
         sky: what the file says of the object and its place.
+        planes: float32 (S, S, C), the bands that a model of raw bands takes, in the file's units; None for all other models.
     """
 
     pixels: NDArray[np.uint8]
@@ -50,6 +51,12 @@ class Picture:
     conversions: tuple[str, ...]
     zoom: float = 1.0
     sky: Sky = NOWHERE
+    planes: NDArray[np.float32] | None = None
+
+    @property
+    def seen(self) -> NDArray[np.generic]:
+        """What a model is shown: the bands, or else the pixels."""
+        return self.pixels if self.planes is None else self.planes
 
 
 def too_large(size: int, limit: int) -> ImageRejected:

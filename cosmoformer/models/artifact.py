@@ -51,6 +51,8 @@ class Metadata:
         fractions: vote fractions of a decision tree; None for a model that gives none.
         values: numbers with unit and range.
         radii: side of an image as the model learned from, in Petrosian radii (R90) of its galaxy; 0 for no such rule.
+        bands: names of the raw bands that the model takes, float32 (N, C, S, S) in a file's units, in their order; empty for a
+            model of pictures, uint8 (N, 3, S, S).
         format: of the artifact's metadata.
     """
 
@@ -64,6 +66,7 @@ class Metadata:
     fractions: Fractions | None = None
     values: tuple[Value, ...] = ()
     radii: float = 0.0
+    bands: tuple[str, ...] = ()
     format: int = FORMAT
 
     @property
@@ -108,7 +111,8 @@ class Artifact:
 
         started = time.perf_counter()
         shape = self._self_check["shape"]
-        images = torch.frombuffer(bytearray.fromhex(self._self_check["pixels"]), dtype=torch.uint8).view(shape)
+        dtype = torch.float32 if self.metadata.bands else torch.uint8
+        images = torch.frombuffer(bytearray.fromhex(self._self_check["pixels"]), dtype=dtype).view(shape)
         expected = torch.tensor(self._self_check["probabilities"])
         got = self.predict(images)
         names, said = self.metadata.names, self.metadata.told
@@ -237,6 +241,7 @@ def _format_2(members: Mapping[str, Any]) -> Metadata:
         "classes": tuple(map(str, members["classes"])),
         "fractions": fractions and Fractions(fractions["tree"], tuple(map(str, fractions["labels"]))),
         "values": tuple(Value(**value) for value in members.get("values", ())),
+        "bands": tuple(map(str, members.get("bands", ()))),
     }
     return Metadata(**{**members, **groups})
 

@@ -59,8 +59,10 @@ def explain(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str = DEFAULT
 
     Raises:
         InvalidRequest: the model has no such output.
-        NotExplained: it takes too long for one prediction, or gives what is no number where a place is hidden.
+        NotExplained: it takes too long for one prediction, gives what is no number where a place is hidden, or takes raw bands.
     """
+    if artifact.metadata.bands:
+        raise NotExplained("a model of raw bands is not explained", "Explain a model of pictures")
     picture = _reduced(artifact, pixels)
     outputs = artifact.predict(picture[None])[0]
     column = _column(artifact, outputs.tolist(), wanted)

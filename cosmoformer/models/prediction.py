@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def preprocess(pixels: NDArray[np.uint8]) -> torch.Tensor:
-    """A uint8 batch (1, 3, S, S) of a picture's pixels (S, S, 3). All else happens inside the artifact."""
+def preprocess(pixels: NDArray[np.generic]) -> torch.Tensor:
+    """A batch (1, C, S, S) of what a model is shown of a picture, (S, S, C) of the same dtype. All else is in the artifact."""
     import torch
 
     return torch.from_numpy(pixels).permute(2, 0, 1)[None]

@@ -99,7 +99,7 @@ class Explainer:
         log.info("explained", extra={"output": said.get("output"), "refused": "refused" in said})
 
     def _explained(self, content: bytes, artifact: Artifact, output: str, zoom: float) -> explanations.Document:
-        picture = predictor.decode(content, self._limits, Framing(zoom))
+        picture = predictor.decode(content, self._limits, Framing(zoom), artifact.metadata.bands)
         with metrics.PHASE_SECONDS.labels("explain").time():
             return explanations.explained(artifact, picture.pixels, output)
 

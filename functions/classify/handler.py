@@ -269,9 +269,9 @@ class Handler:
 
     def _predict(self, content: bytes, artifact: Artifact, framing: Framing) -> Judgement:
         with _timed("decode"):
-            picture = predictor.decode(content, self._limits, framing)
+            picture = predictor.decode(content, self._limits, framing, artifact.metadata.bands)
         with _timed("predict"):
-            outputs = predictor.predict(artifact, predictor.preprocess(picture.pixels))
+            outputs = predictor.predict(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
         return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky)
 

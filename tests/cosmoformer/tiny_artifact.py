@@ -97,8 +97,25 @@ def hue_artifact(kind: str = "values", *, wrong: bool = False) -> bytes:
     return _packed(_Hue(), {"task": "hue", "classes": ["angle", "excess"], "run": "hue", "kind": kind}, wrong=wrong)
 
 
+class _Bands(torch.nn.Module):
+    """The mean of each band, compressed by an inverse hyperbolic sine."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.asinh(images.mean(dim=[2, 3]) / 100.0)
+
+
+def bands_artifact(bands: tuple[str, ...] = ("g", "r", "i")) -> bytes:
+    """An artifact that takes raw bands and gives a value of each."""
+    values = [{"name": f"light_{band}"} for band in bands]
+    about = {"format": 2, "task": "light", "classes": [], "values": values, "bands": list(bands), "run": "light"}
+    return _packed(_Bands(), about, wrong=False)
+
+
 def _packed(module: torch.nn.Module, about: dict[str, Any], *, wrong: bool) -> bytes:
-    images = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4).to(torch.uint8)
+    if bands := about.get("bands"):
+        images = torch.arange(2.0 * len(bands) * 16).reshape(2, len(bands), 4, 4) * 1000
+    else:
+        images = torch.arange(2 * 3 * 4 * 4).reshape(2, 3, 4, 4).to(torch.uint8)
     expected = module(images).flip(1) if wrong else module(images)
     metadata: dict[str, Any] = {
         "format": 1,

@@ -37,9 +37,9 @@ def ringed() -> bytes:
 class Stage:
     """A handler with a model that wants eight radii, and its store."""
 
-    def __init__(self, deployment: Deployment, **settings: Any) -> None:
+    def __init__(self, deployment: Deployment, model: bytes | None = None, **settings: Any) -> None:
         self.store, self.settings = deployment.store, deployment.settings
-        version = deployment.register(joint_artifact(radii=8.0))
+        version = deployment.register(model or joint_artifact(radii=8.0))
         deployment.registry.set_alias("champion", version.version)
         serving = deployment.serving()
         serving.refresh()

@@ -1,0 +1,67 @@
+"""Raw bands: the planes of a FITS file in the range that they have there, square and framed, for models that take such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosmoformer.errors import ImageRejected
+from cosmoformer.images.fits import read_bands, stretch
+from cosmoformer.images.fits_bands import CODE
+from cosmoformer.images.framing import Framing
+from cosmoformer.images.picture import FITS_MAGIC, SMALLEST_SIDE, Limits, Picture
+
+_SHOWN = 3
+
+
+def decode_bands(content: bytes, limits: Limits, framing: Framing, bands: Sequence[str]) -> Picture:
+    """Decode the bands of a FITS file.
+
+    Its ``pixels`` show the last three bands as blue, green and red, or the first one in grey, for people.
+
+    Raises:
+        ImageRejected: it is no FITS file, lacks a band, or as for :func:`cosmoformer.images.decoding.decode`.
+    """
+    if not content.startswith(FITS_MAGIC):
+        told = ", ".join(bands)
+        raise ImageRejected(CODE, f"The model needs the bands {told} of a FITS file; this is another kind of file.")
+    found = read_bands(content, bands, limits.image_pixels)
+    conversions = [found.note]
+    if max(found.values.shape[:2]) < max(found.width, found.height):
+        conversions.append("reduced")
+    zoom = framing.with_scale(found.sky.pixel_scale).zoom_of(found.width, found.height)
+    planes = _square(_centre(found.values, zoom, conversions), zoom, conversions)
+    shown = planes[..., ::-1][..., :_SHOWN] if len(bands) >= _SHOWN else planes[..., 0]
+    pixels = stretch(shown)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=2)
+    size = found.width, found.height
+    return Picture(pixels, *size, "FITS", tuple(conversions), zoom, found.sky, planes)
+
+
+def _centre(values: NDArray[np.float32], zoom: float, conversions: list[str]) -> NDArray[np.float32]:
+    if zoom <= 1:
+        return values
+    conversions.append("zoomed")
+    keep = max(SMALLEST_SIDE, round(max(values.shape[:2]) / zoom))
+    top, left = (max(0, (length - keep) // 2) for length in values.shape[:2])
+    return values[top : top + keep, left : left + keep]
+
+
+def _square(values: NDArray[np.float32], zoom: float, conversions: list[str]) -> NDArray[np.float32]:
+    """Padded with each band's median, the sky."""
+    height, width, count = values.shape
+    if height != width:
+        conversions.append("padded_to_square")
+    if zoom < 1:
+        conversions.append("widened")
+    side = round(max(height, width) / min(zoom, 1))
+    if (height, width) == (side, side):
+        return np.ascontiguousarray(values)
+    padded = np.empty((side, side, count), np.float32)
+    padded[:] = np.median(values, axis=(0, 1))
+    top, left = (side - height) // 2, (side - width) // 2
+    padded[top : top + height, left : left + width] = values
+    return padded
