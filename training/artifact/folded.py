@@ -1,10 +1,10 @@
-"""A convolutional network rewritten for inference: the same function with batch norms and activations in the convolutions before them.
+"""A convolutional network rewritten for inference: norms and activations are in the convolutions before them.
 
-Images lie channels last, which oneDNN convolves without copying them, and a convolution of single pixels is a matrix. On one thread
-of an AVX-512 machine that takes two thirds of the time; ``python -m benchmarks.backbones`` compares it with another runtime.
+Images lie channels last, which oneDNN convolves without copying them, and a convolution of single pixels is a matrix. MobileViT-S
+so takes two thirds of the time on one thread; ``python -m benchmarks.backbones`` compares it with another runtime.
 
-Parameters keep their names and shapes. A weight that was multiplied goes with its factor, and :func:`unfolded` gives back what was
-trained, so that training can start again from an exported model.
+Parameters keep their names and shapes. A weight that was multiplied goes with its factor, and :func:`unfolded` gives back what
+was trained, so that training can start again from an exported model.
 """
 
 from __future__ import annotations

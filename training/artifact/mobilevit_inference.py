@@ -5,10 +5,11 @@ So a map becomes patches, and patches a map, by one copy each, where timm's bloc
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from timm.models.mobilevit import MobileVitBlock
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from training.artifact.folded import FoldedConv, laid_out, linear, linear_onto, replace
@@ -31,11 +32,12 @@ class InferenceBlock(nn.Module):
 
     def __init__(self, block: MobileVitBlock) -> None:
         super().__init__()
-        self.conv_kxk, self.conv_1x1 = block.conv_kxk, FoldedConv(block.conv_1x1)
-        self.transformer, self.norm = block.transformer, block.norm
-        self.conv_proj, self.conv_fusion = block.conv_proj, block.conv_fusion
-        self.patch_size = block.patch_size
-        for layer in self.transformer:
+        own: Any = block
+        self.conv_kxk, self.conv_1x1 = own.conv_kxk, FoldedConv(own.conv_1x1)
+        self.transformer, self.norm = own.transformer, own.norm
+        self.conv_proj, self.conv_fusion = own.conv_proj, own.conv_fusion
+        self.patch_size: tuple[int, int] = own.patch_size
+        for layer in own.transformer:
             for part in (layer.attn.qkv, layer.attn.proj, layer.mlp.fc1, layer.mlp.fc2):
                 part.weight = nn.Parameter(laid_out(part.weight.detach()))
 
@@ -66,7 +68,7 @@ def _resized(maps: Tensor, sides: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=sides, mode="bilinear", align_corners=False)
 
 
-def _attend(layer: Block, x: Tensor) -> Tensor:
+def _attend(layer: Any, x: Tensor) -> Tensor:
     attention, tokens, channels = layer.attn, int(x.shape[1]), int(x.shape[2])
     heads = attention.num_heads
     qkv = linear(layer.norm1(x), attention.qkv.weight, attention.qkv.bias)
@@ -75,6 +77,6 @@ def _attend(layer: Block, x: Tensor) -> Tensor:
     return linear_onto(mixed, attention.proj.weight, attention.proj.bias, x)
 
 
-def _feed_forward(layer: Block, x: Tensor) -> Tensor:
+def _feed_forward(layer: Any, x: Tensor) -> Tensor:
     hidden = linear(layer.norm2(x), layer.mlp.fc1.weight, layer.mlp.fc1.bias, "swish")
     return linear_onto(hidden, layer.mlp.fc2.weight, layer.mlp.fc2.bias, x)

@@ -35,6 +35,8 @@ class Task:
         shown: central fraction of an original image's side that the catalogue's images show.
         crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
         files: pattern of the parquet files that carry the labels.
+        numbers: data set of an HDF5 file that holds each galaxy's class by its place in ``classes``; empty for a task that has no
+            such file.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
@@ -49,6 +51,7 @@ class Task:
     shown: float = 1.0
     crop: float = 1.0
     files: str = "*.parquet"
+    numbers: str = ""
     questions: tuple[tuple[str, ...], ...] = ()
     tree: Tree | None = None
     tells_votes: bool = False
