@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cosmoformer.render import SAMPLES, render
+from tests.training.galaxies import published_galaxy10
 from training.data.cache import open_or_build
 from training.data.catalogue import split_of
 from training.data.sources import open_catalogue
@@ -22,19 +22,8 @@ COUNT, SIDE = 150, 32
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """150 rendered galaxies in the published file's layout, in chunks of many images; rows 0 and 1 are one galaxy."""
-    path = tmp_path_factory.mktemp("galaxy10") / "Galaxy10_DECals.h5"
-    samples = list(SAMPLES.values())
-    images = np.stack([render(samples[row % len(samples)], size=SIDE, seed=row) for row in range(COUNT)])
-    generator = np.random.default_rng(0)
-    ra, dec = generator.uniform(0, 360, COUNT), generator.uniform(-20, 80, COUNT)
-    ra[1], dec[1] = ra[0], dec[0]
-    with h5py.File(path, "w") as file:
-        file.create_dataset("images", data=images, chunks=(70, 8, 8, 1), compression="gzip")
-        file["ans"] = (np.arange(COUNT) % 10).astype(np.uint8)
-        file["ra"], file["dec"] = ra, dec
-        file["pxscale"] = np.full(COUNT, 0.262)
-    return path
+    """150 rendered galaxies in the published file's layout."""
+    return published_galaxy10(tmp_path_factory.mktemp("galaxy10") / "Galaxy10_DECals.h5", COUNT, SIDE)
 
 
 def test_classes_are_the_numbers_places(published: Path) -> None:
