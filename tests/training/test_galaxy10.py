@@ -90,6 +90,7 @@ def test_a_run_stands_apart_from_the_paper(run: Path, capsys: pytest.CaptureFixt
     found = reports.read(artifacts / "report.json")
     assert found.footprint and found.footprint.file_bytes == (artifacts / "model.pt").stat().st_size
     assert found.footprint.memory_bytes > 50e6 and found.batch_image_ms and found.batch_image_ms > 0
+    capsys.readouterr()
     assert compare.main(["--task", "galaxy10", "--run", str(run), "--json"]) == 0
     rows = [compare.Row(**row) for row in json.loads(capsys.readouterr().out)]
     (own,) = (row for row in rows if row.source == "the run's report")
