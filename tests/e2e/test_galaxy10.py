@@ -21,6 +21,7 @@ from training.tasks import TASKS
 LIMITS = predictor.Limits(1 << 25, 1 << 25)
 
 
+@pytest.mark.timeout(600)  # a training and a whole system
 def test_mobilevit_is_trained_promoted_and_served(object_store: ObjectStore, tmp_path: Path) -> None:
     """MobileViT-XXS, trained on Galaxy10's classes, takes the alias, and the same function writes what its artifact says."""
     run = trained(tmp_path)
