@@ -77,12 +77,13 @@ def predictions(made: Models) -> dict[str, Callable[[], object]]:
         OURS: ours,
         WHOLE: lambda: own.predict(pixels),
         THESIS: thesis,
-        ORT: _onnxruntime(made.onnx, array),
+        ORT: onnxruntime_of(made.onnx, array),
         OPENVINO: _openvino(made.onnx, array),
     }
 
 
-def _onnxruntime(path: Path, image: np.ndarray[Any, Any]) -> Callable[[], object]:
+def onnxruntime_of(path: Path, image: np.ndarray[Any, Any]) -> Callable[[], object]:
+    """A prediction of an ONNX file for a float image (1, 3, S, S), on one thread."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -83,9 +83,16 @@ def _write(made: Models) -> None:
         warnings.simplefilter("ignore")  # tracers warn of every Python branch, exporters of every deprecation
         _check_equal(own(example), inference(example))
         torch.jit.save(torch.jit.trace(own, example, check_trace=False), str(made.thesis))
-        unfinished = made.onnx.with_suffix(".unfinished")
-        torch.onnx.export(inference, (example,), str(unfinished), dynamo=True, verbose=False, external_data=False)
-    unfinished.rename(made.onnx)
+    exported(inference, example, made.onnx)
+
+
+def exported(model: nn.Module, example: Tensor, path: Path) -> Path:
+    """Write a model as an ONNX file for images like the example; the file."""
+    unfinished = path.with_suffix(".unfinished")
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(model, (example,), str(unfinished), dynamo=True, verbose=False, external_data=False)
+    return unfinished.rename(path)
 
 
 def thesis_model(weights: dict[str, Tensor]) -> nn.Module:

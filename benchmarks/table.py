@@ -11,6 +11,7 @@ ORDER = (
     "cold_start",
     "latency",
     "votes",
+    "backbones",
     "throughput",
     "thesis_load",
     "backlog",

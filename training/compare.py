@@ -16,7 +16,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -26,10 +26,13 @@ from cosmoformer.models import artifact
 from cosmoformer.runs.folder import ARTIFACTS, MODEL_FILE, REPORT_FILE
 from training.evaluate import evaluate, open_split
 from training.evaluation import report
-from training.evaluation.comparison import Row, as_markdown, recorded, row_of, samples
+from training.evaluation.comparison import Row, recorded, row_of, samples
+from training.evaluation.comparison_tables import as_markdown
+from training.evaluation.footprint import footprint
 from training.loop.distributed import choose_device
 
 RECORDS, README = Path(__file__).with_name("runs"), Path(__file__).with_name("README.md")
+_HERE = {True: "trained, see below", False: "not trained"}
 BEGIN, END = "<!-- compare: python -m training.compare --write -->", "<!-- /compare -->"
 
 
@@ -37,10 +40,14 @@ def all_rows(more: Iterable[Row] = ()) -> list[Row]:
     """Published rows sample by sample, each with the recorded ones and ``more`` behind it; other samples come last."""
     own = [row for folder in record_folders() for row in recorded(folder, f"[record]({RECORDS.name}/{folder.name})")]
     own += more
-    known = samples()
-    rows = [row for one in known for row in (*one.rows, *(row for row in own if row.sample == one.name))]
-    names = {one.name for one in known}
-    return rows + [row for row in own if row.sample not in names]
+    rows, known = [], samples()
+    for one in known:
+        mine = [row for row in own if one.task and row.task == one.task]
+        models = {row.backbone for row in mine}
+        rows += [replace(row, here=_HERE[row.backbone in models]) if row.backbone else row for row in one.rows]
+        rows += sorted(mine, key=lambda row: row.sample)  # those of one sample stay as they are
+    tasks = {one.task for one in known}
+    return rows + [row for row in own if row.task not in tasks]
 
 
 def record_folders() -> list[Path]:
@@ -54,9 +61,7 @@ def of_task(rows: Iterable[Row], task: str) -> list[Row]:
     Raises:
         ValueError: there is none.
     """
-    rows = list(rows)
-    name = next((one.name for one in samples() if one.task == task), f"Task {task}")
-    if not (found := [row for row in rows if row.sample == name]):
+    if not (found := [row for row in rows if row.task == task]):
         tasks = sorted(one.task for one in samples() if one.task)
         raise ValueError(f"nothing is known of the task {task!r}; of these there are rows: {', '.join(tasks)}")
     return found
@@ -88,9 +93,8 @@ def row_of_artifact(path: Path, data: Path, cache: Path, task: str, device: torc
     model = artifact.load(path.read_bytes())
     sample = "" if task == model.metadata.task else task
     images = open_split(model, data, cache, sample=sample)
-    return row_of(
-        evaluate(model, images, device=device, sample=sample, timed=True), None, None, "measured for this table"
-    )
+    found = evaluate(model, images, device=device, sample=sample, timed=True, taken=footprint(path))
+    return row_of(found, None, None, "measured for this table")
 
 
 def with_tables(readme: str) -> str:

@@ -30,6 +30,7 @@ from training.data.splits import open_splits
 from training.evaluation import metrics
 from training.evaluation.domain import domain_figures
 from training.evaluation.figures import OfClasses, flat, of_classes, of_domain, of_inclination, of_votes
+from training.evaluation.footprint import Footprint, footprint
 from training.evaluation.inclination import inclination_told
 from training.evaluation.inference import BATCH, CPU, outputs, prediction_ms
 from training.evaluation.pictures import draw_all
@@ -56,6 +57,7 @@ def evaluate(
     device: torch.device = CPU,
     sample: str = "",
     timed: bool = False,
+    taken: Footprint | None = None,
 ) -> Report:
     """Measure an artifact: how well it tells classes, votes and inclinations, whichever both it and the images have.
 
@@ -70,6 +72,7 @@ def evaluate(
         device: where changed images are judged, and unchanged ones when ``predictions`` is None.
         sample: task whose images these are; empty is the artifact's own.
         timed: whether the time of a prediction is measured.
+        taken: what the artifact's file and its process take, where that was measured.
 
     Raises:
         ValueError: the cache has other classes than the artifact, or galaxies without a label, or nothing to compare with, or
@@ -110,6 +113,8 @@ def evaluate(
         inclination=inclination,
         domain=domain,
         prediction_ms=prediction_ms(model) if timed else None,
+        batch_image_ms=prediction_ms(model, BATCH) if timed else None,
+        footprint=taken,
     )
 
 
@@ -188,6 +193,7 @@ def main(argv: list[str] | None = None) -> int:
             device=device,
             sample=options.task,
             timed=options.time,
+            taken=footprint(options.artifact) if options.time else None,
         )
     except (CosmoFormerError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -238,7 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--robustness", action="store_true", help="measure accuracy against rotation and noise too")
     add("--views", type=int, default=0, metavar="N", help="measure test-time augmentation with N views too, such as 16")
     add("--subset", type=int, default=0, metavar="N", help="galaxies that these two are measured on (default: all)")
-    add("--time", action="store_true", help="measure the time of a prediction too, on one thread")
+    add("--time", action="store_true", help="measure the time of a prediction too, on one thread, and memory")
     add("--out", type=Path, help="folder for report.json, predictions.csv and pictures")
     add("--card", type=Path, help="file for tags, metrics and parameters for the registry, as JSON")
     add("--cache", type=Path, default=Path(".cache"), help="folder for decoded images (default: .cache)")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import (
+    backbones,
     backlog,
     cold_start,
     export,
@@ -60,6 +61,15 @@ def test_votes(tmp_path: Path) -> None:
     votes.main([*QUICK, str(tmp_path)])
     found = written("votes", tmp_path)
     assert set(found["figures"]) == {votes.WITH, votes.WITHOUT} and len(found["goals"]) == 1
+
+
+def test_backbones(tmp_path: Path) -> None:
+    """MobileViT-S predicts in our artifact and in ONNX Runtime, and file and memory are measured."""
+    backbones.main([*QUICK, str(tmp_path)])
+    found = written("backbones", tmp_path)
+    assert {"seconds, ours", "seconds, ONNX Runtime", "artifact", "memory"} < set(found["figures"]["mobilevit_s"])
+    assert found["figures"]["mobilevit_s"]["artifact"]["median"] == pytest.approx(20, abs=3)
+    assert len(found["goals"]) == 1
 
 
 def test_throughput(around: Settings, tmp_path: Path) -> None:

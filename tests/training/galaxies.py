@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -53,6 +54,19 @@ def small_catalogue(folder: Path, per_class: int = 8, votes: bool = False) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     table.to_parquet(folder / "gz_challenge-small.parquet")
     return folder
+
+
+def published_galaxy10(path: Path, count: int = 60, size: int = 32) -> Path:
+    """A file in the layout of ``Galaxy10_DECals.h5``, in chunks of many images; rows 0 and 1 are one galaxy."""
+    samples, generator = list(SAMPLES.values()), np.random.default_rng(0)
+    ra, dec = generator.uniform(0, 360, count), generator.uniform(-20, 80, count)
+    ra[1], dec[1] = ra[0], dec[0]
+    images = np.stack([render(samples[row % len(samples)], size=size, seed=row) for row in range(count)])
+    with h5py.File(path, "w") as file:
+        file.create_dataset("images", data=images, chunks=(min(70, count), 8, 8, 1), compression="gzip")
+        file["ans"], file["ra"], file["dec"] = (np.arange(count) % 10).astype(np.uint8), ra, dec
+        file["pxscale"] = np.full(count, 0.262)
+    return path
 
 
 def vote_fractions(count: int) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from training.data.catalogue import Stored
 from training.data.decoding import ORDER, Decoded, Skipped, decode_all, told
 from training.tasks import Task
 
@@ -38,7 +39,7 @@ class ImageCache:
         targets: float32 (N, T), the task's targets; NaN where nothing is known.
         uids: the N images' identifiers.
         classes: class names.
-        version: 16 hexadecimal digits, a digest of every image's uid, split, label, targets and encoded file.
+        version: 16 hexadecimal digits, a digest of every image's uid, split, label, targets and encoded file (or stored pixels).
         skipped: images that were left out: missing, broken, or standing in another split too.
     """
 
@@ -121,9 +122,11 @@ def _fingerprint(table: pd.DataFrame, size: int, kept: float) -> str:
     return digest.hexdigest()
 
 
-def _source(image: bytes | str | None) -> str:
+def _source(image: bytes | str | Stored | None) -> str:
     if isinstance(image, bytes):
         return hashlib.sha256(image).hexdigest()
+    if isinstance(image, Stored):
+        return _source(str(image.path))  # which row of it stands beside
     try:
         status = Path(str(image)).stat()
     except OSError:

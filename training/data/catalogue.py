@@ -6,7 +6,7 @@ A catalogue is a :class:`pandas.DataFrame` with one row an image and the columns
 - ``galaxy``: str, which galaxy the image shows; all images of one galaxy stand in the same split;
 - ``split``: ``train``, ``val`` or ``test``;
 - ``label``: one of the task's classes, or None where the galaxy has none;
-- ``image``: an encoded image file as bytes, or the path of one (str); None where it is missing;
+- ``image``: an encoded image file as bytes, the path of one (str), or a :class:`Stored` one; None where it is missing;
 - one float32 column for each of the task's targets, NaN where nothing is known.
 
 Its index counts the rows of the source from 0, so that a message about a row can be followed back.
@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from training.tasks import Task
 
@@ -26,6 +29,20 @@ SPLITS = ("train", "val", "test")
 #: Share of galaxies up to which a galaxy's place in [0, 1) means train, then val; the rest is test.
 TRAIN_BELOW, VAL_BELOW = 0.8, 0.9
 SPLIT_SEED = 0
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """A decoded image in a file of many."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The square image, uint8 (S, S, 3); raises OSError where it cannot be read."""
+        ...
 
 
 def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:

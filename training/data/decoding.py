@@ -22,6 +22,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
 from cosmoformer.images.picture import Limits
 from cosmoformer.terminal import console, progress
+from training.data.catalogue import Stored
 
 #: An image that stands in two splits is kept in the one that comes first: a training set can spare it best.
 ORDER = ("test", "val", "train")
@@ -50,7 +51,7 @@ class Decoded:
 
     Attributes:
         rows: position in the catalogue of each image in the file; first those of the test split, then val, then train.
-        digests: SHA-256 of each encoded image, hex.
+        digests: SHA-256 of each encoded image, or of its pixels where they are stored as they are, hex.
         skipped: images that are not in the file, by split.
     """
 
@@ -90,7 +91,7 @@ class _Image:
 
 
 def _read_all(
-    images: Sequence[bytes | str | None], order: Sequence[int], size: int, kept: float
+    images: Sequence[bytes | str | Stored | None], order: Sequence[int], size: int, kept: float
 ) -> Iterator[_Image | str]:
     """The images in an order, each as :func:`_read` gives it; how far it is shows on a terminal."""
     bar, show = progress(console(stderr=True), "decoding", len(order))
@@ -101,17 +102,23 @@ def _read_all(
             show(start + len(chunk))
 
 
-def _read(source: bytes | str | None, size: int, kept: float) -> _Image | str:
+def _read(source: bytes | str | Stored | None, size: int, kept: float) -> _Image | str:
     """An image, or the reason why there is none."""
     if source is None:
         return "It has no image."
     try:
-        content = source if isinstance(source, bytes) else Path(source).read_bytes()
-        picture = Image.fromarray(decode(content, LIMITS).pixels)
+        if isinstance(source, Stored):
+            pixels = source.pixels()
+            content = pixels.tobytes()
+        else:
+            content = source if isinstance(source, bytes) else Path(source).read_bytes()
+            pixels = decode(content, LIMITS).pixels
     except OSError as error:
-        return f"{error.filename} cannot be read: {error.strerror}."
+        name = source.path if isinstance(source, Stored) else error.filename
+        return f"{name} cannot be read: {error.strerror or error}."
     except ImageRejected as rejection:
         return rejection.detail
+    picture = Image.fromarray(pixels)
     side = max(1, round(picture.width * kept))  # as the artifact cuts it out of an original
     start = (picture.width - side) // 2
     box = (start, start, start + side, start + side)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Row:
 
     Attributes:
         sample: what it was measured on.
+        task: whose catalogue holds such galaxies; empty for none of this project's.
         measure: what ``figure`` is.
         model: name.
         figure: as text with the digits of its source.
@@ -44,6 +45,13 @@ class Row:
         side: of its images, pixels; None likewise.
         epochs: passes over the training galaxies; None likewise.
         prediction_ms: time of one prediction on one thread, milliseconds; None where it was not measured.
+        batch_image_ms: time of one image of a batch, likewise.
+        file_mb: size of the artifact, megabytes.
+        memory_mb: of a process that predicts with it, megabytes.
+        step_ms: time of a step as the source gives it, milliseconds, on whatever it had.
+        backbone: model, as recipes call it.
+        here: whether this project has trained it.
+        by_class: precision, recall and F1 of each class, as text, by the class's name.
         source: where the figures come from.
     """
 
@@ -51,6 +59,7 @@ class Row:
     measure: str
     model: str
     figure: str
+    task: str = ""
     interval: str = ""
     images: int | None = None
     parameters: int | None = None
@@ -58,6 +67,13 @@ class Row:
     side: int | None = None
     epochs: float | None = None
     prediction_ms: float | None = None
+    batch_image_ms: float | None = None
+    file_mb: float | None = None
+    memory_mb: float | None = None
+    step_ms: float | None = None
+    backbone: str = ""
+    here: str = ""
+    by_class: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
 
 
@@ -70,12 +86,15 @@ class Sample:
         measure: what is compared.
         task: whose catalogue holds them; empty for none of this project's.
         rows: what others have published.
+        own: name of the sample that this project's figures are of, with ``{galaxies}`` for their number, where its catalogue
+            holds so few that they stand apart; empty where they stand in one table.
     """
 
     name: str
     measure: str
     task: str = ""
     rows: tuple[Row, ...] = field(default=())
+    own: str = ""
 
 
 def samples() -> list[Sample]:
@@ -83,8 +102,9 @@ def samples() -> list[Sample]:
     found = []
     for one in tomllib.loads(PUBLISHED.read_text(encoding="utf-8"))["sample"]:
         measure = {"accuracy": ACCURACY, "rmse": RMSE}[one.get("measure", "accuracy")]
-        rows = tuple(Row(sample=one["name"], measure=measure, **row) for row in one["row"])
-        found.append(Sample(one["name"], measure, one.get("task", ""), rows))
+        task = one.get("task", "")
+        rows = tuple(Row(sample=one["name"], measure=measure, task=task, **row) for row in one["row"])
+        found.append(Sample(one["name"], measure, task, rows, one.get("own", "")))
     return found
 
 
@@ -130,10 +150,12 @@ def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str
         raise ValueError(
             f"the report of {found.model.run} is of the {found.conditions.split} split: evaluate the test split"
         )
+    known = next((one for one in samples() if one.task == found.sample), None)
     measure, figure, interval, images = _figure(found)
     return Row(
-        sample=_sample_of(found),
+        sample=_sample(known, found, run),
         measure=measure,
+        task=found.sample,
         model=f"{run.params.get('model', 'unknown')}, run {run.run}" if run else f"run {found.model.run}",
         figure=figure,
         interval=interval,
@@ -143,14 +165,13 @@ def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str
         side=found.model.input_size,
         epochs=epochs,
         prediction_ms=found.prediction_ms,
+        batch_image_ms=found.batch_image_ms,
+        file_mb=found.footprint.file_bytes / 1e6 if found.footprint else None,
+        memory_mb=found.footprint.memory_bytes / 1e6 if found.footprint else None,
+        backbone=run.params.get("model", "") if run else "",
+        by_class={one.name: f"{one.precision:.2f} / {one.recall:.2f} / {one.f1:.2f}" for one in found.classes},
         source="; ".join([source, *_with_views(found, run)]),
     )
-
-
-def _sample_of(found: Report) -> str:
-    if inclination := found.inclination:
-        return RENDERED if inclination.angles else EFIGI
-    return next((one.name for one in samples() if one.task == found.sample), f"Task {found.sample}")
 
 
 def _classical(path: Path, source: str) -> Row:
@@ -160,6 +181,7 @@ def _classical(path: Path, source: str) -> Row:
     measure, figure, interval, images = _figure_of_inclination(found)
     return Row(
         sample=RENDERED if found.angles else EFIGI,
+        task="inclination",
         measure=measure,
         model=f"axis ratio of the isophote (photutils), q0 = {record['thickness']}",
         figure=figure,
@@ -167,6 +189,19 @@ def _classical(path: Path, source: str) -> Row:
         images=images,
         source=source,
     )
+
+
+def _sample(known: Sample | None, found: Report, run: RunInfo | None) -> str:
+    """Name of what a report's model was measured on; where the catalogue's galaxies stand apart, with their number."""
+    if inclination := found.inclination:
+        return RENDERED if inclination.angles else EFIGI
+    if known is None:
+        return f"Task {found.sample}"
+    if not known.own:
+        return known.name
+    counted = run is not None and {"train_images", "val_images"} <= set(run.params)
+    learned = sum(int(run.params[f"{split}_images"]) for split in ("train", "val")) if run and counted else 0
+    return known.own.format(galaxies=f"{learned + found.conditions.images:,}" if counted else "other")
 
 
 def _with_views(found: Report, run: RunInfo | None) -> list[str]:
@@ -224,29 +259,3 @@ def _passes(folder: Path, run: RunInfo | None) -> float | None:
     lines = path.read_text(encoding="utf-8").splitlines()
     step = max((int(json.loads(line)["step"]) for line in lines), default=0)
     return step * int(run.params["batch_size"]) / int(run.params["train_images"])
-
-
-def as_markdown(rows: Iterable[Row]) -> str:
-    """One table for each sample, in the order of their first rows."""
-    by_sample: dict[str, list[Row]] = {}
-    for row in rows:
-        by_sample.setdefault(row.sample, []).append(row)
-    return "\n\n".join(f"### {sample}\n\n{_table(members)}" for sample, members in by_sample.items())
-
-
-def _table(rows: Sequence[Row]) -> str:
-    headings = (
-        *("Model", "Parameters", "Pretrained", "Side, px", "Epochs", rows[0].measure),
-        *("95 % interval", "Test galaxies", "Prediction, ms", "Source"),
-    )
-    lines = [headings, ("---", *["---:"] * (len(headings) - 2), "---")]
-    for row in rows:
-        epochs = "" if row.epochs is None else f"{row.epochs:.3g}"
-        milliseconds = "" if row.prediction_ms is None else f"{row.prediction_ms:.3g}"
-        middle = (_number(row.parameters), row.pretrained, _number(row.side), epochs, row.figure)
-        lines.append((row.model, *middle, row.interval, _number(row.images), milliseconds, row.source))
-    return "\n".join(f"| {' | '.join(cell or '–' for cell in line)} |" for line in lines)
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"

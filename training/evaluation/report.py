@@ -11,6 +11,7 @@ from typing import Any
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models.artifact import Metadata, metadata_of
 from training.evaluation.domain import DomainFigures, domain_of
+from training.evaluation.footprint import Footprint
 from training.evaluation.inclination import InclinationFigures, inclination_of
 from training.evaluation.metrics import Bin
 from training.evaluation.votes import VoteFigures, votes_of
@@ -147,6 +148,8 @@ class Report:
         domain: how well galaxies are told from what is none; None for a model that does not tell.
         prediction_ms: what a prediction takes one thread, of its own time, milliseconds, the median of several images one at a
             time; None where it was not measured.
+        batch_image_ms: what an image of a batch takes one thread, likewise; a batch has as many as the conditions say.
+        footprint: bytes of the file and of memory; None likewise.
     """
 
     model: Subject
@@ -163,6 +166,8 @@ class Report:
     inclination: InclinationFigures | None = None
     domain: DomainFigures | None = None
     prediction_ms: float | None = None
+    batch_image_ms: float | None = None
+    footprint: Footprint | None = None
 
     @property
     def sample(self) -> str:
@@ -213,6 +218,8 @@ def _from(members: Mapping[str, Any]) -> Report:
         inclination=None if inclination is None else inclination_of(inclination),
         domain=None if domain is None else domain_of(domain),
         prediction_ms=members.get("prediction_ms"),
+        batch_image_ms=members.get("batch_image_ms"),
+        footprint=None if (taken := members.get("footprint")) is None else Footprint(**taken),
     )
 
 

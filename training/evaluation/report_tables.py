@@ -90,6 +90,11 @@ def _show_overall(report: Report, out: Console) -> None:
     rows: Rows = [(told, report.figures[name], interval(report, name)) for name, told in known]
     if report.prediction_ms is not None:
         rows.append(("time of a prediction, ms", report.prediction_ms, ""))
+    if report.batch_image_ms is not None:
+        rows.append((f"time of one of {facts.batch} at once, ms", report.batch_image_ms, ""))
+    if taken := report.footprint:
+        rows.append(("size of the file, MB", round(taken.file_bytes / 1e6, 1), ""))
+        rows.append(("memory of a process that predicts, MB", round(taken.memory_bytes / 1e6), ""))
     _print(out, title, ("figure", ">value", "95 % interval"), rows)
 
 

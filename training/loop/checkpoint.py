@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cosmoformer.errors import first_line
 from training.artifact.flat import full_name
+from training.artifact.folded import unfolded
 from training.loop.recipe import from_params
 
 _log = logging.getLogger(__name__)
@@ -136,4 +137,4 @@ def weights_of(path: Path) -> dict[str, Tensor]:
     if scores := getattr(module, "scores", 0):
         last = [f"{prefix}{name}" for name, _ in module.core.named_parameters()][-LAST_LAYER:]
         own |= {name: own[name][:-scores] for name in last}
-    return {full_name(name.removeprefix(prefix)): value for name, value in own.items()}
+    return unfolded({full_name(name.removeprefix(prefix)): value for name, value in own.items()})

@@ -74,4 +74,6 @@ def model_of(recipe: Recipe) -> Model:
         ValueError: there is none of this name.
     """
     model = models.find(recipe.model)
+    if recipe.pixels == "symmetric":
+        return model.in_symmetric_range()
     return model.in_grey() if recipe.grayscale else model

@@ -29,10 +29,12 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def learning_rate_at(step: int, steps: int, recipe: Recipe) -> float:
-    """Learning rate of a step: a linear warm-up, then half a cosine down to zero (Loshchilov & Hutter 2017)."""
+    """Learning rate of a step: a linear warm-up, then half a cosine to zero (Loshchilov & Hutter 2017), or exponential decay."""
     warmup = max(1, round(recipe.warmup * steps))
     if step < warmup:
         return recipe.learning_rate * (step + 1) / warmup
+    if recipe.schedule == "exponential":
+        return float(recipe.learning_rate * recipe.decay_rate ** (step / recipe.decay_steps))
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
 
 

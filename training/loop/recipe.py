@@ -16,8 +16,20 @@ FOLDER = Path(__file__).parents[1] / "recipes"
 OPTIMISERS = ("adamw", "muon")
 BALANCES = ("none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+SCHEDULES = ("cosine", "exponential")
+PIXELS = ("normalised", "symmetric")
 _VIEWS = ("views", "teacher_views")
-_ABOVE_ZERO = ("epochs", "batch_size", "image_size", "learning_rate", "teacher_temperature", "trials", *_VIEWS)
+_ABOVE_ZERO = (
+    "epochs",
+    "batch_size",
+    "image_size",
+    "learning_rate",
+    "decay_rate",
+    "decay_steps",
+    "teacher_temperature",
+    "trials",
+    *_VIEWS,
+)
 _FROM_ZERO = (
     "epoch_images",
     "minutes",
@@ -50,16 +62,22 @@ class Recipe:
         crop: central fraction of an original image's side that the model looks at; 0 is all that the task's images show. Galaxy
             Zoo 2 scales an original by its galaxy: 0.02 Petrosian radii (90 % of the light) a pixel, 100 of 424 pixels across.
         grayscale: whether the model sees how bright its images are, and no colours.
+        pixels: how a model is shown them: ``normalised`` to zero mean and unit variance over this project's galaxies, or
+            ``symmetric``, from -1 to 1, as many pretrained networks expect them.
         sides: smaller sides to begin with, pairs of a side and the share of the epochs up to which it is used, such as
             ``[[64, 0.4], [96, 0.7]]``; then it is ``image_size`` (progressive resizing: Howard 2018; Tan & Le 2021).
         epochs: passes over the training split; with ``minutes``, so many at most.
-        minutes: time for training. What fits is reckoned from the speed of the epochs so far, after each, and the learning rate
-            falls to zero by then; 0 is no limit.
+        minutes: time for training. What fits is reckoned from the speed of the epochs so far, after each, and a cosine's
+            learning rate falls to zero by then; 0 is no limit.
         epoch_images: images of a pass, for data that are large or time that is short; 0 is all.
         batch_size: images a step, over all devices together.
         optimiser: ``adamw`` (Loshchilov & Hutter 2019), or ``muon`` (Jordan 2024) for hidden matrices with AdamW for the rest.
         learning_rate: highest learning rate.
-        warmup: share of all steps in which the learning rate rises linearly from zero; a cosine leads back to zero.
+        warmup: share of all steps in which the learning rate rises linearly from zero.
+        schedule: how it falls: ``cosine``, by half a cosine to zero at the last step, or ``exponential``, by ``decay_rate`` every
+            ``decay_steps`` steps, however many there are.
+        decay_rate: what an exponential schedule multiplies the learning rate by.
+        decay_steps: in how many steps.
         weight_decay: decoupled, of weight matrices; biases and norms have none.
         clip_norm: largest norm of the gradient; 0 is no limit.
         label_smoothing: share of a label's weight that is spread over all classes (Szegedy et al. 2016).
@@ -95,6 +113,7 @@ class Recipe:
     image_size: int = 224
     crop: float = 0.0
     grayscale: bool = False
+    pixels: str = "normalised"
     sides: tuple[tuple[int, float], ...] = ()
     epochs: int = 30
     minutes: float = 0.0
@@ -103,6 +122,9 @@ class Recipe:
     optimiser: str = "adamw"
     learning_rate: float = 1e-3
     warmup: float = 0.05
+    schedule: str = "cosine"
+    decay_rate: float = 0.01
+    decay_steps: int = 10_000
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     label_smoothing: float = 0.05
@@ -129,6 +151,10 @@ class Recipe:
         _check_choice("optimiser", self.optimiser, OPTIMISERS)
         _check_choice("class_balance", self.class_balance, BALANCES)
         _check_choice("precision", self.precision, PRECISIONS)
+        _check_choice("schedule", self.schedule, SCHEDULES)
+        _check_choice("pixels", self.pixels, PIXELS)
+        if self.grayscale and self.pixels != "normalised":
+            raise RecipeError(f"grayscale images are normalised ones: leave out pixels, got {self.pixels!r}")
         for name in _ABOVE_ZERO:
             _check_range(name, getattr(self, name) > 0, "above 0", getattr(self, name))
         for name in _FROM_ZERO:

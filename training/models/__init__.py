@@ -14,11 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.augmentation.augment import STD
+from training.augmentation.augment import MEAN, STD
 from training.augmentation.image_operations import GREY
 
 FAMILIES = ("timm",)
-_NETWORK = "network."  # before the names of weights in a :class:`Grey`
+_NETWORK = "network."  # before the names of weights in an :class:`Outer`
 
 
 @dataclass(frozen=True)
@@ -59,23 +59,57 @@ class Model:
 
         def build(outputs: int, image_size: int, **options: Any) -> nn.Module:
             more = {"channels": channels} if self.takes_grey else {}
-            return Grey(self.build(outputs, image_size, **options, **more), channels)
+            return self.build(outputs, image_size, **options, **more)
 
-        def within(change: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda grey, *others: change(grey.network, *others)
+        return replace(self, build=build)._within(lambda network: Grey(network, channels))
 
-        def for_inference(grey: nn.Module) -> nn.Module:
-            return Grey(within(self.for_inference)(grey), channels)
+    def in_symmetric_range(self) -> Model:
+        """The same with pixels from -1 to 1: it takes normalised ones as ever, and its network sees those."""
+        return self._within(Symmetric)
 
-        def adapted(grey: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    def _within(self, wrap: Callable[[nn.Module], Outer]) -> Model:
+        """The same in a module that changes the images first; it stands there as ``network``."""
+
+        def inside(change: Callable[..., Any]) -> Callable[..., Any]:
+            return lambda outer, *others: change(outer.network, *others)
+
+        def adapted(outer: nn.Module, weights: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             bare = {name.removeprefix(_NETWORK): value for name, value in weights.items()}
-            found: Mapping[str, Tensor] = within(self.adapted)(grey, bare)
+            found: Mapping[str, Tensor] = inside(self.adapted)(outer, bare)
             return {f"{_NETWORK}{name}": value for name, value in found.items()}
 
-        return replace(self, build=build, for_inference=for_inference, look_at=within(self.look_at), adapted=adapted)
+        return replace(
+            self,
+            build=lambda *given, **options: wrap(self.build(*given, **options)),
+            for_inference=lambda outer: wrap(inside(self.for_inference)(outer)),
+            look_at=inside(self.look_at),
+            adapted=adapted,
+            in_parts=lambda outer: wrap(inside(self.in_parts)(outer)),
+        )
 
 
-class Grey(nn.Module):
+class Outer(nn.Module):
+    """A network whose images are changed first.
+
+    Args:
+        network: takes images (N, channels, S, S) of its own kind.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def shown(self, images: Tensor) -> Tensor:
+        """What the network sees of normalised RGB images (N, 3, S, S)."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The network's outputs for normalised RGB images (N, 3, S, S)."""
+        outputs: Tensor = self.network(self.shown(images))
+        return outputs
+
+
+class Grey(Outer):
     """A network that sees grey images.
 
     Args:
@@ -86,17 +120,32 @@ class Grey(nn.Module):
     weights: Tensor
 
     def __init__(self, network: nn.Module, channels: int) -> None:
-        super().__init__()
-        self.network, self.channels = network, channels
+        super().__init__(network)
+        self.channels = channels
         # Of normalised channels: brightness less its mean, over its standard deviation where the colours vary together.
         weights = torch.tensor(GREY) * torch.tensor(STD)
         self.register_buffer("weights", (weights / weights.sum()).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """The network's outputs for normalised RGB images (N, 3, S, S)."""
+    def shown(self, images: Tensor) -> Tensor:
+        """How bright they are."""
         grey = (images * self.weights).sum(dim=1, keepdim=True)
-        outputs: Tensor = self.network(grey.expand(-1, self.channels, -1, -1))
-        return outputs
+        return grey.expand(-1, self.channels, -1, -1)
+
+
+class Symmetric(Outer):
+    """A network that sees pixels from -1 to 1."""
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__(network)
+        self.register_buffer("scale", 2 * torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("offset", 2 * torch.tensor(MEAN).view(1, 3, 1, 1) - 1, persistent=False)
+
+    def shown(self, images: Tensor) -> Tensor:
+        """The same images, black at -1 and white at 1."""
+        return images * self.scale + self.offset
 
 
 def without_branches(name: str, drop_path: float) -> None:

@@ -15,6 +15,8 @@ import timm
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
+from training.artifact.folded import fold
+from training.artifact.mobilevit_inference import rewrite_blocks
 from training.models import Model, of_one_side
 
 _POSITIONS = "pos_embed"  # as timm's vision transformers call it
@@ -45,7 +47,7 @@ def find(name: str) -> Model:
 
     if has_one_side:
         return Model(f"timm/{name}", (), build, lambda network: network, of_one_side(f"timm/{name}"), _adapted)
-    return Model(f"timm/{name}", (), build, lambda network: network)
+    return Model(f"timm/{name}", (), build, lambda network: rewrite_blocks(fold(network)))
 
 
 def _check_known(name: str) -> None:

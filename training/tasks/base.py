@@ -40,6 +40,8 @@ class Task:
         crop: central fraction of an original image's side that the model looks at; a recipe may narrow it.
         radii: side of an original image, in Petrosian radii (R90) of its galaxy; 0 where images are not framed so.
         files: patterns of the parquet files that carry the labels, separated by spaces.
+        numbers: data set of an HDF5 file that holds each galaxy's class by its place in ``classes``; empty for a task that has no
+            such file.
         questions: columns of vote fractions, grouped by the question they answer. Fractions are cumulative down a decision
             tree (the answers of a question sum to the fraction of people who reached it), as the Galaxy Zoo Challenge has them.
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
@@ -55,6 +57,7 @@ class Task:
     crop: float = 1.0
     radii: float = 0.0
     files: str = "*.parquet"
+    numbers: str = ""
     questions: tuple[tuple[str, ...], ...] = ()
     tree: Tree | None = None
     tells_votes: bool = False

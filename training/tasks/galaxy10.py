@@ -1,4 +1,8 @@
-"""The ten classes of Galaxy10 DECaLS (Leung & Bovy; labels of Galaxy Zoo volunteers, images of the DESI Legacy Surveys)."""
+"""The ten classes of Galaxy10 DECaLS (Leung & Bovy; labels of Galaxy Zoo volunteers, images of the DESI Legacy Surveys).
+
+The classes stand in the order of the numbers in the published file, ``Galaxy10_DECals.h5``; Tan (2023) numbers them by the
+alphabet.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ TASK = Task(
     name="galaxy10",
     label_column="galaxy10_class",
     files="galaxy10_decals-*.parquet",
+    numbers="ans",
     classes=(
         "Disturbed_Galaxies",
         "Merging_Galaxies",

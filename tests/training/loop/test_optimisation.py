@@ -25,6 +25,15 @@ def test_the_learning_rate_rises_then_falls_to_zero() -> None:
     assert rates[1000] == pytest.approx(0.0)
 
 
+def test_the_learning_rate_may_fall_exponentially() -> None:
+    """By the rate every so many steps, however long the run is (Tan 2023, equation 2); the first step has the highest."""
+    recipe = Recipe(learning_rate=0.002, warmup=0.0, schedule="exponential", decay_rate=0.01, decay_steps=10_000)
+    for steps in (1000, 30_000):
+        assert learning_rate_at(0, steps, recipe) == 0.002
+        assert learning_rate_at(500, steps, recipe) == pytest.approx(0.002 * 0.01**0.05)
+    assert learning_rate_at(10_000, 30_000, recipe) == pytest.approx(0.00002)
+
+
 def test_norms_and_biases_are_not_decayed() -> None:
     """Only matrices and kernels have weight decay, and every parameter is optimised."""
     model = CrossFormerGraph(build(5))

@@ -26,6 +26,30 @@ def test_the_thesis_and_the_best_are_among_them() -> None:
     assert best.target_weight > 0
 
 
+def test_the_mobilevit_paper_is_among_them() -> None:
+    """Its numbers are those of the text (Tan 2023, sections 2.2.1 and 2.2.3)."""
+    paper = load("mobilevit")
+    assert (paper.model, paper.task, paper.image_size, paper.pixels) == (
+        "timm/mobilevit_s",
+        "galaxy10",
+        256,
+        "symmetric",
+    )
+    assert (paper.schedule, paper.learning_rate, paper.decay_rate, paper.decay_steps) == (
+        "exponential",
+        0.002,
+        0.01,
+        10_000,
+    )
+    assert (paper.weight_decay, paper.patience, paper.epochs, paper.average_decay) == (0.01, 5, 20, 0.0)
+
+
+def test_grey_images_have_one_range() -> None:
+    """What a grey network sees is normalised brightness: both at once is refused."""
+    with pytest.raises(RecipeError, match="grayscale images are normalised ones: leave out pixels"):
+        load("challenge-notebook", ["pixels=symmetric"])
+
+
 def test_fields_are_changed_as_in_toml_or_plainly() -> None:
     """Numbers are numbers, strings need no quotes, a table of augmentations is taken."""
     changed = load("best", ["epochs=3", "class_balance=weights", "augmentation={rotation = 90}"])
@@ -44,6 +68,9 @@ def test_fields_are_changed_as_in_toml_or_plainly() -> None:
         ("class_balance=fair", "one of none, weights, sampling, got 'fair'"),
         ("views=3", "views must be 1 or an even number, got 3"),
         ("teacher_views=5", "teacher_views must be 1 or an even number, got 5"),
+        ("schedule=linear", "schedule must be one of cosine, exponential, got 'linear'"),
+        ("decay_steps=0", "decay_steps must be above 0, got 0"),
+        ("pixels=raw", "pixels must be one of normalised, symmetric, got 'raw'"),
         ("trials=0", "trials must be above 0, got 0"),
         ("freeze=1", "freeze must be of type bool, got 1"),
         ("augmentation=huge", "augmentation: .*best"),
