@@ -26,7 +26,7 @@ from cosmoformer.models import artifact
 from cosmoformer.runs.folder import ARTIFACTS, MODEL_FILE, REPORT_FILE
 from training.evaluate import evaluate, open_split
 from training.evaluation import report
-from training.evaluation.comparison import Row, as_markdown, recorded, row_of, samples
+from training.evaluation.comparison import Row, as_markdown, recorded, row_of, samples, samples_of
 from training.loop.distributed import choose_device
 
 RECORDS, README = Path(__file__).with_name("runs"), Path(__file__).with_name("README.md")
@@ -55,8 +55,8 @@ def of_task(rows: Iterable[Row], task: str) -> list[Row]:
         ValueError: there is none.
     """
     rows = list(rows)
-    name = next((one.name for one in samples() if one.task == task), f"Task {task}")
-    if not (found := [row for row in rows if row.sample == name]):
+    names = samples_of(task)
+    if not (found := [row for row in rows if row.sample in names]):
         tasks = sorted(one.task for one in samples() if one.task)
         raise ValueError(f"nothing is known of the task {task!r}; of these there are rows: {', '.join(tasks)}")
     return found

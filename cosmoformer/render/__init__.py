@@ -10,8 +10,8 @@ The second draws pictures that are no galaxy (`foreign`). A `catalogue` of disc 
     python -m cosmoformer.render catalogue --count 20000 --out FOLDER/inclination.parquet
 
 The way of a galaxy: `galaxy` says what it is, `painting` puts its light (`profiles`, `spiral`) on a `canvas`, `field`
-adds what lies in the same direction, `survey` observes it. In a catalogue, `population` draws it, and `solid` makes it of `points`
-in three dimensions. Needs numpy and Pillow only, a catalogue pyarrow too.
+adds what lies in the same direction, `survey` observes it. In a catalogue, `population` draws it, and `solid` makes it of
+`points` in three dimensions. Needs numpy and Pillow only, a catalogue pyarrow too.
 """
 
 from cosmoformer.render.galaxy import Arms, Bar, Colour, Disc, DustLane, EdgeOnDisc, Galaxy, Spheroid

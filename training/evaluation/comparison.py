@@ -16,6 +16,7 @@ from training.evaluation import report as reports
 from training.evaluation.inclination import InclinationFigures, inclination_of
 from training.evaluation.report import Report
 from training.loop.initial_weights import FRESH
+from training.tasks.inclination import TASK as INCLINATION_TASK
 
 PUBLISHED = Path(__file__).parents[1] / "published.toml"
 ACCURACY, RMSE = "Test accuracy, %", "RMSE of fractions"
@@ -147,10 +148,17 @@ def row_of(found: Report, run: RunInfo | None, epochs: float | None, source: str
     )
 
 
+def samples_of(task: str) -> tuple[str, ...]:
+    """Names of the samples that a task's models are compared on."""
+    if task == INCLINATION_TASK.name:
+        return (RENDERED, EFIGI)
+    return (next((one.name for one in samples() if one.task == task), f"Task {task}"),)
+
+
 def _sample_of(found: Report) -> str:
     if inclination := found.inclination:
         return RENDERED if inclination.angles else EFIGI
-    return next((one.name for one in samples() if one.task == found.sample), f"Task {found.sample}")
+    return samples_of(found.sample)[0]
 
 
 def _classical(path: Path, source: str) -> Row:
