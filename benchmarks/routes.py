@@ -119,7 +119,14 @@ def classify(settings: Settings, picture: bytes) -> list[Route]:
         *_event("/", cloudevents.IMAGE, picture, "image/jpeg"),
         *_event("/", cloudevents.ALIAS_MOVED, b'{"name": "cosmoformer", "alias": "champion", "version": "1"}'),
     )
-    return [Route(events), Route((Request("POST", "/", {"Content-Type": "image/jpeg"}, picture),)), *_probes()]
+    bare = Request("POST", "/", {"Content-Type": "image/jpeg"}, picture)
+    return [Route(events), Route((bare,)), Route((_inference(settings, picture),)), *_probes()]
+
+
+def _inference(settings: Settings, picture: bytes) -> Request:
+    image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(picture).decode()]}
+    body = json.dumps({"id": "1", "inputs": [image], "outputs": [{"name": "class"}]}).encode()
+    return Request("POST", f"/v2/models/{settings.model_name}/infer", {"Content-Type": "application/json"}, body)
 
 
 def broker() -> list[Route]:

@@ -44,11 +44,14 @@ def drive(route: Route, send: Send, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def check(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Everything that is needed is there, so that no answer is a fault of the server's; refusals are problem details."""
+    """Everything that is needed is there, so that no answer is a fault of the server's; refusals are problem details, or the
+    error of another protocol that is spoken there."""
     assert status < 500, (request, body)
     if headers.get("Content-Type", "").endswith("json") and request.method != "HEAD":
         strict_json.loads(body)
-    if status >= 400 and request.method != "HEAD":
+    if status >= 400 and headers["Content-Type"] == "application/json" and request.target.startswith("/v2"):
+        assert list(json.loads(body)) == ["error"]  # as the Open Inference Protocol has it
+    elif status >= 400 and request.method != "HEAD":
         assert headers["Content-Type"] == "application/problem+json", (request, status, body)
         problem = json.loads(body)
         assert problem["status"] == status

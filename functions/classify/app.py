@@ -12,16 +12,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from cosmoformer import logs
-from cosmoformer.errors import CosmoFormerError, InvalidEvent, TooLarge, problem
+from cosmoformer.errors import CosmoFormerError, InvalidEvent, problem
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models.registry import ModelIdentity, Registry
 from cosmoformer.settings import Settings
 from cosmoformer.storage.facts import Origin
 from cosmoformer.storage.results import Result
-from functions.classify import metrics, sender
+from functions.classify import inference, metrics, sender
 from functions.classify.handler import Handler
-from functions.classify.limits import most_bytes
+from functions.classify.limits import most_bytes, read_body, too_large_body
 from functions.classify.replies import is_picture
 from functions.classify.serving import ModelServing
 from functions.runtime.start import BACKGROUND, READINESS
@@ -34,6 +34,8 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     """The WSGI application around a handler."""
     app = Flask(__name__, static_folder=None)
     app.extensions[BACKGROUND] = (serving, gate, handler.judgements)
+
+    app.register_blueprint(inference.routes(settings, handler, serving, gate))
 
     @app.post("/")
     def _classify() -> Response:
@@ -99,14 +101,12 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
 
 def _answer(settings: Settings, handler: Handler) -> Response:
     origin = Origin(None, None, None, datetime.now(UTC))
-    # Without it a chunked body, which does not tell its length, would be read whole.
-    request.max_content_length = most_bytes(settings)
     size = request.content_length or 0
     if not cloudevents.is_event(headers := dict(request.headers)):
         _check_bare_type()
         if size > settings.max_image_bytes:
             return _bare(handler.reject_unread(size, origin))
-        return _bare(handler.judge_bytes(_body(settings), origin, request.args))
+        return _bare(handler.judge_bytes(read_body(settings), origin, request.args))
     reply = _answer_event(settings, handler, headers, size)
     if reply is None:
         return Response(status=202)
@@ -120,21 +120,10 @@ def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str],
         if size > settings.max_image_bytes and is_picture(event.content_type):
             return handler.reject_event_unread(event, size)
     if size > most_bytes(settings):
-        raise _too_large(f"{size:,}", settings)
-    event = cloudevents.parse(headers, _body(settings))
+        raise too_large_body(f"{size:,}", settings)
+    event = cloudevents.parse(headers, read_body(settings))
     logs.bind(event_id=event.id, key=event.subject)
     return handler.handle(event)
-
-
-def _body(settings: Settings) -> bytes:
-    body = request.get_data()
-    if len(body) >= most_bytes(settings):  # a chunked body, of which no more than this was read
-        raise _too_large(f"{len(body):,} or more", settings)
-    return body
-
-
-def _too_large(size: str, settings: Settings) -> TooLarge:
-    return TooLarge(f"the body has {size} bytes; pictures of at most {settings.max_image_bytes:,} bytes are classified")
 
 
 def _check_bare_type() -> None:

@@ -10,7 +10,8 @@ import pytest
 from cosmoformer.models.bundled import BUNDLED
 from tests.training.colours import colour_artifact, colour_catalogue
 from training import compare, evaluate
-from training.evaluation.comparison import Row, as_markdown, published, samples
+from training.evaluation.comparison import Row, published, samples
+from training.evaluation.comparison_tables import as_markdown
 
 
 @pytest.fixture
