@@ -151,6 +151,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SWEEP_MIN_AGE_SECONDS", "300", "number", "seconds", "ingest", "A periodic sweep leaves images younger than this to their notifications.", least=0),
     Setting("SWEEP_AT_START_SECONDS", "30", "number", "seconds", "ingest", "How long the sweep may last that ingest makes when it starts, for images that came while it was away; 0 for none.", least=0, most=600),
     Setting("LOG_LEVEL", "INFO", "choice", "", "events", "Least severe level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "", "text", "", "events", "Collector of OpenTelemetry, such as http://collector:4318, that both functions send a span of each request to, by OTLP over HTTP; needs the extra `tracing`. None when empty: traces are passed on all the same."),
     Setting("INGEST_URL", "http://127.0.0.1:8081", "text", "", "command line", "Where the ingest function answers; `cosmoformer up` sets it from INGEST_PORT."),
     Setting("CLASSIFY_URL", "http://127.0.0.1:8083", "text", "", "command line", "Where the classify function answers; `cosmoformer up` sets it from CLASSIFY_PORT."),
     Setting("DATA_DIR", "~/.local/share/cosmoformer", "path", "", "one machine", "Folder of everything that `cosmoformer up` keeps: store, registry, queue, logs."),

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
-from cosmoformer import logs
+from cosmoformer import logs, tracing
 from cosmoformer.errors import CosmoFormerError, InvalidEvent, problem
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate: StoreGate) -> Flask:
     """The WSGI application around a handler."""
+    tracing.collect(settings.otel_exporter_otlp_endpoint, "cosmoformer-classify")
     app = Flask(__name__, static_folder=None)
     app.extensions[BACKGROUND] = (serving, gate, handler.judgements)
 
@@ -63,6 +64,10 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     @app.before_request
     def _bind() -> None:
         g.bound = ExitStack()
+        if not request.path.startswith(("/health", "/metrics", "/v2/health")):
+            g.bound.enter_context(
+                tracing.span(f"classify {request.method} {request.url_rule or ''}", dict(request.headers))
+            )
         g.bound.enter_context(logs.bound(event_id=request.headers.get("ce-id")))
         g.bound.enter_context(sender.told_by(request.environ.get("waitress.client_disconnected")))
 
@@ -123,6 +128,7 @@ def _answer_event(settings: Settings, handler: Handler, headers: dict[str, str],
         raise too_large_body(f"{size:,}", settings)
     event = cloudevents.parse(headers, read_body(settings))
     logs.bind(event_id=event.id, key=event.subject)
+    tracing.follow(event.attributes)
     return handler.handle(event)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from cosmoformer import tracing
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.storage.facts import Origin
@@ -33,13 +35,14 @@ def reply(result: Result) -> Event:
         model.get("sha256"),
         result["event"]["id"],
     ]
-    return cloudevents.new(
+    event = cloudevents.new(
         type=cloudevents.CLASSIFIED if result["status"] == "classified" else cloudevents.REJECTED,
         source=SOURCE,
         id=hashlib.sha256("\n".join(map(str, identity)).encode()).hexdigest()[:32],
         subject=cloudevents.subject(image["key"]),
         data=result,
     )
+    return replace(event, attributes=tracing.with_trace(event.attributes, tracing.present()))
 
 
 def origin_of(event: Event) -> Origin:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import urllib3
 from urllib3.util import Retry, Timeout
 
-from cosmoformer import connections
+from cosmoformer import connections, tracing
 from cosmoformer.errors import BrokerUnavailable
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
@@ -37,7 +39,9 @@ class Broker:
         Raises:
             BrokerUnavailable: the broker does not answer, or with anything but a 2xx.
         """
-        headers, body = cloudevents.to_binary(event)
+        traced = replace(event, attributes=tracing.with_trace(event.attributes, tracing.present()))
+        headers, body = cloudevents.to_binary(traced)
+        headers |= tracing.headers_of(traced.attributes)
         try:
             answer = self._http.request("POST", self._url, body=body, headers=headers, redirect=False)
         except urllib3.exceptions.HTTPError as error:

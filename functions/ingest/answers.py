@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from cosmoformer import logs
+from cosmoformer import logs, tracing
 from cosmoformer.errors import CosmoFormerError, NotAllowed, TransientError, problem
 from cosmoformer.http.wsgi import check_name
 from cosmoformer.settings import Settings
@@ -27,6 +27,10 @@ def bind_logs(app: Flask) -> None:
     def _begin() -> None:
         g.bound = ExitStack()
         g.bound.enter_context(logs.bound(path=request.path))
+        if not request.path.startswith(("/health", "/metrics")):
+            g.bound.enter_context(
+                tracing.span(f"ingest {request.method} {request.url_rule or ''}", dict(request.headers))
+            )
 
     @app.teardown_request
     def _end(_: BaseException | None) -> None:

@@ -29,7 +29,7 @@ from typing import Any
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from cosmoformer import logs, strict_json
+from cosmoformer import logs, strict_json, tracing
 from cosmoformer.errors import (
     InvalidRequest,
     UnsupportedEvent,
@@ -58,6 +58,7 @@ _MOST_LETTERS = 1000
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI application; neither store nor broker has to answer yet."""
+    tracing.collect(settings.otel_exporter_otlp_endpoint, "cosmoformer-ingest")
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES
     store = Store(settings)
@@ -202,6 +203,7 @@ def _event() -> cloudevents.Event:
     """The CloudEvent in the request, from here on named in the logs."""
     event = cloudevents.parse(_headers(), request.get_data())
     logs.bind(event_id=event.id, key=event.subject)
+    tracing.follow(event.attributes)
     return event
 
 

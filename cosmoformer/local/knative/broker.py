@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from werkzeug.wrappers import Request, Response
 
-from cosmoformer import logs
+from cosmoformer import logs, tracing
 from cosmoformer.errors import BrokerUnavailable, CosmoFormerError, SettingsError
 from cosmoformer.events.cloudevents import parse
 from cosmoformer.http.problems import MethodNotAllowed, NoSuchPath
@@ -129,7 +129,11 @@ class Broker:
     def _accept(self, request: Request) -> Response:
         if self.server.stopping:
             raise BrokerUnavailable("the broker is about to end")
-        self.dispatcher.accept(parse(dict(request.headers.items()), request.get_data()))
+        headers = dict(request.headers.items())
+        event, trace = parse(headers, request.get_data()), tracing.read(headers)
+        # As Knative's brokers do, so that the trace of a sender who knows headers alone goes on with the event.
+        told = tracing.with_trace(event.attributes, trace.members() if trace else {})
+        self.dispatcher.accept(replace(event, attributes=told))
         return Response(status=202)
 
 

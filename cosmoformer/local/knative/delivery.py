@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 from cosmoformer.errors import InvalidEvent, UnsupportedEvent
 from cosmoformer.events.cloudevents import Event, is_event, parse, to_binary
 from cosmoformer.local.knative.event_queue import Failure
+from cosmoformer.tracing import headers_of
 
 
 class Verdict(Enum):
@@ -115,7 +116,7 @@ def _post(
             "POST",
             url,
             body=body,
-            headers={**own, **headers},
+            headers={**own, **headers, **headers_of(event.attributes)},
             timeout=urllib3.Timeout(total=timeout_s),
             retries=False,  # redirects included: a 3xx is an answer like any other
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from cosmoformer.events.cloudevents import Event, parse, to_structured
+from cosmoformer.events.cloudevents import Event, parse, to_binary, to_structured
 from cosmoformer.local.knative import event_queue
 from cosmoformer.local.knative.delivery import STATUS_TABLE, Verdict, verdict_on
 from cosmoformer.local.process import free_port
@@ -48,6 +48,21 @@ def test_status_table_is_unambiguous() -> None:
     """Every status from 100 to 599 has a row, and the single statuses stand before their class."""
     assert all(any(status in row for row, _ in STATUS_TABLE) for status in range(100, 600))
     assert [status for status in range(400, 500) if verdict_on(status) is Verdict.RETRY] == [404, 408, 409, 429]
+
+
+@pytest.mark.parametrize("own", ["", "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01"])
+def test_a_trace_goes_on_with_the_event(tmp_path: Path, own: str) -> None:
+    """A sender's header becomes the event's extension, where that tells no trace; subscribers get both."""
+    header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    event = an_event()
+    attributes = {**event.attributes, **({"traceparent": own} if own else {})}
+    with Subscriber() as subscriber, running_broker(tmp_path, trigger(subscriber.url)) as broker:
+        headers, body = to_binary(Event(attributes, event.data))
+        answer = urllib3.request("POST", broker.url, headers={**headers, "traceparent": header}, body=body)
+        assert answer.status == 202
+        wait_until(lambda: subscriber.received)
+    received = subscriber.received[0].headers
+    assert received["ce-traceparent"] == received["traceparent"] == (own or header)
 
 
 def test_event_arrives_verbatim(tmp_path: Path) -> None:
