@@ -17,7 +17,7 @@ from cosmoformer.models.outputs import Fractions, Value, grouped, missing
 from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
-from cosmoformer.storage.headlines import headline
+from cosmoformer.storage.headlines import headline, values_of
 from cosmoformer.storage.result_shape import is_result
 from cosmoformer.storage.results import schema
 from cosmoformer.votes.tree import GZ2
@@ -205,3 +205,11 @@ def test_metadata_of_a_report_are_of_the_first_format_unless_they_say() -> None:
         "data_version": "",
     }
     assert metadata_of({"format": 1, **members}).classes == ("a", "b")
+
+
+def test_a_value_is_shown_with_its_uncertainty_and_unit() -> None:
+    """Two values, of which one is named as the other's error, are one number; what has neither stands alone."""
+    values = {"inclination": 54.2149, "inclination_error": 3.14, "mass": 2.5, "odd_error": 1.0}
+    prediction = {"task": "any", "values": values, "units": {"inclination": "deg", "inclination_error": "deg"}}
+    assert values_of(prediction, 4) == {"inclination": "54.21 ± 3.1 deg", "mass": "2.5", "odd_error": "1"}
+    assert headline(prediction) == "inclination 54.21 ± 3.1 deg, mass 2.5, …"

@@ -15,7 +15,7 @@ from training.tasks.inclination import bounds, shortening
 
 TASK = TASKS["inclination"]
 NAN = math.nan
-OUTPUTS = torch.tensor([[0.0, 0.0], [-8.0, 3.0], [20.0, -20.0], [3.0, 9.0], [-3.0, -9.0]])
+OUTPUTS = torch.tensor([[0.0, 0.0], [-8.0, 3.0], [12.0, 0.0], [3.0, 9.0], [-3.0, -9.0]])
 
 
 def scipys(outputs: torch.Tensor) -> list[object]:
