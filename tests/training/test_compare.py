@@ -82,7 +82,8 @@ def test_one_task_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert "DINOv2 Base" in printed and printed.count("### ") == 1
     assert compare.main(["--task", "soliao8"]) == 1
     assert (
-        "nothing is known of the task 'soliao8'; of these there are rows: clean5, gz2_votes" in capsys.readouterr().err
+        "nothing is known of the task 'soliao8'; of these there are rows: clean5, galaxy10, gz2_votes"
+        in capsys.readouterr().err
     )
 
 
@@ -98,11 +99,11 @@ def test_a_run_is_a_row(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_artifact_is_measured(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An artifact without a report is evaluated, and has the same figures as its run, but for the time."""
+    """An artifact without a report is evaluated, and has the same figures as its run, but for time and memory."""
     words = f"--artifact {run}/artifacts/model.pt --data {tmp_path}/data --cache {tmp_path}/cache --run {run} --json"
     assert compare.main(words.split()) == 0
     *_, recorded, measured = json.loads(capsys.readouterr().out)
-    others = {"source": "", "prediction_ms": None}
+    others = {"source": "", "prediction_ms": None, "batch_image_ms": None, "memory_mb": None}
     assert {**measured, **others} == {**recorded, **others}
 
 

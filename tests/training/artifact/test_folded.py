@@ -6,23 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.backbones import lived
 from training import models
 from training.artifact.flat import FlatModule, full_name
 from training.artifact.folded import Settled, fold, unfolded
-from training.models import Model
-
-
-def lived(kind: Model, side: int) -> nn.Module:
-    """A network whose batch norms have seen something: each of their numbers matters."""
-    torch.manual_seed(0)
-    network = kind.build(10, side)
-    with torch.no_grad():
-        for norm in (module for module in network.modules() if isinstance(module, nn.BatchNorm2d)):
-            norm.running_mean.normal_(0, 0.1)
-            norm.running_var.uniform_(0.5, 2)
-            norm.weight.uniform_(0.5, 1.5)
-            norm.bias.normal_(0, 0.1)
-    return network.eval()
 
 
 # MobileViT's maps of 96 pixels end at 3 × 3, which its patches do not divide.
@@ -40,7 +27,7 @@ def lived(kind: Model, side: int) -> nn.Module:
 def test_an_exported_network_gives_the_same_and_keeps_its_weights(name: str, side: int) -> None:
     """Traced or not, at any batch size, to rounding; what was trained can be read back from it, name by name."""
     kind = models.find(f"timm/{name}")
-    weights = lived(kind, side).state_dict()
+    weights = lived(kind.build(10, side)).state_dict()
     inference = kind.for_inference(kind.load(10, side, weights))
     with torch.no_grad():
         core = torch.jit.trace(FlatModule(inference), torch.zeros(2, 3, side, side), check_trace=False)

@@ -91,7 +91,7 @@ def test_grey_images_have_no_colours(name: str, channels: int) -> None:
         assert torch.allclose(network(images), network(grey.expand(-1, 3, -1, -1)), atol=1e-5)
         assert not torch.allclose(network(images), network(images.flip(1)), atol=1e-5)
         loaded = kind.for_inference(kind.load(5, 64, network.state_dict()))
-        assert torch.equal(loaded(images), network(images))
+        assert torch.allclose(loaded(images), network(images), atol=1e-6)  # folded, equal to rounding
 
 
 def test_weights_of_a_network_fit_its_grey_twin() -> None:
