@@ -18,7 +18,7 @@ from cosmoformer.models.registry import ModelVersion
 from cosmoformer.render.catalogue import write_catalogue
 from cosmoformer.storage.headlines import headline
 from cosmoformer.storage.results import ImageFacts, Origin, schema
-from cosmoformer.storage.tables import columns, write_csv
+from cosmoformer.storage.tables import columns, table_of, write_csv
 from functions.classify import predictor
 from training import compare, evaluate, evaluate_inclination, train
 from training.evaluation import report as reports
@@ -98,9 +98,9 @@ def test_a_model_of_inclinations_is_served(run: Path) -> None:
     found = {column.name: column for column in columns([result])}
     assert (found["value_inclination"].unit, found["value_inclination"].ucd) == ("deg", "src.morph.param")
     assert found["value_inclination_error"].ucd == "stat.error;src.morph.param"
-    text = io.StringIO()
-    write_csv([result], text)
-    (row,) = csv.DictReader(io.StringIO(text.getvalue()))
+    file = io.BytesIO()
+    write_csv(table_of([result]), file)
+    (row,) = csv.DictReader(io.StringIO(file.getvalue().decode()))
     assert float(row["value_inclination"]) == pytest.approx(prediction["values"]["inclination"])
 
 
