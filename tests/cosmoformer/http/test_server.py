@@ -138,7 +138,9 @@ def test_all_bodies_together_have_a_limit() -> None:
                     answers.append(raw.read(connection))
                 except TimeoutError:
                     connection.sendall(b"x" * (size // 2 - 1))
-            assert [(answer.status, "retry-after" in answer.headers) for answer in answers] == [(503, True)]
+            # One has to go; a second one too, where the machine was so slow that both have become slow bodies.
+            assert 1 <= len(answers) < 3
+            assert {(answer.status, "retry-after" in answer.headers) for answer in answers} == {(503, True)}
         wait_until(lambda: server.held_bytes() == 0)
         assert raw.ask(server.port, head + b"x" * size).status == 200
 

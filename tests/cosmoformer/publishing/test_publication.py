@@ -199,6 +199,8 @@ def test_the_config_says_what_the_artifact_is(tmp_path: Path) -> None:
         "data_version": "none",
         "fractions": None,
         "values": [],
+        "radii": 0.0,
+        "bands": [],
         "format": 1,
         "file": "model.pt",
         "sha256": digest(artifact),
