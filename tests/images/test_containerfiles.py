@@ -24,6 +24,10 @@ _LABELS = {"title", "description", "licenses", "version", "revision"}
 _every_image = pytest.mark.parametrize("name", CONTAINERFILES)
 
 
+#: Manifest of each Service, below knative/.
+_SERVICES = {"classify": "function/classify.yaml", "ingest": "base/ingest.yaml", "web": "base/web.yaml"}
+
+
 def _read(name: str) -> Containerfile:
     return parse((ROOT / CONTAINERFILES[name]).read_text(encoding="utf-8"))
 
@@ -167,7 +171,7 @@ def test_mlflow_is_of_one_version() -> None:
 def test_functions_are_started(name: str) -> None:
     """A function's image starts the function as `cosmoformer up` does; the manifests name no command."""
     final = _read(name).final
-    assert "command" not in _manifest(f"base/{name}.yaml", "Service")
+    assert "command" not in _manifest(_SERVICES[name], "Service")
     assert final.argv("CMD") == ["python", "-m", f"functions.{name}"]
     assert final.argv("ENTRYPOINT") == []
 
@@ -175,7 +179,7 @@ def test_functions_are_started(name: str) -> None:
 @pytest.mark.parametrize("name", ["classify", "ingest", "web"])
 def test_ports_are_those_of_the_manifests(name: str) -> None:
     """A Service's image listens on the port that Knative assumes, at every address."""
-    final, container = _read(name).final, _manifest(f"base/{name}.yaml", "Service")
+    final, container = _read(name).final, _manifest(_SERVICES[name], "Service")
     port = str(container.get("ports", [{"containerPort": 8080}])[0]["containerPort"])
     assert (final.pairs("ENV")["PORT"], final.last("EXPOSE")) == (port, port)
     assert final.pairs("ENV")["HOST"] == "0.0.0.0"
