@@ -46,4 +46,7 @@ def changes_for(name: str) -> dict[str, str]:
 
 def settings_for(settings: Settings, name: str) -> Settings:
     """The settings of one of the served models; ``MODEL_NAME``, and an empty name, change nothing."""
-    return settings if name in ("", settings.model_name) else Settings(**(vars(settings) | changes_for(name)))
+    if name in ("", settings.model_name):
+        return settings
+    off = {"judgements_key": ""} if not settings.judgements_key else {}
+    return Settings(**(vars(settings) | changes_for(name) | off))

@@ -218,6 +218,10 @@ def _square(
         conversions.append("padded_to_square")
     if zoom < 1:
         conversions.append("widened")
+        if (factor := max(image.size) // round(WORKING_SIDE * zoom)) > 1:  # the square would be so many times larger
+            conversions.append("reduced")
+            image = image.reduce(factor)
+            pixels = np.array(image, dtype=np.uint8)
     side = round(max(image.size) / min(zoom, 1))
     if image.size != (side, side):
         pixels = np.array(_padded(image, side), dtype=np.uint8)

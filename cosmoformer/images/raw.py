@@ -11,7 +11,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.fits import read_bands, stretch
 from cosmoformer.images.fits_bands import CODE
 from cosmoformer.images.framing import Framing
-from cosmoformer.images.picture import FITS_MAGIC, SMALLEST_SIDE, Limits, Picture
+from cosmoformer.images.picture import FITS_MAGIC, SMALLEST_SIDE, WORKING_SIDE, Limits, Picture
 
 _SHOWN = 3
 
@@ -57,6 +57,10 @@ def _square(values: NDArray[np.float32], zoom: float, conversions: list[str]) ->
         conversions.append("padded_to_square")
     if zoom < 1:
         conversions.append("widened")
+        if (factor := max(height, width) // round(WORKING_SIDE * zoom)) > 1:  # the square would be so many times larger
+            conversions.append("reduced")
+            values = _means(values, factor)
+            height, width, count = values.shape
     side = round(max(height, width) / min(zoom, 1))
     if (height, width) == (side, side):
         return np.ascontiguousarray(values)
@@ -65,3 +69,11 @@ def _square(values: NDArray[np.float32], zoom: float, conversions: list[str]) ->
     top, left = (side - height) // 2, (side - width) // 2
     padded[top : top + height, left : left + width] = values
     return padded
+
+
+def _means(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Of whole blocks of pixels; what is left over at the ends is left out."""
+    rows, columns = (length // factor for length in values.shape[:2])
+    blocks = values[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor, -1)
+    means: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)
+    return means

@@ -7,6 +7,7 @@ and named in the result; the image is classified all the same.
 
 from __future__ import annotations
 
+import email.errors
 import email.header
 import math
 import re
@@ -201,7 +202,7 @@ def _text(value: str) -> str:
     if value.startswith("=?"):
         try:
             return str(email.header.make_header(email.header.decode_header(value)))
-        except (LookupError, ValueError):  # an encoding that nobody knows
+        except (LookupError, ValueError, email.errors.MessageError):  # an encoding that nobody knows, or a broken one
             return value
     try:
         return value.encode("latin-1").decode(errors="replace")

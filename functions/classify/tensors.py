@@ -28,6 +28,7 @@ from cosmoformer.storage.results import Result
 Tensor = dict[str, Any]
 MOST_IMAGES = 64  # a request; each takes a prediction's time
 _EXPECTED = "Send one input: BYTES of shape [N] with files in base64, or UINT8 of shape [N, S, S, 3]"
+_MOST_AXES, _LONGEST_SIDE = 4, 100_000
 
 
 def images_of(inputs: Any, settings: Settings) -> list[bytes]:
@@ -42,6 +43,10 @@ def images_of(inputs: Any, settings: Settings) -> list[bytes]:
     shape, data = tensor.get("shape"), tensor.get("data")
     if not isinstance(shape, list) or not all(type(side) is int and side > 0 for side in shape) or not shape:
         raise InvalidRequest(f"expected a shape of whole numbers above 0, got {str(shape)[:80]}", _EXPECTED)
+    if len(shape) > _MOST_AXES or max(shape) > _LONGEST_SIDE:  # whose product could take minutes to work out
+        raise InvalidRequest(
+            f"expected at most {_MOST_AXES} sides of at most {_LONGEST_SIDE:,} in the shape", _EXPECTED
+        )
     if shape[0] > MOST_IMAGES:
         raise InvalidRequest(f"expected at most {MOST_IMAGES} images, got {shape[0]:,}", "Send several requests")
     elements = list(_flat(data)) if isinstance(data, list) else []

@@ -105,10 +105,10 @@ export class Work {
 
   async classify(item) {
     const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
+    Object.keys(item.address.further ?? {}).forEach((model) => this.askFurther(item, model, signal));
     try {
       const result = await awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline } });
       this.end(item, result.status, { result, reason: result.rejection?.reason });
-      Object.keys(item.address.further ?? {}).forEach((model) => this.askFurther(item, model, signal));
     } catch (error) {
       if (!signal.aborted) this.end(item, error.transient ? "late" : "unreadable", { reason: error.message });
     }

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cosmoformer.images.decoding import decode, of_pixels
 from cosmoformer.images.framing import WHOLE, Framing
-from cosmoformer.images.picture import Limits
+from cosmoformer.images.picture import WORKING_SIDE, Limits
 from cosmoformer.images.sky import NOWHERE
 
 LIMITS = Limits(image_bytes=64 << 20, image_pixels=32 << 20)
@@ -44,6 +44,13 @@ def test_a_zoom_below_one_shows_the_picture_with_black_around() -> None:
     assert np.array_equal(picture.pixels[24:72, 24:72], pixels)
     assert picture.pixels.sum() == pixels.sum(dtype=np.uint64)
     assert picture.conversions == ("widened",)
+
+
+def test_a_large_picture_is_reduced_before_it_is_widened() -> None:
+    """The square around it stays about as large as what is worked with, however much sky is asked for."""
+    picture = decode(encoded(noise(1600, 1600)), LIMITS, Framing(zoom=0.25))
+    assert max(picture.pixels.shape) < 2 * WORKING_SIDE
+    assert picture.conversions == ("widened", "reduced")
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40)])

@@ -99,6 +99,12 @@ def test_text_beyond_ascii_is_read_as_stores_give_it(value: str) -> None:
     assert of_metadata({"object-id": value}).known == {"object_id": "Käsekästchen"}
 
 
+@pytest.mark.parametrize("value", ["=?utf-8?b?a?=", "=?utf-8?b?abcde?=", "=?utf-8?b?////?=", "=?x?b?YQ==?=", "=?"])
+def test_a_broken_encoding_is_taken_as_it_stands(value: str) -> None:
+    """In the metadata that tell of the object and in any other: the image is classified all the same."""
+    assert of_metadata({"object-id": value, "somebody-elses": value}).known == {"object_id": value}
+
+
 def test_header_text_that_is_no_utf_8_is_named() -> None:
     """Whatever the bytes were meant to be, nobody can tell."""
     assert (
