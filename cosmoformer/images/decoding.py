@@ -17,18 +17,11 @@ from PIL import Image
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.depth import to_8_bit
 from cosmoformer.images.formats import FORMATS, SUPPORTED, what_else
-from cosmoformer.images.framing import WHOLE, Framing
+from cosmoformer.images.framing import WHOLE, Framing, centre, notes_of_square, square_side
 from cosmoformer.images.packed import is_packed, unpack
-from cosmoformer.images.picture import (
-    FITS_MAGIC,
-    SMALLEST_SIDE,
-    WORKING_SIDE,
-    Limits,
-    Picture,
-    check_size,
-    too_large,
-)
+from cosmoformer.images.picture import FITS_MAGIC, Limits, Picture, check_size, too_large
 from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
+from cosmoformer.images.sizes import WORKING_SIDE
 from cosmoformer.images.sky import NOWHERE, Sky
 
 Image.MAX_IMAGE_PIXELS = None  # :func:`decode` has its own limit, with its own words
@@ -197,9 +190,7 @@ def _centre(image: Image.Image, zoom: float, conversions: list[str]) -> Image.Im
     if zoom <= 1:
         return image
     conversions.append("zoomed")
-    keep = max(SMALLEST_SIDE, round(max(image.size) / zoom))
-    left, top = (max(0, (length - keep) // 2) for length in image.size)
-    return image.crop((left, top, left + min(keep, image.width), top + min(keep, image.height)))
+    return image.crop(centre(*image.size, zoom))
 
 
 def _square(
@@ -214,15 +205,11 @@ def _square(
     pixels = np.array(image, dtype=np.uint8)
     if (pixels == pixels[0, 0]).all():  # before padding, whose black would make a difference
         raise ImageRejected("no_picture", "Every pixel of the picture has the same value.")
-    if image.width != image.height:
-        conversions.append("padded_to_square")
-    if zoom < 1:
-        conversions.append("widened")
-        if (factor := max(image.size) // round(WORKING_SIDE * zoom)) > 1:  # the square would be so many times larger
-            conversions.append("reduced")
-            image = image.reduce(factor)
-            pixels = np.array(image, dtype=np.uint8)
-    side = round(max(image.size) / min(zoom, 1))
+    factor, notes = notes_of_square(*image.size, zoom)
+    conversions += notes
+    if factor > 1:
+        image = image.reduce(factor)
+    side = square_side(*image.size, zoom)
     if image.size != (side, side):
         pixels = np.array(_padded(image, side), dtype=np.uint8)
     return Picture(pixels, width, height, name, tuple(conversions), zoom, sky)

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.fits_bands import choose_bands
 from cosmoformer.images.fits_planes import COLOURS, Choice, Plane, axes, choose
-from cosmoformer.images.picture import WORKING_SIDE, check_size
+from cosmoformer.images.picture import check_size
 from cosmoformer.images.pixels_at_work import PIXELS_AT_WORK
+from cosmoformer.images.sizes import WORKING_SIDE
 from cosmoformer.images.sky import Sky, read_sky
 
 SOFTENING = 10.0

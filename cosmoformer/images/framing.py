@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from cosmoformer.images.sizes import SMALLEST_SIDE, WORKING_SIDE
 from cosmoformer.settings import LEAST_ZOOM, MOST_ZOOM
 
 _DIGITS = 4
@@ -58,6 +59,30 @@ class Framing:
 
 
 WHOLE = Framing()
+
+
+def centre(width: int, height: int, zoom: float) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of what is shown at a zoom above 1; of a shorter side no more than there is."""
+    keep = max(SMALLEST_SIDE, round(max(width, height) / zoom))
+    left, top = (max(0, (length - keep) // 2) for length in (width, height))
+    return left, top, left + min(keep, width), top + min(keep, height)
+
+
+def notes_of_square(width: int, height: int, zoom: float) -> tuple[int, list[str]]:
+    """What makes a square of a picture that is shown at a zoom: by how much it is reduced first, and the conversions.
+
+    The square around a picture at a zoom below 1 would be so many times larger.
+    """
+    notes = ["padded_to_square"] if width != height else []
+    if zoom >= 1:
+        return 1, notes
+    factor = max(max(width, height) // round(WORKING_SIDE * zoom), 1)
+    return factor, [*notes, "widened", *(["reduced"] if factor > 1 else [])]
+
+
+def square_side(width: int, height: int, zoom: float) -> int:
+    """Side of the square around a picture of this size that is shown at a zoom."""
+    return round(max(width, height) / min(zoom, 1))
 
 
 def is_zoom(zoom: float) -> bool:

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
+from cosmoformer.images.sizes import SMALLEST_SIDE
 from cosmoformer.images.sky import NOWHERE, Sky
 
 DECODING = 3  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
-WORKING_SIDE = 1024  # pixels; the model looks at 224, so a larger picture only costs memory
-SMALLEST_SIDE = 8  # pixels
 FITS_MAGIC = b"SIMPLE  ="
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.fits import read_bands, stretch
 from cosmoformer.images.fits_bands import CODE
-from cosmoformer.images.framing import Framing
-from cosmoformer.images.picture import FITS_MAGIC, SMALLEST_SIDE, WORKING_SIDE, Limits, Picture
+from cosmoformer.images.framing import Framing, centre, notes_of_square, square_side
+from cosmoformer.images.picture import FITS_MAGIC, Limits, Picture
 
 _SHOWN = 3
 
@@ -45,23 +45,20 @@ def _centre(values: NDArray[np.float32], zoom: float, conversions: list[str]) ->
     if zoom <= 1:
         return values
     conversions.append("zoomed")
-    keep = max(SMALLEST_SIDE, round(max(values.shape[:2]) / zoom))
-    top, left = (max(0, (length - keep) // 2) for length in values.shape[:2])
-    return values[top : top + keep, left : left + keep]
+    height, width = values.shape[:2]
+    left, top, right, bottom = centre(width, height, zoom)
+    return values[top:bottom, left:right]
 
 
 def _square(values: NDArray[np.float32], zoom: float, conversions: list[str]) -> NDArray[np.float32]:
     """Padded with each band's median, the sky."""
     height, width, count = values.shape
-    if height != width:
-        conversions.append("padded_to_square")
-    if zoom < 1:
-        conversions.append("widened")
-        if (factor := max(height, width) // round(WORKING_SIDE * zoom)) > 1:  # the square would be so many times larger
-            conversions.append("reduced")
-            values = _means(values, factor)
-            height, width, count = values.shape
-    side = round(max(height, width) / min(zoom, 1))
+    factor, notes = notes_of_square(width, height, zoom)
+    conversions += notes
+    if factor > 1:
+        values = _means(values, factor)
+        height, width, count = values.shape
+    side = square_side(width, height, zoom)
     if (height, width) == (side, side):
         return np.ascontiguousarray(values)
     padded = np.empty((side, side, count), np.float32)

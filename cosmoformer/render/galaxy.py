@@ -35,6 +35,17 @@ YOUNG = Colour(g_r=0.36, r_i=0.22)
 STAR_FORMING = Colour(g_r=0.05, r_i=-0.05)
 
 
+def apparent_axis_ratio(inclination: float, thickness: float) -> float:
+    """Of an oblate spheroid: q² = cos²i (1 − q₀²) + q₀² (Hubble 1926).
+
+    Args:
+        inclination: i, degrees, 0 face-on.
+        thickness: q₀, its axis ratio seen edge-on.
+    """
+    cosine = np.cos(np.radians(inclination))
+    return float(np.sqrt(cosine**2 * (1 - thickness**2) + thickness**2))
+
+
 def band_fluxes(magnitude: float, colour: Colour) -> Array:
     """Fluxes in the bands i, r, g of a source with this r magnitude.
 
@@ -149,9 +160,8 @@ class Disc:
 
     @property
     def axis_ratio(self) -> float:
-        """Apparent axis ratio: q² = cos²i (1 − q₀²) + q₀² of an oblate spheroid (Hubble 1926)."""
-        cosine = np.cos(np.radians(self.inclination))
-        return float(np.sqrt(cosine**2 * (1 - self.thickness**2) + self.thickness**2))
+        """Apparent axis ratio of the disc."""
+        return apparent_axis_ratio(self.inclination, self.thickness)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cosmoformer.render.canvas import sky_offsets
-from cosmoformer.render.galaxy import DISC, OLD, STAR_FORMING, Arms, Array, Colour, band_fluxes
+from cosmoformer.render.galaxy import DISC, OLD, STAR_FORMING, Arms, Array, Colour, apparent_axis_ratio, band_fluxes
 from cosmoformer.render.painting import EXTINCTION
 from cosmoformer.render.points import Points, stretch, together, unit_bar, unit_disc, unit_sphere
 from cosmoformer.render.spiral import SpiralPattern
@@ -94,9 +94,8 @@ class SolidGalaxy:
 
     @property
     def axis_ratio(self) -> float:
-        """Apparent axis ratio of the disc: q² = cos²i (1 − q₀²) + q₀² (Hubble 1926)."""
-        cosine = np.cos(np.radians(self.inclination))
-        return float(np.sqrt(cosine**2 * (1 - self.thickness**2) + self.thickness**2))
+        """Apparent axis ratio of the disc."""
+        return apparent_axis_ratio(self.inclination, self.thickness)
 
 
 def points_of(galaxy: SolidGalaxy, rng: np.random.Generator, disc_points: int = DISC_POINTS) -> Points:

@@ -24,8 +24,8 @@ from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
-from cosmoformer.storage.sky_objects import is_told, of_metadata, same_told
-from cosmoformer.storage.store import ObjectInfo, Store
+from cosmoformer.storage.sky_objects import Told, is_told, of_metadata, same_told
+from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import moment, rfc3339
 
 log = logging.getLogger(__name__)
@@ -188,13 +188,13 @@ class ResultsBucket:
         found = self._store.read_json(self._settings.results_bucket, key)
         return Standing(None, None) if found is None else Standing(as_result(self._settings, key, found[0]), found[1])
 
-    def is_last_word(self, existing: Result | None, image: ObjectInfo, model: ModelIdentity) -> bool:
+    def is_last_word(self, existing: Result | None, etag: str, told: Told, model: ModelIdentity) -> bool:
         """Whether a result on this very image stays whatever a model says: it is that model's own word, or outranks it."""
         return bool(
             existing
             and existing["status"] == "classified"
-            and existing["image"]["etag"] == image.etag
-            and is_told(existing.get("object"), of_metadata(image.metadata))
+            and existing["image"]["etag"] == etag
+            and is_told(existing.get("object"), told)
             and not self._outranks(model, judged_by(existing))
         )
 

@@ -182,7 +182,9 @@ class Handler:
             if self._explainer.answers(standing.result, info.etag, content, served, wanted):
                 return None
             told = sky_objects.of_metadata(info.metadata)
-            if standing.result and self._results.is_last_word(standing.result, info, served.version.identity):
+            if standing.result and self._results.is_last_word(
+                standing.result, info.etag, told, served.version.identity
+            ):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
                 return reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))

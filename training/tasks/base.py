@@ -147,13 +147,14 @@ class Task:
         return replace(self, classes=tuple(classes))
 
     def teaching(self, labels: NDArray[np.int64], target_weight: float) -> NDArray[np.bool_]:
-        """Which galaxies of the training split there is something to learn from: here one without a class where votes count.
+        """Which galaxies of the training split there is something to learn from: one without a class where votes count, or
+        where the task has no classes.
 
         Args:
             labels: int64 (N,), -1 where a galaxy has no class.
             target_weight: as for :meth:`loss`.
         """
-        return labels >= (-1 if target_weight else 0)
+        return labels >= (-1 if target_weight or not self.label_column else 0)
 
     def loss(
         self,

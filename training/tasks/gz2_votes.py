@@ -64,10 +64,6 @@ class VoteFractions(Task):
         head = chosen("head", head or self.head, HEADS)
         return replace(self, head=head, measure=chosen("loss", loss or self.measure, LOSSES))
 
-    def teaching(self, labels: NDArray[np.int64], target_weight: float) -> NDArray[np.bool_]:
-        """All galaxies of the training split: each has a target."""
-        return np.full(len(labels), True)
-
     def loss(
         self,
         outputs: Tensor,

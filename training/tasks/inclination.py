@@ -78,10 +78,6 @@ class Inclination(Task):
         """Both, in degrees."""
         return (INCLINATION, ERROR)
 
-    def teaching(self, labels: NDArray[np.int64], target_weight: float) -> NDArray[np.bool_]:
-        """All galaxies of the training split: each has a target."""
-        return np.full(len(labels), True)
-
     def loss(
         self,
         outputs: Tensor,

@@ -12,7 +12,8 @@ from PIL import Image
 
 from cosmoformer.images.decoding import decode, of_pixels
 from cosmoformer.images.framing import WHOLE, Framing
-from cosmoformer.images.picture import WORKING_SIDE, Limits
+from cosmoformer.images.picture import Limits
+from cosmoformer.images.sizes import WORKING_SIDE
 from cosmoformer.images.sky import NOWHERE
 
 LIMITS = Limits(image_bytes=64 << 20, image_pixels=32 << 20)
