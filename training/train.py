@@ -29,7 +29,7 @@ from cosmoformer.runs.mirror import Mirror
 from training import models, tasks
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
-from training.distillation.lesson import lesson
+from training.distillation.lesson import lesson, live_lesson
 from training.distillation.teachers import open_teacher
 from training.finish import finish
 from training.loop import checkpoint, recipe
@@ -148,6 +148,8 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
 def _lesson(options: argparse.Namespace, wanted: Recipe, task: Task, train: ImageCache, place: Place) -> Lesson:
     """What the recipe's teachers say of the training split."""
     teachers = [open_teacher(Path(path), place.device) for path in wanted.teacher]
+    if not wanted.teacher_views:
+        return live_lesson(teachers, task)
 
     def images(seen_by: Task, side: int) -> ImageCache:
         return open_splits(seen_by, options.data, options.cache, side, ("train",), train.classes, every=True)["train"]

@@ -8,14 +8,16 @@ to the fraction of its ``yes``, as if the volunteers who saw a star or artifact 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cosmoformer.votes.tree import Tree
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Column = TypeVar("Column", bound=Any)
 
 
 def asked(tree: Tree, conditional: Mapping[str, float]) -> dict[str, float]:
@@ -47,14 +49,24 @@ def to_cumulative(tree: Tree, conditional: NDArray[np.floating]) -> NDArray[np.f
     """
     import numpy as np
 
-    columns = dict(zip(tree.labels, np.nan_to_num(np.asarray(conditional, np.float64)).T, strict=True))
-    reached: dict[str, NDArray[np.float64]] = {}
+    columns = np.nan_to_num(np.asarray(conditional, np.float64)).T
+    return np.stack(cumulative_columns(tree, list(columns)), axis=1)
+
+
+def cumulative_columns(tree: Tree, conditional: Sequence[Column]) -> list[Column]:
+    """:func:`to_cumulative` of columns of any kind that can be added and multiplied: arrays, or tensors on any device.
+
+    Args:
+        tree: the decision tree.
+        conditional: a column for each of the tree's labels, in their order.
+    """
+    columns = dict(zip(tree.labels, conditional, strict=True))
+    reached: dict[str, Column] = {}
     for question in tree.in_asking_order:
         before = tree.leading_to(question.name)
-        everybody = question.challenge_asks_all or not before
-        share = 1.0 if everybody else sum(reached[label] for label in before)
+        share: Any = 1.0 if question.challenge_asks_all or not before else sum(reached[label] for label in before)
         reached |= {label: share * columns[label] for label in question.labels}
-    return np.stack([reached[label] for label in tree.labels], axis=1)
+    return [reached[label] for label in tree.labels]
 
 
 def to_conditional(tree: Tree, cumulative: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,4 +1,6 @@
-"""What an ensemble says of a training split: the mean over teachers and views, each computed once and kept on disk."""
+"""What an ensemble says of a training split: the mean over teachers and views, each computed once and kept on disk; or, asked in
+every step, of the very images that the student sees.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cosmoformer.terminal import console, progress
+from training.augmentation.augment import scaled
 from training.augmentation.views import angles
 from training.data.cache import ImageCache, locked
 from training.distillation.teachers import Teacher
@@ -54,9 +59,44 @@ def lesson(
         seen = train if _sees_alike(teacher, task, train) else images(teacher.task, teacher.side)
         looks = [(0.0, False)] if views == 1 else angles(views)
         answers = np.mean([_answers(teacher, seen, look, folder) for look in looks], axis=0)
-        each.append(_aligned(answers, teacher.task, task)[_rows(seen, train, teacher)])
-    told = tuple(f"{teacher.name} (SHA-256 {teacher.sha256[:16]}…)" for teacher in teachers)
-    return Lesson(_mean_of_known(each), str(told))
+        each.append(_aligned(torch.from_numpy(answers), teacher.task, task).numpy()[_rows(seen, train, teacher)])
+    return Lesson(_mean_of_known(each), _told(teachers))
+
+
+def live_lesson(teachers: Sequence[Teacher], task: Task) -> Lesson:
+    """What teachers say of each image just as the student sees it, augmented (Beyer et al. 2022, "Knowledge distillation: a good
+    teacher is patient and consistent", section 3.1): dearer than answers that are kept, and for long runs.
+
+    Args:
+        teachers: one or more.
+        task: of the model that learns.
+
+    Raises:
+        ValueError: a teacher knows other classes, or looks at another part of an image.
+    """
+    for teacher in teachers:
+        _check_classes(teacher, task)
+        if teacher.task.kept != task.kept:
+            raise ValueError(
+                f"{teacher.name} looks at {teacher.task.kept:.4f} of an image's side, the student at {task.kept:.4f}; to be asked "
+                "in every step both must see the same: set the recipe's crop, or teacher_views above 0"
+            )
+
+    def tell(images: Tensor) -> Tensor:
+        each = [_aligned(teacher.tell(_resized(images, teacher.side)), teacher.task, task) for teacher in teachers]
+        return torch.stack(each).nanmean(dim=0)
+
+    return Lesson(None, _told(teachers), tell)
+
+
+def _resized(images: Tensor, side: int) -> Tensor:
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=[side, side], mode="bilinear", antialias=True, align_corners=False)
+
+
+def _told(teachers: Sequence[Teacher]) -> str:
+    return str(tuple(f"{teacher.name} (SHA-256 {teacher.sha256[:16]}…)" for teacher in teachers))
 
 
 def _check_classes(teacher: Teacher, task: Task) -> None:
@@ -107,20 +147,20 @@ def _computed(teacher: Teacher, seen: ImageCache, look: Angle) -> Answers:
     with bar:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            parts.append(teacher.tell(change(seen.images(batch).to(teacher.device), batch)).cpu())
+            images = change(seen.images(batch).to(teacher.device), batch)
+            parts.append(teacher.tell(scaled(images, teacher.side)).cpu())
             advance(len(batch))
     answers: Answers = torch.cat(parts).numpy()
     return answers
 
 
-def _aligned(answers: Answers, theirs: Task, ours: Task) -> Answers:
+def _aligned(answers: Tensor, theirs: Task, ours: Task) -> Tensor:
     """A teacher's answers in the order of the learning task; NaN for what it was not asked."""
-    names = [*theirs.classes, *theirs.answers]
-    place = {name: column for column, name in enumerate(names)}
-    aligned = np.full((len(answers), len(ours.classes) + len(ours.answers)), np.nan, np.float32)
-    for column, name in enumerate([*ours.classes, *ours.answers]):
-        if name in place:
-            aligned[:, column] = answers[:, place[name]]
+    place = {name: column for column, name in enumerate([*theirs.classes, *theirs.answers])}
+    names = [*ours.classes, *ours.answers]
+    aligned = answers.new_full((len(answers), len(names)), torch.nan)
+    known = [column for column, name in enumerate(names) if name in place]
+    aligned[:, known] = answers[:, [place[names[column]] for column in known]]
     return aligned
 
 

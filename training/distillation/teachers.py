@@ -29,7 +29,7 @@ class Teacher:
         task: what it learned, with its classes and crop.
         side: of the images that it takes, pixels.
         device: where it computes.
-        tell: what it says of uint8 images (N, 3, side, side) on the device, as :meth:`training.tasks.Task.told`.
+        tell: what it says of float images (N, 3, side, side) in 0..1 on the device, as :meth:`training.tasks.Task.told`.
     """
 
     name: str
@@ -73,7 +73,7 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
     def tell(images: Tensor) -> Tensor:
         # The artifact itself gives classes only; the votes stand behind them in what its model gives.
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            outputs = module.core((images.to(module.mean.dtype) / 255.0 - module.mean) / module.std)
+            outputs = module.core((images.to(module.mean.dtype) - module.mean) / module.std)
         return task.told(outputs, model.metadata.temperature)
 
     return tell
@@ -84,11 +84,12 @@ def _of_checkpoint(path: Path, device: torch.device) -> tuple[Task, int, Callabl
     recipe = from_params(state["recipe"])
     task = task_of(recipe).with_classes(state["data"]["classes"].split(","))
     kind = model_of(recipe)
-    model = kind.for_inference(kind.load(task.outputs, recipe.image_size, state["best"])).to(device)
+    model = kind.for_inference(kind.load(task.outputs, recipe.image_size, state["best"]))
+    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def tell(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            outputs = model(normalise(images.float() / 255))
+            outputs = model(normalise(images))
         return task.told(outputs)
 
     return task, recipe.image_size, tell

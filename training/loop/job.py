@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from training import models, tasks
 from training.data.cache import ImageCache
@@ -22,12 +24,14 @@ class Lesson:
     """What teachers say of the training split.
 
     Attributes:
-        answers: float32 (N, classes + answers), as :meth:`training.tasks.Task.told` gives them.
+        answers: float32 (N, classes + answers), as :meth:`training.tasks.Task.told` gives them; None where they are asked live.
         told: who they are, names and digests, as text.
+        tell: asks them of float images (N, 3, S, S) in 0..1, as the student sees them; None where their answers are kept.
     """
 
-    answers: NDArray[np.float32]
+    answers: NDArray[np.float32] | None
     told: str
+    tell: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)

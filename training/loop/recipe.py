@@ -28,7 +28,7 @@ _ABOVE_ZERO = (
     "decay_steps",
     "teacher_temperature",
     "trials",
-    *_VIEWS,
+    "views",
 )
 _FROM_ZERO = (
     "epoch_images",
@@ -39,6 +39,7 @@ _FROM_ZERO = (
     "balance_power",
     "patience",
     "foreign_pictures",
+    "teacher_views",
     "seed",
 )
 _ALLOWED: dict[type, tuple[type, ...]] = {float: (int, float), tuple: (list, tuple)}
@@ -99,7 +100,8 @@ class Recipe:
             averaged, and taken for every training galaxy, with a label or without.
         teacher_weight: share of the loss that is the difference from the teachers; the rest is that of labels and votes.
         teacher_temperature: what logits are divided by, the teachers' and the model's, before they are compared.
-        teacher_views: turned and mirrored views of a galaxy that a teacher's answer is the mean of: 1, or an even number.
+        teacher_views: turned and mirrored views of a galaxy that a teacher's answer is the mean of: 1, or an even number. With 0
+            teachers are asked in every step, of the augmented images that the student sees.
         foreign_pictures: rendered pictures that are no galaxy, which the score ``in_domain`` is learned from at the end
             (:mod:`training.heads.domain`); 0 leaves the score out.
         augmentation: name of a preset of :mod:`training.augmentation.augment`, or a table of its fields.

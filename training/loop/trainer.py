@@ -194,10 +194,11 @@ class Trainer:
         scheduled = learning_rate_at(self.progress.step, self.steps, self.recipe)
         set_learning_rate(self.optimiser, scheduled if learning_rate is None else learning_rate)
         self._look_at(side_of(self.progress.step // self.steps_per_epoch, self.epochs, self.recipe))
-        images = normalise(self.augment(scaled(batch.images, self.side), generator))
+        seen = self.augment(scaled(batch.images, self.side), generator)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            outputs = self.network(images)
-        loss = self._loss(outputs.float(), batch)
+            outputs = self.network(normalise(seen))
+            told = self._told(seen, batch)
+        loss = self._loss(outputs.float(), batch, told)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
@@ -209,7 +210,11 @@ class Trainer:
         self.progress.step += 1
         return loss.detach()
 
-    def _loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+    def _told(self, seen: Tensor, batch: Batch) -> Tensor:
+        tell = self.job.lesson.tell if self.job.lesson else None
+        return tell(seen) if tell else batch.told
+
+    def _loss(self, outputs: Tensor, batch: Batch, told: Tensor) -> Tensor:
         recipe = self.recipe
         own = self.task.loss(
             outputs,
@@ -222,7 +227,7 @@ class Trainer:
         if not self.job.lesson:
             return own
         options = {"temperature": recipe.teacher_temperature, "target_weight": recipe.target_weight}
-        return torch.lerp(own, self.task.taught_loss(outputs, batch.told, **options), recipe.teacher_weight)
+        return torch.lerp(own, self.task.taught_loss(outputs, told, **options), recipe.teacher_weight)
 
     def _look_at(self, side: int) -> None:
         if side != self.side:

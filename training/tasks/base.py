@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cosmoformer.models.outputs import DOMAIN, Fractions, Value
-from cosmoformer.votes.fractions import to_cumulative
+from cosmoformer.votes.fractions import cumulative_columns
 from cosmoformer.votes.tree import Tree
 from training.artifact.calibration import fit_temperature
 from training.artifact.classifier import Classifier
@@ -221,8 +221,7 @@ class Task:
         parts = votes.split([len(question) for question in self.questions], dim=1)
         shares = torch.cat([part.softmax(dim=1) for part in parts], dim=1)
         if self.tree is not None:
-            cumulative = to_cumulative(self.tree, shares.detach().cpu().numpy())
-            shares = torch.from_numpy(cumulative).to(shares)
+            shares = torch.stack(cumulative_columns(self.tree, shares.unbind(dim=1)), dim=1)
         return torch.cat([probabilities, shares], dim=1)
 
     def taught_loss(self, outputs: Tensor, told: Tensor, *, temperature: float, target_weight: float = 0.0) -> Tensor:

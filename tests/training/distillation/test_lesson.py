@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from tests.training.galaxies import small_catalogue
+from training.augmentation.augment import scaled
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
-from training.distillation.lesson import lesson
+from training.distillation.lesson import lesson, live_lesson
 from training.distillation.teachers import Teacher, open_teacher
 from training.export import export
 from training.loop import checkpoint
@@ -68,7 +69,7 @@ def test_an_artifact_and_its_checkpoint_say_the_same(run: Path, train: ImageCach
     assert (artifact.side, artifact.task.kept, artifact.task.outputs) == (16, CLEAN5.kept, 42)
     assert (state.side, state.task.kept, state.task.classes) == (16, CLEAN5.kept, CLEAN5.classes)
     images = train.images(slice(0, 6))
-    told, others = artifact.tell(images), state.tell(images)
+    told, others = (teacher.tell(scaled(images, 16)) for teacher in (artifact, state))
     from cosmoformer.models.artifact import load
 
     served = load((run / "model.pt").read_bytes()).module.cropped(images)
@@ -97,7 +98,7 @@ def test_views_are_averaged_and_kept(train: ImageCache, tmp_path: Path) -> None:
 
     def corner(images: torch.Tensor) -> torch.Tensor:
         seen.append(len(images))
-        bright = images[:, :1, 0, 0].float() / 255
+        bright = images[:, :1, 0, 0]
         return torch.cat([bright, (1 - bright) / 4 * torch.ones(1, 4), torch.full((len(images), 37), torch.nan)], dim=1)
 
     turning = replace(teaching(0.5, "c"), tell=corner)
@@ -131,7 +132,7 @@ def test_a_teacher_of_another_side_and_crop_sees_its_own_images(data: Path, run:
     answers = lesson([teacher], student, train, images, views=1, folder=tmp_path).answers
     assert asked == [(CLEAN5.kept, 16)]
     rows = [theirs.uids.index(uid) for uid in train.uids]
-    expected = teacher.tell(theirs.images(np.array(rows))).numpy()
+    expected = teacher.tell(scaled(theirs.images(np.array(rows)), 16)).numpy()
     assert np.allclose(answers, expected, atol=1e-6)
     with pytest.raises(ValueError, match="galaxies of the training split are not among those that"):
         lesson([teacher], student, replace(train, uids=("new", *train.uids[1:])), images, views=1, folder=tmp_path)
@@ -155,3 +156,26 @@ def test_what_cannot_teach_says_why(tmp_path: Path) -> None:
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no model")
     with pytest.raises(ValueError, match=r"broken\.pt is no checkpoint"):
         open_teacher(tmp_path / "broken.pt", CPU)
+
+
+def test_teachers_asked_live_see_what_the_student_sees(run: Path) -> None:
+    """At their own side, each in the student's order, averaged; one that looks at another part of an image is refused."""
+    teacher = open_teacher(run / checkpoint.NAME, CPU)
+    found = live_lesson([teacher, teaching(0.5, "b", 0.3)], CLEAN5)
+    assert found.answers is None and found.tell
+    images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    small = torch.nn.functional.interpolate(images, size=[16, 16], mode="bilinear", antialias=True)
+    told = found.tell(images)
+    assert torch.allclose(told, (teacher.tell(small) + teaching(0.5, "b", 0.3).tell(small)) / 2, atol=1e-6)
+    with pytest.raises(ValueError, match="both must see the same"):
+        live_lesson([teacher], TASKS["clean5"])
+
+
+def test_a_student_learns_from_what_is_said_in_every_step(data: Path, train: ImageCache, tmp_path: Path) -> None:
+    """Teachers who are always of one opinion win over labels, where theirs is the whole loss."""
+    splits = open_splits(CLEAN5, data, data / "cache", 16, ("train", "val"), every=True)
+    recipe = replace(RECIPE, epochs=8, learning_rate=0.05, teacher_weight=1.0, teacher_views=0, augmentation="best")
+    job = Job(recipe, CLEAN5, splits["train"], splits["val"], tmp_path, Place(0, 1, CPU))
+    trainer = Trainer(replace(job, lesson=live_lesson([teaching(0.96, votes=0.2)], CLEAN5)))
+    best = trainer.fit(Stop())
+    assert (trainer.predict(best, splits["val"])[:, 0] > 0.5).all()

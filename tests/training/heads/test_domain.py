@@ -13,7 +13,7 @@ import training.models
 from cosmoformer.models import artifact
 from cosmoformer.models.outputs import DOMAIN
 from tests.training.galaxies import CLEAN5, small_catalogue
-from training.augmentation.augment import normalise
+from training.augmentation.augment import normalise, scaled
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
 from training.distillation.teachers import open_teacher
@@ -98,7 +98,7 @@ def test_training_starts_and_teaches_without_the_score(exported: tuple[Path, Pat
     one, other = (checkpoint.weights_of(path) for path in exported)
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
     images = splits["val"].images(slice(3))
-    said = [open_teacher(path, CPU).tell(images) for path in exported]
+    said = [open_teacher(path, CPU).tell(scaled(images, images.shape[-1])) for path in exported]
     assert said[0].shape == (3, 42) and torch.equal(*said)
 
 
