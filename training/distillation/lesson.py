@@ -78,7 +78,7 @@ def live_lesson(teachers: Sequence[Teacher], task: Task) -> Lesson:
         _check_classes(teacher, task)
         if teacher.task.kept != task.kept:
             raise ValueError(
-                f"{teacher.name} looks at {teacher.task.kept:.4f} of an image's side, the student at {task.kept:.4f}; to be asked "
+                f"{teacher.name} looks at {teacher.task.kept:.4f} of an image's side, the student at {task.kept:.4f}; asked "
                 "in every step both must see the same: set the recipe's crop, or teacher_views above 0"
             )
 
