@@ -102,12 +102,17 @@ def _judged(port: int) -> float:
 
 
 @contextmanager
-def system(folder: Path, idle_s: float) -> Iterator[System]:
-    """The whole system, until the block ends; classify goes to zero after ``idle_s`` seconds."""
+def system(folder: Path, idle_s: float, **more: str) -> Iterator[System]:
+    """The whole system, with some more settings, until the block ends; classify goes to zero after ``idle_s`` seconds."""
     data, log = folder / "data", folder / "up.log"
     data.mkdir(parents=True)
     options = {"DATA_DIR": str(data), "IDLE_SECONDS": str(idle_s), "SWEEP_EVERY_SECONDS": "0", "LOG_LEVEL": "WARNING"}
-    env = {name: value for name, value in clean_environment().items() if name in outside()} | free_ports() | options
+    env = (
+        {name: value for name, value in clean_environment().items() if name in outside()}
+        | free_ports()
+        | options
+        | more
+    )
     process = start_process([sys.executable, "-m", "cosmoformer", "up"], log=log, env=env)
     try:
         _wait_up(process, log)

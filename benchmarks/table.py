@@ -15,6 +15,7 @@ ORDER = (
     "throughput",
     "thesis_load",
     "backlog",
+    "side_by_side",
     "chaos",
     "slow_clients",
     "fuzz",

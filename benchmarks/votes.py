@@ -19,7 +19,7 @@ from benchmarks import harness
 from benchmarks.harness import Goal, Report
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.bundled import bundle
 from training.artifact.classifier import Classifier
 
 WITH, WITHOUT = "classes and votes", "classes alone"
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> Report:
     options = harness.parser("votes", "What vote fractions cost beside classes.").parse_args(argv)
     rounds = 5 if options.quick else 300
     torch.set_num_threads(1)
-    both = artifact.load(bundled_artifact())
+    both = artifact.load(bundle().artifact)
     variants = {WITH: both, WITHOUT: classes_alone(both)}
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (1, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator)
@@ -53,7 +53,7 @@ def classes_alone(model: Artifact) -> Artifact:
     """The artifact of the same traced graph and weights that tells the classes alone."""
     facts = model.metadata
     told = Classifier(
-        artifact.load(bundled_artifact()).module.core,
+        artifact.load(bundle().artifact).module.core,
         facts.input_size,
         facts.crop,
         facts.temperature,

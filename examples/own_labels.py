@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from cosmoformer import Classifier
-from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.bundled import bundle
 from training.train import main as train
 
 
@@ -26,7 +26,7 @@ def main(data: Path, out: Path, *options: str) -> Classifier:
     """
     start = out.parent / "bundled.pt"
     start.parent.mkdir(parents=True, exist_ok=True)
-    start.write_bytes(bundled_artifact())
+    start.write_bytes(bundle().artifact)
     status = train(["--data", str(data), "--recipe", "own", "--init", str(start), "--out", str(out), *options])
     if status:
         raise SystemExit(status)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cosmoformer.models.artifact import digest, read_metadata
+from cosmoformer.models.bundled import bundle
 from cosmoformer.runs.folder import read_run
 from training.card import recipe_of, render
 from training.evaluate_surveys import RECORD_FILE, surveys_of
@@ -135,3 +136,12 @@ def test_the_readme_quotes_both_recipes(recipe: str) -> None:
     """What two recipes came to on the same budget is what their reports say."""
     found = reports.read(RUN.parent / f"{recipe}-recipe-two-epochs" / "report.json").metrics
     assert f"{100 * found['test_accuracy']:.2f} %" in README
+
+
+def test_the_card_of_inclinations_is_made_from_the_records() -> None:
+    """The further model that ships is that of its run's report, which gives its card as it is."""
+    run = ROOT / "training" / "runs" / "inclination-lite0-efigi"
+    report, shipped = reports.read(run / "report.json"), bundle("inclination")
+    assert report.model.sha256 == digest(shipped.artifact)
+    assert render(report, recipe_of(read_run(run)), read_run(run)) == shipped.card
+    assert all(f"{value:.10g}" in shipped.card for name, value in shipped.words["metrics"].items() if "median" in name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cosmoformer.errors import ImageRejected, PermanentError
-from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.bundled import bundle, further_bundles
 from cosmoformer.models.promotion import download_checked, find_version
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import Settings, load
@@ -102,8 +102,23 @@ class Classifier:
         self._settings = settings or load(effective_environment())
         self._limits = Limits(self._settings.max_image_bytes, self._settings.max_image_pixels)
         if model is None:
-            model = bundled_artifact()
+            model = bundle().artifact
         self._artifact: Artifact = artifact.load(model if isinstance(model, bytes) else Path(model).read_bytes())
+
+    @classmethod
+    def from_bundle(cls, name: str, *, settings: Settings | None = None) -> Self:
+        """A model that ships with CosmoFormer beside the first one, such as ``inclination``.
+
+        Args:
+            name: which.
+            settings: as for the class.
+
+        Raises:
+            PermanentError: none ships under this name.
+        """
+        if name not in further_bundles():
+            raise PermanentError(f"no model ships as {name!r}", f"There are {', '.join(further_bundles())}")
+        return cls(bundle(name).artifact, settings=settings)
 
     @classmethod
     def from_registry(cls, version: int | None = None, *, settings: Settings | None = None) -> Self:

@@ -29,7 +29,7 @@ from cosmoformer.local.ports import check_ports
 from cosmoformer.local.process import free_port
 from cosmoformer.local.store_keeper import StoreKeeper
 from cosmoformer.local.supervisor import Part, Supervisor
-from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.bundled import register_bundled_model, register_further_bundles
 from cosmoformer.models.registry import Registry
 from cosmoformer.models.webhooks import subscribe_to_promotions
 from cosmoformer.served_models import further_models
@@ -152,6 +152,7 @@ class System:
             bootstrap.keep_database(self._folder / "mlflow")
             registry = Registry(settings)
             register_bundled_model(registry, lambda _: None)
+            register_further_bundles(registry, further_models(settings), lambda _: None)
             subscribe_to_promotions(registry, self._identity.webhook_secret)
         write_settings_file(self._folder / FILE_NAME, self._for_other_commands())
         if dropped := bootstrap.drop_samples(store, self._folder / "samples-dropped", lambda _: None):

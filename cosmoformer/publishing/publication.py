@@ -14,13 +14,12 @@ from typing import Any
 
 from cosmoformer.errors import PermanentError
 from cosmoformer.models.artifact import Metadata, digest, read_metadata
-from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.bundled import bundle
 from cosmoformer.models.promotion import download_checked
 from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.runs.files import RunFiles
 from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, read_card, read_run
 
-BUNDLED_WORDS = "model.json"
 _SPLITS = ("test", "val", "")  # whose figures are wanted, best first; a tag may name no split
 
 
@@ -91,8 +90,9 @@ def of_version(registry: Registry, version: ModelVersion) -> Publication:
             card = _whole(card, (files.read(CARD_FILE) or b"").decode(errors="replace"))
         else:
             report = None
-    if version.sha256 == digest(_bundled(MODEL_FILE)) and card == _bundled_words()["description"]:
-        card = _bundled_card()
+    shipped = bundle(version.name)
+    if version.sha256 == digest(shipped.artifact) and card == shipped.words["description"]:
+        card = shipped.card
     origin = f"{version.name} version {version.version}"
     return Publication(origin, artifact, read_metadata(artifact), card, report, _figures(known))
 
@@ -122,23 +122,11 @@ def of_run(folder: Path) -> Publication:
     return Publication(f"run {info.run}", artifact, read_metadata(artifact), read_card(folder), report, figures)
 
 
-def of_bundled() -> Publication:
-    """The model that comes with the package."""
-    artifact, figures = _bundled(MODEL_FILE), _figures(_bundled_words()["metrics"])
-    return Publication("the bundled model", artifact, read_metadata(artifact), _bundled_card(), None, figures)
-
-
-def _bundled(name: str) -> bytes:
-    return (BUNDLED / name).read_bytes()
-
-
-def _bundled_words() -> dict[str, Any]:
-    words: dict[str, Any] = json.loads(_bundled(BUNDLED_WORDS))
-    return words
-
-
-def _bundled_card() -> str:
-    return _bundled(CARD_FILE).decode()
+def of_bundled(name: str = "") -> Publication:
+    """The model that comes with the package under a name (:func:`cosmoformer.models.bundled.bundle`)."""
+    shipped = bundle(name)
+    artifact, figures = shipped.artifact, _figures(shipped.words["metrics"])
+    return Publication("the bundled model", artifact, read_metadata(artifact), shipped.card, None, figures)
 
 
 def _whole(description: str, card: str) -> str:

@@ -19,6 +19,7 @@ from benchmarks import (
     latency,
     memory,
     servers,
+    side_by_side,
     slow_clients,
     thesis_load,
     throughput,
@@ -54,6 +55,15 @@ def test_latency(around: Settings, tmp_path: Path) -> None:
     runtimes = {latency.OURS, latency.THESIS, latency.ORT, latency.OPENVINO}
     assert runtimes | {latency.WHOLE, latency.WARM, latency.IN_PROCESS} == set(found["figures"])
     assert len(found["goals"]) == 3
+
+
+def test_side_by_side(tmp_path: Path) -> None:
+    """A system with one model and one with two judge an upload each."""
+    require_ceph()
+    side_by_side.main([*QUICK, str(tmp_path)])
+    found = written("side_by_side", tmp_path)
+    assert set(found["figures"]) == {side_by_side.ALONE, side_by_side.BESIDE}
+    assert len(found["goals"]) == 1
 
 
 def test_votes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two models side by side in one system: one drop, a result of each."""
+"""Models side by side in one system: one drop, a result of each; one FITS file of many bands, a result of all that take it."""
 
 from __future__ import annotations
 
@@ -7,36 +7,62 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import urllib3
+from astropy.io import fits
+from PIL import Image
+from playwright.sync_api import Browser, expect
 
+from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.served_models import settings_for
 from cosmoformer.storage.results import ResultsBucket
-from tests.cosmoformer.tiny_artifact import hue_artifact
+from cosmoformer.votes.tree import GZ2
+from tests.cosmoformer.tiny_artifact import bands_artifact, hue_artifact
+from tests.e2e.browser import card, choose, opened
 from tests.e2e.running_system import RunningSystem, wait_until
 
+SHIPPED = "inclination"
 SECOND = "hue"
+RAW = "light"
+TILTED = Path(str(BUNDLED)) / "samples" / "inclined_spiral.jpg"  # by 60 degrees
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """A system that serves the bundled model and a second one, which nobody has registered yet."""
-    system = RunningSystem(tmp_path_factory.mktemp("pair"), {"SERVED_MODELS": SECOND, "IDLE_SECONDS": "5"})
+    """A system that serves the two models that ship, and two that nobody has registered yet."""
+    options = {"SERVED_MODELS": ",".join((SHIPPED, SECOND, RAW)), "IDLE_SECONDS": "5"}
+    system = RunningSystem(tmp_path_factory.mktemp("pair"), options)
     system.start()
     yield system
     system.stop()
 
 
-def second_results(system: RunningSystem) -> ResultsBucket:
-    return ResultsBucket(system.store, settings=settings_for(system.settings, SECOND))
+def second_results(system: RunningSystem, model: str = SECOND) -> ResultsBucket:
+    return ResultsBucket(system.store, settings=settings_for(system.settings, model))
 
 
 def test_a_model_that_is_down_delays_no_other(pair: RunningSystem) -> None:
     """While the second model has no version at all, the samples get their results of the first."""
     wait_until(lambda: len(list(pair.results.all("samples/"))) == 8, 120, "results of the samples")
     assert not list(second_results(pair).all())
+
+
+def test_both_models_that_ship_judge_what_is_dropped(pair: RunningSystem) -> None:
+    """Nobody registered anything: one drop gives one CSV with class, votes, and the inclination with its uncertainty."""
+    pair.command("drop", str(TILTED), "--prefix", "both/")
+    wait_until(lambda: list(second_results(pair, SHIPPED).all("both/")), 120, "the inclination")
+    wait_until(lambda: list(pair.results.all("both/")), 120, "the class")
+    (row,) = csv.DictReader(io.StringIO(pair.command("results", "both/", "--csv").stdout))
+    assert row["class"] == "spiral" and row[f"{SHIPPED}_class"] == ""
+    for question in GZ2.questions:
+        start = f"f_{question.name.replace('-', '_')}_"
+        fractions = [float(value) for name, value in row.items() if name.startswith(start)]
+        assert sum(fractions) == pytest.approx(1, abs=1e-3), question.name
+    told, uncertainty = (float(row[f"{SHIPPED}_value_{name}"]) for name in ("inclination", "inclination_error"))
+    assert abs(told - 60) < 2 * uncertainty < 30
 
 
 def test_each_image_gets_a_result_of_each_model(pair: RunningSystem, galaxies: list[tuple[str, bytes]]) -> None:
@@ -78,3 +104,37 @@ def test_a_table_has_a_row_an_image_with_what_both_say(pair: RunningSystem) -> N
     assert row["class"] and row["model_name"] == "cosmoformer"
     assert row[f"{SECOND}_model_version"] == "1"
     assert all(float(value) for name, value in row.items() if name.startswith(f"{SECOND}_value_"))
+
+
+def bands_file(folder: Path) -> Path:
+    """The tilted spiral as a survey's file: float planes far beyond eight bits, one an extension, an error plane before them."""
+    with Image.open(TILTED) as picture:
+        light = np.sinh(np.asarray(picture, np.float32)[::-1] / 60.0)  # undoes about what displaying it did
+    noise = np.random.default_rng(0).normal(0, 0.05, light.shape[:2]).astype(np.float32)
+    units = [fits.ImageHDU(np.full(light.shape[:2], 0.05, np.float32), name="ERR")]
+    units += [fits.ImageHDU(light[..., channel] + noise, name=band) for band, channel in (("g", 2), ("r", 1), ("i", 0))]
+    path = folder / "bands.fits"
+    fits.HDUList([fits.PrimaryHDU(), *units]).writeto(path)
+    return path
+
+
+def test_a_file_of_many_bands_goes_from_the_page_to_every_model(
+    pair: RunningSystem, browser: Browser, tmp_path: Path
+) -> None:
+    """Those of pictures see g, r and i as colours, that of raw bands the planes as they are, and the card has what all say."""
+    register(Registry(settings_for(pair.settings, RAW)), bands_artifact(), tags={}, alias="champion")
+    path = bands_file(tmp_path)
+    with opened(browser, f"http://127.0.0.1:{pair.settings.page_port}") as page:
+        choose(page, path)
+        found = card(page, path.name)
+        expect(found.locator(".verdict")).to_have_text("Spiral", timeout=120_000)
+        for words in (SHIPPED, f"{RAW}: "):
+            expect(found.locator(".others")).to_contain_text(words, timeout=120_000)
+    (raw,) = (result for result in second_results(pair, RAW).all() if result["image"]["key"].endswith(path.name))
+    shown = pair.results.read(raw["image"]["key"])
+    assert raw["image"]["conversions"] == ["bands_g_r_i"]
+    with fits.open(path) as units:
+        expected = {f"light_{band}": np.arcsinh(units[band].data.mean() / 100.0) for band in "gri"}
+    assert raw["prediction"]["values"] == pytest.approx(expected, rel=0.02)
+    assert shown and shown["prediction"] and shown["prediction"]["class"] == "spiral"
+    assert "bands_i_r_g" in shown["image"]["conversions"]

@@ -94,7 +94,7 @@ def command(
 
 def _publication(settings: Settings, number: int | None, folder: Path | None, bundled: bool) -> Publication:
     if bundled:
-        return publication.of_bundled()
+        return publication.of_bundled(settings.model_name)
     if folder:
         return publication.of_run(folder)
     registry = Registry(settings)

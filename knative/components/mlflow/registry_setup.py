@@ -1,4 +1,4 @@
-"""What a fresh registry needs: the bundled model as champion, and the webhook that tells ingest of moved aliases.
+"""What a fresh registry needs: the bundled models as champions, and the webhook that tells ingest of moved aliases.
 
 Leaves a registry that has versions or this webhook as it is, so it may run any number of times.
 """
@@ -10,9 +10,10 @@ import time
 
 from cosmoformer import logs, settings
 from cosmoformer.errors import RegistryUnavailable, SettingsError
-from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.bundled import register_bundled_model, register_further_bundles
 from cosmoformer.models.registry import Registry
 from cosmoformer.models.webhooks import subscribe_to_promotions
+from cosmoformer.served_models import further_models
 
 #: Less than a try of the Job may take (registry-setup.yaml): MLflow's image is pulled, its volume made and its database with it.
 PATIENCE_S = 780.0
@@ -55,6 +56,7 @@ def main() -> None:
     wait_for(registry, PATIENCE_S)
     version = register_bundled_model(registry, print)
     print(f"champion: version {version.version}" if version else "the registry has versions of its own")
+    register_further_bundles(registry, further_models(known), print)
     subscribe_to_promotions(registry, known.mlflow_webhook_secret)
     print(f"webhook: {known.ingest_url}/hooks/mlflow")
 

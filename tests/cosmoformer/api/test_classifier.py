@@ -14,7 +14,7 @@ from PIL import Image
 import cosmoformer
 from cosmoformer import Classifier, Prediction
 from cosmoformer.errors import ImageRejected, ModelRefused, PermanentError
-from cosmoformer.models.bundled import BUNDLED, bundled_artifact, register_bundled_model
+from cosmoformer.models.bundled import BUNDLED, bundle, register_bundled_model
 from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
 from tests.mlflow_server import MlflowServer
@@ -116,7 +116,7 @@ def test_limits_are_those_of_the_settings(tmp_path: Path) -> None:
 
 def test_another_model_is_a_file(tmp_path: Path) -> None:
     """An artifact by its path; what is none is refused."""
-    (tmp_path / "model.pt").write_bytes(bundled_artifact())
+    (tmp_path / "model.pt").write_bytes(bundle().artifact)
     assert Classifier(tmp_path / "model.pt").metadata.task == "clean5"
     with pytest.raises(ModelRefused):
         Classifier(b"no model")
@@ -143,3 +143,15 @@ def test_the_package_alone_is_quick_to_import() -> None:
     assert done.stdout.startswith("[] ")
     with pytest.raises(AttributeError, match="it offers Classifier"):
         _ = cosmoformer.Clasifier  # type: ignore[attr-defined]
+
+
+def test_a_further_model_ships() -> None:
+    """The inclination of a galaxy that is rendered nearly edge-on is told as one, in degrees; an unknown name is refused."""
+    measured = Classifier.from_bundle("inclination")
+    edge_on, round_one = (
+        measured.classify(path) for path in SAMPLES if path.stem in ("edge_on_with_dust_lane", "round_smooth")
+    )
+    assert edge_on.outputs["inclination"] > 75 > round_one.outputs["inclination"] + 30
+    assert 0 < edge_on.outputs["inclination_error"] < 15
+    with pytest.raises(PermanentError, match="There are inclination"):
+        Classifier.from_bundle("colour")

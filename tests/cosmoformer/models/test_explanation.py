@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cosmoformer.errors import InvalidRequest, NotExplained
 from cosmoformer.models import artifact, explanation
-from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.bundled import bundle
 from cosmoformer.models.explanation import explain
 from cosmoformer.models.wanted import is_asked
 from cosmoformer.render import SAMPLES, render
@@ -67,7 +67,7 @@ def test_an_output_that_the_model_lacks_is_refused() -> None:
 def test_the_bundled_model_looks_at_the_galaxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it relies on lies where the galaxy is, not in the sky around it."""
     monkeypatch.setattr(explanation, "_seconds", lambda *_: 0.005)  # a busy machine would look at fewer places
-    model = artifact.load(bundled_artifact())
+    model = artifact.load(bundle().artifact)
     found = explain(model, render(SAMPLES["two_armed_spiral"], seed=1))
     weights = np.clip(found.weights, 0, None)
     quarter = len(weights) // 4

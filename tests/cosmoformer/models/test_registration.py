@@ -16,10 +16,12 @@ from mlflow.models import get_model_info
 
 import mlflow
 from cosmoformer.errors import InvalidRequest, ModelRefused, RegistryUnavailable
-from cosmoformer.models.bundled import register_bundled_model
+from cosmoformer.models.artifact import digest
+from cosmoformer.models.bundled import bundle, register_bundled_model, register_further_bundles
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.models.sources import served_path
+from cosmoformer.served_models import settings_for
 from cosmoformer.settings import load
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.mlflow_server import MlflowServer
@@ -131,6 +133,17 @@ def test_the_bundled_model_has_a_signature_and_labels(registry: Registry, mlflow
     info = get_model_info(f"models:/{version.name}/1")
     assert info.signature is not None and info.metadata is not None
     assert info.signature.outputs.inputs[0].shape == (-1, 43)  # five classes, 37 vote fractions, in_domain
+
+
+def test_a_further_model_that_ships_is_registered_once(registry: Registry) -> None:
+    """Under its own name, as champion, where it is served and has no version; others are for people to register."""
+    said: list[str] = []
+    for _ in range(2):
+        register_further_bundles(registry, ("inclination", "unknown"), said.append)
+    assert said == ["registering the bundled model as inclination"]
+    champion = Registry(settings_for(registry.settings, "inclination")).resolve("champion")
+    assert champion.sha256 == digest(bundle("inclination").artifact)
+    assert not Registry(settings_for(registry.settings, "unknown")).versions()
 
 
 def test_a_version_whose_source_is_the_file_is_downloaded(registry: Registry) -> None:
