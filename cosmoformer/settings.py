@@ -155,6 +155,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "", "text", "", "events", "Collector of OpenTelemetry, such as http://collector:4318, that both functions send a span of each request to, by OTLP over HTTP; needs the extra `tracing`. None when empty: traces are passed on all the same."),
     Setting("INGEST_URL", "http://127.0.0.1:8081", "text", "", "command line", "Where the ingest function answers; `cosmoformer up` sets it from INGEST_PORT."),
     Setting("CLASSIFY_URL", "http://127.0.0.1:8083", "text", "", "command line", "Where the classify function answers; `cosmoformer up` sets it from CLASSIFY_PORT."),
+    Setting("LIKENESS_CACHE_DIR", "~/.cache/cosmoformer/likeness", "path", "", "command line", "Folder where `cosmoformer similar` keeps its indexes of feature vectors."),
     Setting("DATA_DIR", "~/.local/share/cosmoformer", "path", "", "one machine", "Folder of everything that `cosmoformer up` keeps: store, registry, queue, logs."),
     Setting("MODELS_BUCKET", "galaxy-models", "text", "", "one machine", "Bucket that the MLflow server keeps artifacts in."),
     Setting("PAGE_PORT", "8080", "integer", "port", "one machine", "Port of the upload page.", least=1, most=65_535),
