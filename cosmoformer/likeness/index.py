@@ -120,7 +120,7 @@ class Index:
         """Which of some numbers are probably of the very galaxy that a vector (length,) is of; see :data:`SAME`."""
         import numpy as np
 
-        known = np.asarray(self._graph.keys[: min(_SAMPLE, len(self))])
+        known: list[int] = np.asarray(self._graph.keys[: min(_SAMPLE, len(self))]).tolist()
         sample = self.vectors(known).astype(np.float32)
         mean, spread = sample.mean(axis=0), np.maximum(sample.std(axis=0), 1e-6)
 

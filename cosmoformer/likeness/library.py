@@ -73,8 +73,8 @@ class Library:
     def oddest(self, count: int) -> list[Neighbour]:
         """The most isolated images, each with its mean distance to its ten nearest, the oddest first."""
         numbers = list(self._numbers.values())
-        isolation = self.index.isolation(numbers) if self.index else []
-        found = sorted(zip(numbers, map(float, isolation), strict=True), key=lambda pair: -pair[1])
+        isolation = [] if self.index is None else self.index.isolation(numbers).tolist()
+        found = sorted(zip(numbers, isolation, strict=True), key=lambda pair: -pair[1])
         return [Neighbour(*pair) for pair in found[:count]]
 
     def _know(self, known: _Known, index: Index | None) -> None:

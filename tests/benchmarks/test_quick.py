@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import (
     backbones,
@@ -19,6 +20,7 @@ from benchmarks import (
     latency,
     memory,
     servers,
+    similar,
     slow_clients,
     thesis_load,
     throughput,
@@ -54,6 +56,17 @@ def test_latency(around: Settings, tmp_path: Path) -> None:
     runtimes = {latency.OURS, latency.THESIS, latency.ORT, latency.OPENVINO}
     assert runtimes | {latency.WHOLE, latency.WARM, latency.IN_PROCESS} == set(found["figures"])
     assert len(found["goals"]) == 3
+
+
+def test_similar(tmp_path: Path) -> None:
+    """Neighbours are found among vectors, and predicted is with features and without, by what gives the same otherwise."""
+    similar.main([*QUICK, str(tmp_path)])
+    found = written("similar", tmp_path)
+    assert set(found["figures"]) == {similar.INDEX, similar.EXACT, similar.WITH, similar.WITHOUT}
+    assert [goal["limit"] for goal in found["goals"]] == [50, 0.95, 1.02]
+    model = similar.describing_model()
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    assert torch.equal(similar.without_features(model).predict(images), model.predict(images))
 
 
 def test_votes(tmp_path: Path) -> None:
