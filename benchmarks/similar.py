@@ -72,7 +72,8 @@ def vectors_like(model: Artifact, galaxies: int, count: int) -> Vectors:
     found = [model.describe(torch.from_numpy(picture).permute(2, 0, 1)[None])[1] for picture in pictures]
     known = np.concatenate([vector.numpy() for vector in found if vector is not None])
     own, one, other = generator.integers(0, len(known), (3, count))
-    return (known[own] + _SHARE * (known[one] - known[other])).astype(np.float16)
+    spread: Vectors = (known[own] + _SHARE * (known[one] - known[other])).astype(np.float16)
+    return spread
 
 
 def _search(report: Report, vectors: Vectors, quick: bool) -> None:
