@@ -11,6 +11,7 @@ ORDER = (
     "cold_start",
     "latency",
     "votes",
+    "similar",
     "backbones",
     "throughput",
     "thesis_load",

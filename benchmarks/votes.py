@@ -62,7 +62,7 @@ def classes_alone(model: Artifact) -> Artifact:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
         extra = {
-            artifact.METADATA: json.dumps(asdict(replace(facts, fractions=None, values=()))),
+            artifact.METADATA: json.dumps(asdict(replace(facts, fractions=None, values=(), features=0))),
             artifact.SELF_CHECK: _check(model),
         }
         torch.jit.save(torch.jit.script(told.eval()), str(path), _extra_files=extra)

@@ -27,6 +27,7 @@ from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models import artifact
 from cosmoformer.render import SAMPLES, render
 from training import tasks
+from training.artifact.features import give_features
 from training.artifact.flat import FlatModule
 from training.data.cache import ImageCache
 from training.data.splits import open_splits
@@ -128,16 +129,30 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
     with torch.no_grad(), _quiet():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         core = torch.jit.trace(FlatModule(inference), example, check_trace=False)
-    return pack_core(trained, core, task, metadata)
+    return pack_core(trained, core, task, replace(metadata, features=give_features(core)))
 
 
 def pack_core(trained: nn.Module, core: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:
     """The same of a model that is traced already."""
-    with torch.no_grad(), _quiet():
-        module = torch.jit.script(task.artifact_module(core, metadata.input_size, metadata.temperature).eval())
+    module = module_of(core, task, metadata)
     reference = task.artifact_module(trained, metadata.input_size, metadata.temperature).eval()
     # Each view is another pass through the same core: where there are many, two sizes must do.
     _check_equal(reference, module, metadata.input_size, _BATCHES if task.views == 1 else _BATCHES[:2])
+    return write(module, metadata)
+
+
+def module_of(core: nn.Module, task: Task, metadata: artifact.Metadata) -> torch.jit.ScriptModule:
+    """What stands in an artifact's file: a traced model and what the task puts around it."""
+    around = task.giving_features(metadata.features)
+    with torch.no_grad(), _quiet():
+        module: torch.jit.ScriptModule = torch.jit.script(
+            around.artifact_module(core, metadata.input_size, metadata.temperature).eval()
+        )
+    return module
+
+
+def write(module: torch.jit.ScriptModule, metadata: artifact.Metadata) -> bytes:
+    """The artifact file of a module, with its self-check."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt"
         extra = {artifact.METADATA: _metadata_json(metadata), artifact.SELF_CHECK: _self_check(module)}

@@ -27,7 +27,7 @@ try:
     from cosmoformer.models import artifact
     from cosmoformer.models.explanation import Explanation, explain
     from cosmoformer.models.outputs import grouped
-    from cosmoformer.models.prediction import predict, preprocess
+    from cosmoformer.models.prediction import described, predict, preprocess
 except ImportError as error:
     raise PermanentError(
         f"classifying needs torch, Pillow and numpy: {error}", "pip install 'cosmoformer[classify]'"
@@ -187,6 +187,29 @@ class Classifier:
             in_domain=answer.in_domain,
             no_galaxy=None if answer.in_domain is None else answer.in_domain < self._settings.no_galaxy_below,
         )
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the artifact file."""
+        return self._artifact.sha256
+
+    def features(self, image: Image, *, zoom: float | None = None) -> NDArray[np.float16]:
+        """The model's feature vector of an image, float16 (F,); those of like images point the same way.
+
+        Args:
+            image: as for :meth:`classify`.
+            zoom: likewise.
+
+        Raises:
+            ImageRejected: as for :meth:`classify`; likewise OSError, TypeError and ValueError.
+            PermanentError: the model gives none.
+        """
+        if not self.metadata.features:
+            raise PermanentError(
+                "the model gives no feature vectors", "Export it again, or add them: python -m training.repack"
+            )
+        _, vector = described(self._artifact, preprocess(self._picture(image, self._framing(zoom=zoom)).seen))
+        return np.frombuffer(vector, "<f2")
 
     def explain(self, image: Image, output: str = "1") -> tuple[Explanation, bytes]:
         """What the model looks at in an image.

@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "Check every connection and say what to mend.",
     "drop": "Upload images, to be classified.",
     "results": "Show or export results.",
+    "similar": "Find galaxies that look alike, or like no other.",
     "classify": "Classify image files at once, without storing them.",
     "sweep": "Announce again the images that have no result.",
     "replay": "List dead letters or send them again.",

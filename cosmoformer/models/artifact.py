@@ -1,9 +1,9 @@
 """The artifact: one TorchScript file with everything between pixels and predictions. This module loads it.
 
 The file takes a batch of square uint8 RGB images of any side and gives named groups of outputs (see
-:mod:`cosmoformer.models.outputs`); crop, resize, scaling, normalisation, temperature and softmax are inside. Beside the code it
-carries :data:`METADATA` and a self-check: images and the outputs that the exporting machine got for them. ``training.export``
-writes it.
+:mod:`cosmoformer.models.outputs`), and by its method ``described`` a feature vector of each image beside them; crop, resize,
+scaling, normalisation, temperature and softmax are inside. Beside the code it carries :data:`METADATA` and a self-check: images
+and the outputs that the exporting machine got for them. ``training.export`` writes it.
 
 Format 2 has several groups at once. Format 1, which is still served, has one: its ``kind`` says whether ``classes`` are the names
 of classes or of values without a unit.
@@ -51,6 +51,7 @@ class Metadata:
         fractions: vote fractions of a decision tree; None for a model that gives none.
         values: numbers with unit and range.
         radii: side of an image as the model learned from, in Petrosian radii (R90) of its galaxy; 0 for no such rule.
+        features: length of the feature vector that the model gives beside its outputs; 0 for none.
         bands: names of the raw bands that the model takes, float32 (N, C, S, S) in a file's units, in their order; empty for a
             model of pictures, uint8 (N, 3, S, S).
         format: of the artifact's metadata.
@@ -66,6 +67,7 @@ class Metadata:
     fractions: Fractions | None = None
     values: tuple[Value, ...] = ()
     radii: float = 0.0
+    features: int = 0
     bands: tuple[str, ...] = ()
     format: int = FORMAT
 
@@ -94,12 +96,18 @@ class Artifact:
 
     def predict(self, images: torch.Tensor) -> torch.Tensor:
         """All outputs, float32 (N, names) in the order of the metadata's names, of uint8 images (N, 3, S, S)."""
+        return self.describe(images)[0]
+
+    def describe(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The same, and feature vectors, float32 (N, F), in one pass; None for a model that gives none."""
         import torch
 
         # The profiling executor would recompile at the first two calls, a second each.
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            outputs: torch.Tensor = self.module(images)
-        return outputs
+            if not self.metadata.features:
+                return self.module(images), None
+            outputs, features = self.module.described(images)
+        return outputs, features
 
     def verify(self) -> None:
         """Run the self-check, and note in ``self_check_seconds`` how long it took; it also warms the model up.
@@ -114,7 +122,7 @@ class Artifact:
         dtype = torch.float32 if self.metadata.bands else torch.uint8
         images = torch.frombuffer(bytearray.fromhex(self._self_check["pixels"]), dtype=dtype).view(shape)
         expected = torch.tensor(self._self_check["probabilities"])
-        got = self.predict(images)
+        got, features = self.describe(images)
         names, said = self.metadata.names, self.metadata.told
         wanted = (len(images), len(names))
         if not tuple(got.shape) == tuple(expected.shape) == wanted:
@@ -129,9 +137,18 @@ class Artifact:
                 f"self-check: {said} differ by {difference:.3g} from those at export (allowed: {allowed:.3g})",
                 "Export and register the model again",
             )
+        if features is not None and not _is_matrix(features, len(images), self.metadata.features):
+            raise ModelRefused(
+                f"self-check: expected finite feature vectors of length {self.metadata.features}, got {tuple(features.shape)}",
+                "Export and register the model again",
+            )
         for row in got.tolist():
             check_ranges(self.metadata.values, row[len(names) - len(self.metadata.values) :])
         self.self_check_seconds = time.perf_counter() - started
+
+
+def _is_matrix(features: torch.Tensor, rows: int, columns: int) -> bool:
+    return tuple(features.shape) == (rows, columns) and bool(features.isfinite().all())
 
 
 def tolerance(of_one: float, outputs: torch.Tensor) -> float:

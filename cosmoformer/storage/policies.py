@@ -1,10 +1,10 @@
 """Bucket policies that hold the page's two keys to what the page needs, as statements that every S3 store understands.
 
 The upload key puts objects below ``uploads/`` of the images bucket and does nothing else; the view key gets objects there, and
-their results and explanations. It may list the results bucket, since a store else answers 403 instead of 404 while there is no
-result; an address of one object lists nothing. What is allowed is also denied everywhere else, since the keys may belong to an
-account with more rights: the bucket's own (a subuser of Ceph's), or one that owns the objects which it has put. Actions are
-listed one by one: Ceph 16 takes ``NotAction`` in a denial and does not act on it.
+their results, explanations and feature vectors. It may list the results bucket, since a store else answers 403 instead of 404
+while there is no result; an address of one object lists nothing. What is allowed is also denied everywhere else, since the keys
+may belong to an account with more rights: the bucket's own (a subuser of Ceph's), or one that owns the objects which it has
+put. Actions are listed one by one: Ceph 16 takes ``NotAction`` in a denial and does not act on it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def bucket_policy(settings: Settings, bucket: str) -> str | None:
     uploads = f"{settings.images_prefix}{UPLOADS}"
     images = [uploads] if bucket == settings.images_bucket else []
     served = [settings_for(settings, name) for name in ("", *further_models(settings))]
-    shown = [prefix for one in served for prefix in (one.results_prefix, one.explanations_prefix)]
+    shown = [prefix for one in served for prefix in _shown(one)]
     results = [f"{prefix}{uploads}" for prefix in shown] if bucket == settings.results_bucket else []
     statements = [
         *_only(settings.upload_principal, bucket, _PUT, images, denied=(_GET, _LIST, *_OTHERS)),
@@ -50,6 +50,13 @@ def bucket_policy(settings: Settings, bucket: str) -> str | None:
         may = "Allow" if results else "Deny"
         statements.append(_statement(may, settings.view_principal, _LIST, Resource=[_root(bucket)]))
     return json.dumps({"Version": "2012-10-17", "Statement": statements}) if statements else None
+
+
+def _shown(settings: Settings) -> list[str]:
+    """What the keys of a model's objects start with that are shown to those who may see an image."""
+    return [
+        prefix for prefix in (settings.results_prefix, settings.explanations_prefix, settings.features_prefix) if prefix
+    ]
 
 
 def _only(

@@ -34,7 +34,7 @@ def build_app(settings: Settings, handler: Handler, serving: ModelServing, gate:
     """The WSGI application around a handler."""
     tracing.collect(settings.otel_exporter_otlp_endpoint, "cosmoformer-classify")
     app = Flask(__name__, static_folder=None)
-    app.extensions[BACKGROUND] = (serving, gate, handler.judgements)
+    app.extensions[BACKGROUND] = (serving, gate, handler.judgements, handler.features)
 
     app.register_blueprint(inference.routes(settings, handler, serving, gate))
 

@@ -46,6 +46,7 @@ from cosmoformer.served_models import FOR_MODEL
 from cosmoformer.settings import Settings
 from cosmoformer.storage import sky_objects
 from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.features import Seen
 from cosmoformer.storage.keys import MAX_KEY_BYTES, is_key
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.sky_objects import Told
@@ -53,6 +54,7 @@ from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import rfc3339
 from functions.classify import metrics, predictor
 from functions.classify.explaining import Explainer
+from functions.classify.features import Features
 from functions.classify.judgements import Judgement, Judgements
 from functions.classify.line import Line
 from functions.classify.replies import is_picture, origin_of, reply
@@ -79,7 +81,7 @@ class Handler:
         self._settings, self._store, self._results, self._serving = settings, store, results, serving
         self._times = times or StartTimes(CLOCK)
         self._limits = predictor.Limits(settings.max_image_bytes, settings.max_image_pixels)
-        self.judgements = Judgements(settings, store)
+        self.judgements, self.features = Judgements(settings, store), Features(settings, store)
         self._line = Line(predictions_at_once(settings), settings.prediction_queue)
         self._explainer = Explainer(settings, store, self._limits, self._line)
 
@@ -125,7 +127,7 @@ class Handler:
         """
         image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
         wanted = also.get(ASKED_BY, "")
-        result = self._judge(content, image, origin, served, sky_objects.read(also))
+        result, _ = self._judge(content, image, origin, served, sky_objects.read(also))
         self._count(result)
         if is_asked(wanted) and result["status"] == "classified":
             explain = self._explainer.explain if or_error else self._explainer.explain_or_refuse
@@ -188,10 +190,12 @@ class Handler:
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
                 return reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
-            result = self._judge(content, image, origin_of(event), served, told)
+            result, seen = self._judge(content, image, origin_of(event), served, told)
             with _timed("record"):
                 kept = self._results.write(result, standing)
                 self._check_still_there(created.key, kept)
+            if seen is not None and kept is result:
+                self.features.keep(served.version.identity, seen)
             self._count(result)
             log.info(
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
@@ -235,8 +239,9 @@ class Handler:
 
     def _judge(
         self, content: bytes | ImageRejected, image: ImageFacts, origin: Origin, served: Served, told: Told
-    ) -> Result:
-        sky = NOWHERE
+    ) -> tuple[Result, Seen | None]:
+        """The result of an image, and what the model saw in it, where it gives feature vectors."""
+        sky, seen = NOWHERE, None
         try:
             if isinstance(content, ImageRejected):
                 raise content
@@ -244,9 +249,11 @@ class Handler:
             framing = told.framing(served.artifact.metadata.radii, self._settings.zoom)
             judgement = self._judgement(content, image, served, framing)
             result, sky = self._classification(judgement, image, origin, served), judgement.sky
+            if served.artifact.metadata.features and image.key:
+                seen = Seen(image.key, image.etag or "", _identity(image, framing), judgement.features)
         except ImageRejected as error:
             result = predictor.rejection(image, error, origin)
-        return predictor.with_object(result, told, sky, self._settings)
+        return predictor.with_object(result, told, sky, self._settings), seen
 
     def _classification(self, judgement: Judgement, image: ImageFacts, origin: Origin, served: Served) -> Result:
         return predictor.classification(
@@ -262,7 +269,7 @@ class Handler:
     def _judgement(self, content: bytes, image: ImageFacts, served: Served, framing: Framing) -> Judgement:
         """The model's prediction for a file: the earlier one, if it has seen the same bytes in the same way."""
         # What came by itself, without a bucket, leaves no trace in one.
-        digest, shared = f"{image.sha256} {framing.identity}".strip(), image.bucket is not None
+        digest, shared = _identity(image, framing), image.bucket is not None
         if known := self.judgements.find(served.artifact.sha256, digest, shared=shared):
             return known
         judgement = self._line.run(lambda: self._predict(content, served.artifact, framing))
@@ -273,9 +280,14 @@ class Handler:
         with _timed("decode"):
             picture = predictor.decode(content, self._limits, framing, artifact.metadata.bands)
         with _timed("predict"):
-            outputs = predictor.predict(artifact, predictor.preprocess(picture.seen))
+            outputs, features = predictor.described(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
-        return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky)
+        return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky, features)
+
+
+def _identity(image: ImageFacts, framing: Framing) -> str:
+    """What tells whether a model sees the same: the digest of the bytes, and how they are framed."""
+    return f"{image.sha256} {framing.identity}".strip()
 
 
 @contextmanager

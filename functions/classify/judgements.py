@@ -41,6 +41,7 @@ class Judgement:
         conversions: what was done to make it 8-bit square RGB, in order.
         zoom: side of the picture over the side that was shown.
         sky: what the file says of the object and its place.
+        features: the model's feature vector, float16; empty for a model without, and for what other processes told.
     """
 
     outputs: Mapping[str, float]
@@ -50,6 +51,7 @@ class Judgement:
     conversions: tuple[str, ...]
     zoom: float = 1.0
     sky: Sky = NOWHERE
+    features: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Judgements:
                 "image": image,
                 "decoding": DECODING,
                 "asked": round(entry.asked, 3),
-                **asdict(entry.judgement),
+                **_told(entry.judgement),
             }
             for (model, image), entry in shared
         ]
@@ -192,6 +194,10 @@ class Judgements:
             if not written:
                 self._unsaved = True
         return written
+
+
+def _told(judgement: Judgement) -> dict[str, Any]:
+    return {name: member for name, member in asdict(judgement).items() if name != "features"}
 
 
 def _entries(document: Any) -> list[tuple[_Key, _Entry]]:

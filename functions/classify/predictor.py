@@ -12,7 +12,7 @@ from cosmoformer.images.picture import Limits, Picture
 from cosmoformer.images.sky import Sky
 from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.outputs import grouped
-from cosmoformer.models.prediction import predict, preprocess
+from cosmoformer.models.prediction import described, predict, preprocess
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results, sky_objects
@@ -29,6 +29,7 @@ __all__ = [
     "decode",
     "describe",
     "describe_picture",
+    "described",
     "predict",
     "preprocess",
     "rejection",

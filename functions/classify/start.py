@@ -40,4 +40,5 @@ def create_app(settings: Settings) -> Flask:
     results = ResultsBucket(store, champion=lambda: champion(registry, settings))
     handler = Handler(settings, store, results, serving, times)
     handler.judgements.start()
+    handler.features.start()
     return build_app(settings, handler, serving, gate)

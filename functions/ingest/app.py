@@ -6,6 +6,7 @@
 | ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
 | ``POST /uploads`` | addresses for uploads of the page, new and renewed (docs/uploads.md) | 200, JSON |
 | ``GET /uploads/<show>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
+| ``GET /uploads/<show>/features`` | where the feature vectors of its images stand (``after``, ``limit``) | 200, JSON |
 | ``POST /uploads/<show>/explanations`` | has one of its images explained | 202, JSON: where the explanation will stand |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
 | ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> Flask:
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])
     app.add_url_rule("/", "HEAD /", lambda: Response(), methods=["HEAD"])
     app.add_url_rule(f"{UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
+    app.add_url_rule(f"{UPLOADS}/<show>/features", "GET features", ingest.list_features, methods=["GET"])
     app.add_url_rule(f"{UPLOADS}/<show>/explanations", "POST explanation", ingest.explain, methods=["POST"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
     bind_logs(app)
@@ -128,6 +130,9 @@ class _Ingest:
 
     def open_batch(self, show: str) -> Response:
         return _json(self._batches.page(show, _after(), _limit(MOST, "200")))
+
+    def list_features(self, show: str) -> Response:
+        return _json(self._batches.features(show, _after(), _limit(MOST, "1000")))
 
     def explain(self, show: str) -> Response:
         return _json(self._explanations.ask(show, _json_body()), 202)

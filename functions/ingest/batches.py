@@ -12,12 +12,13 @@ from typing import Any
 
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.features import listed
 from cosmoformer.storage.keys import MAX_KEY_BYTES, SUFFIX
 from cosmoformer.storage.presigned import Presigner
 from cosmoformer.storage.results import as_result
 from cosmoformer.storage.store import Store
 from functions.ingest import links
-from functions.ingest.uploads import expiry, result_addresses
+from functions.ingest.uploads import expiry, result_address, result_addresses
 
 MOST = 1000  # results a page
 _CUT = re.compile(rf"~[0-9a-f]{{64}}{re.escape(SUFFIX)}")
@@ -55,6 +56,27 @@ class Batches:
         entries = [self._entry(image, folder) for image in images if image is not None and image.startswith(folder)]
         following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
         return {"batch": show, "results": entries, "next": following}
+
+    def features(self, show: str, after: str, limit: int) -> dict[str, Any]:
+        """Where the feature vectors of a batch's images stand, of whichever models; the page compares them itself.
+
+        Args:
+            show: as above.
+            after: likewise.
+            limit: most objects on the page.
+
+        Returns:
+            ``{"batch", "features", "next"}``; each of the features is an object's ``key``, ``url`` and ``expires``.
+
+        Raises:
+            InvalidRequest: as above; likewise StoreUnavailable.
+        """
+        folder = links.folder(self._settings, links.asked_to_show(show))
+        prefix = f"{self._settings.features_prefix}{folder}"
+        keys = list(islice(listed(self._store, folder, after and prefix + after), limit + 1))
+        entries = [result_address(self._settings, self._presigner, key) for key in keys[:limit]]
+        following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
+        return {"batch": show, "features": entries, "next": following}
 
     def _entry(self, image: str, folder: str) -> dict[str, Any]:
         return {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import (
     backbones,
@@ -20,6 +21,7 @@ from benchmarks import (
     memory,
     servers,
     side_by_side,
+    similar,
     slow_clients,
     thesis_load,
     throughput,
@@ -64,6 +66,17 @@ def test_side_by_side(tmp_path: Path) -> None:
     found = written("side_by_side", tmp_path)
     assert set(found["figures"]) == {side_by_side.ALONE, side_by_side.BESIDE}
     assert len(found["goals"]) == 1
+
+
+def test_similar(tmp_path: Path) -> None:
+    """Neighbours are found among vectors, and predicted is with features and without, by what gives the same otherwise."""
+    similar.main([*QUICK, str(tmp_path)])
+    found = written("similar", tmp_path)
+    assert set(found["figures"]) == {similar.INDEX, similar.EXACT, similar.WITH, similar.WITHOUT}
+    assert [goal["limit"] for goal in found["goals"]] == [50, 0.95, 1.02]
+    model = similar.describing_model()
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    assert torch.equal(similar.without_features(model).predict(images), model.predict(images))
 
 
 def test_votes(tmp_path: Path) -> None:

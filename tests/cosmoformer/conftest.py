@@ -11,7 +11,10 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
 from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
+from tests.cosmoformer.judged_images import describing, judged
 from tests.mlflow_server import MlflowServer
+
+__all__ = ["describing", "judged"]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cosmoformer.models import artifact
 from training import export as export_module
 from training.artifact.flat import FlatModule
 from training.loop import checkpoint, initial_weights
+from training.loop.last_layer import LastLayer
 from training.models.crossformer import MODEL, CrossFormerGraph, build
 from training.tasks import TASKS
 
@@ -42,7 +43,7 @@ def exported() -> bytes:
 def test_the_artifact_gives_probabilities_of_the_centre(exported: bytes) -> None:
     """The artifact takes originals, looks at their centre and tells the classes alone; its metadata travels with it."""
     loaded = artifact.load(exported)
-    assert loaded.metadata == metadata()
+    assert loaded.metadata == replace(metadata(), features=256)
     images = torch.randint(0, 256, (3, 3, 424, 424), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
     probabilities = loaded.predict(images)
     assert probabilities.shape == (3, 5)
@@ -50,6 +51,36 @@ def test_the_artifact_gives_probabilities_of_the_centre(exported: bytes) -> None
     centre = images[:, :, 52:372, 52:372]
     with torch.inference_mode():
         assert torch.allclose(loaded.module.cropped(centre), probabilities, atol=1e-6)
+
+
+def test_the_artifact_gives_what_its_last_layer_is_given(exported: bytes) -> None:
+    """Beside the predictions it gives feature vectors: what comes before the model's last layer, of each image."""
+    loaded = artifact.load(exported)
+    images = torch.randint(0, 256, (3, 3, 424, 424), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    told, features = loaded.describe(images)
+    assert features is not None and features.shape == (3, 256)
+    assert torch.equal(told, loaded.predict(images))
+    graph = _graph()
+    trunk = LastLayer.of(graph, CLEAN5.outputs).trunk(graph)
+    around = CLEAN5.artifact_module(trunk, 224, 1.5)
+    with torch.inference_mode():
+        seen = trunk((around.resized(around.centre(images)).float() / 255.0 - around.mean) / around.std)
+    assert torch.allclose(features, seen, atol=1e-4)
+
+
+@pytest.mark.parametrize("said", [0, 7])
+def test_features_of_another_length_than_said_are_refused(exported: bytes, said: int) -> None:
+    """An artifact whose metadata tell another length of the vector is never written; one that tells none gives none."""
+    module, facts = torch.jit.load(io.BytesIO(exported)), replace(metadata(), features=said)
+    if said:
+        with pytest.raises(ModelRefused, match=r"vectors of length 7, got \(2, 256\)"):
+            export_module.write(module, facts)
+    else:
+        assert artifact.load(export_module.write(module, facts)).describe(_black())[1] is None
+
+
+def _black() -> torch.Tensor:
+    return torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
 
 
 def test_every_batch_size_gives_what_the_model_gives() -> None:

@@ -17,13 +17,15 @@ class Classifier(nn.Module):
     """Pixels to probabilities: crop, resize, scale, normalise, model, temperature, softmax.
 
     Args:
-        core: traced model; its outputs are logits of the classes, then of each question's answers, then of the scores.
+        core: traced model; its outputs are logits of the classes, then of each question's answers, then of the scores, and behind
+            them the features.
         input_size: side of the images that it takes, pixels.
         crop: central fraction of an original's side.
         temperature: what the logits of the classes are divided by.
         classes: how many there are.
         answers: how many each question has, of those whose vote fractions are given; what is learned beyond them is not told.
         scores: how many numbers from 0 to 1 there are that stand for themselves; their logits are the last.
+        features: length of the feature vector that the model gives behind its outputs; 0 for none.
         views: turned and mirrored views of an image that the mean is taken over; 1 is the image as it is.
     """
 
@@ -42,12 +44,13 @@ class Classifier(nn.Module):
         answers: Sequence[int] = (),
         *,
         scores: int = 0,
+        features: int = 0,
         views: int = 1,
     ) -> None:
         super().__init__()
         self.core = core
         self.input_size, self.crop, self.temperature, self.classes = input_size, crop, temperature, classes
-        self.answers, self.scores = list(answers), scores
+        self.answers, self.scores, self.features = list(answers), scores, features
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
         sides = angles(views) if views > 1 else [(0.0, False)]
@@ -73,15 +76,27 @@ class Classifier(nn.Module):
     @torch.jit.export
     def cropped(self, images: Tensor) -> Tensor:
         """The same for uint8 images that already are the centre."""
-        pixels = self.resized(images)
-        told = self.told(self.logits(pixels))
-        for view in range(1, len(self.quarters)):
-            told = told + self.told(self.logits(self.turned(pixels, view)))
-        return told / len(self.quarters)
+        return self.seen(images)[0]
 
-    def logits(self, pixels: Tensor) -> Tensor:
-        """What the model gives for images at its side."""
-        return self.core((pixels.to(self.mean.dtype) / 255.0 - self.mean) / self.std)  # type: ignore[no-any-return]
+    @torch.jit.export
+    def described(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives, and feature vectors (N, F), in one pass."""
+        return self.seen(self.centre(images))
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Both, for images that already are the centre."""
+        pixels = self.resized(images)
+        told, features = self.view(pixels)
+        for view in range(1, len(self.quarters)):
+            of_view = self.view(self.turned(pixels, view))
+            told, features = told + of_view[0], features + of_view[1]
+        return told / len(self.quarters), features / len(self.quarters)
+
+    def view(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Both, for images at the model's side, as they are."""
+        given = self.core((pixels.to(self.mean.dtype) / 255.0 - self.mean) / self.std)
+        end = given.shape[1] - self.features
+        return self.told(given[:, :end]), given[:, end:]
 
     def told(self, logits: Tensor) -> Tensor:
         """Probabilities and conditional fractions, side by side, of a model's outputs."""

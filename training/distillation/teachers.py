@@ -74,6 +74,7 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
         # The artifact itself gives classes only; the votes stand behind them in what its model gives.
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             outputs = module.core((images.to(module.mean.dtype) - module.mean) / module.std)
+            outputs = outputs[:, : outputs.shape[1] - model.metadata.features]
         return task.told(outputs, model.metadata.temperature)
 
     return tell

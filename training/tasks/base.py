@@ -47,6 +47,7 @@ class Task:
         tree: the decision tree that the questions are of, whose Challenge columns they are; None where they are of none.
         tells_votes: whether the artifact gives the fractions too, not the classes alone.
         tells_domain: whether it gives :data:`cosmoformer.models.outputs.DOMAIN`, which is learned last (``training/heads``).
+        features: length of the feature vector that the artifact gives (``training/artifact/features.py``); 0 for none.
         views: turned and mirrored views of an image whose mean the artifact gives; 1 is the image as it is.
     """
 
@@ -62,6 +63,7 @@ class Task:
     tree: Tree | None = None
     tells_votes: bool = False
     tells_domain: bool = False
+    features: int = 0
     views: int = 1
 
     @property
@@ -123,6 +125,10 @@ class Task:
     def telling_domain(self) -> Task:
         """The task with the score of what is no galaxy in its artifact."""
         return replace(self, tells_domain=True)
+
+    def giving_features(self, length: int) -> Task:
+        """The task whose artifact gives feature vectors of this length."""
+        return replace(self, features=length)
 
     def looking_at(self, crop: float) -> Task:
         """The task with this ``crop``; 0 leaves it as it is."""
@@ -281,8 +287,8 @@ class Task:
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
         """What is exported around a traced model: pixels in, all groups of outputs out, side by side."""
         answers = [len(question) for question in self.questions] if self.fractions else []
-        shape = len(self.classes), answers
-        return Classifier(core, input_size, self.crop, temperature, *shape, scores=len(self.scores), views=self.views)
+        also = {"scores": len(self.scores), "features": self.features, "views": self.views}
+        return Classifier(core, input_size, self.crop, temperature, len(self.classes), answers, **also)
 
 
 def chosen(what: str, name: str, known: Collection[str]) -> str:

@@ -100,7 +100,8 @@ class VoteFractions(Task):
         """Pixels in, conditional fractions out, question by question."""
         kind = IndependentVotes if self.head == "sigmoid" else Classifier
         answers = [len(question) for question in self.questions]
-        return kind(core, input_size, self.crop, temperature, 0, answers, views=self.views)
+        also = {"features": self.features, "views": self.views}
+        return kind(core, input_size, self.crop, temperature, 0, answers, **also)
 
 
 TASK = VoteFractions(

@@ -135,7 +135,7 @@ class Inclination(Task):
 
     def artifact_module(self, core: nn.Module, input_size: int, temperature: float) -> nn.Module:
         """Pixels in, angle and uncertainty out."""
-        return Inclined(core, input_size, self.crop, temperature, 0, views=self.views)
+        return Inclined(core, input_size, self.crop, temperature, 0, features=self.features, views=self.views)
 
 
 def _log_likelihood(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -1,21 +1,36 @@
-// The list of cards: shows each change of an item at the next frame, and keeps the cards in the order and choice of the filters.
+// The list of cards: shows each change of an item at the next frame, in the order and choice of the filters. Of few items all have
+// cards; of many only those in sight, and empty space of the same height stands for the others.
 
 import { Card } from "./cards.js";
 import { atFrame, portion } from "./frames.js";
+
+const MANY = 240;
+const AHEAD_PX = 900; // drawn above and below what is in sight
+const BUSY = 20; // items whose overview takes a millisecond of each second to renew
+const LONGEST_REST_MS = 500;
 
 export class Board {
   /**
    * @param {Element} list - where the cards go.
    * @param {object} filters - `holds(item)` and `order(items)` say which cards are shown, and in which order.
-   * @param {object} on - frame(items) after each frame that showed something; card(item) when an item has got its card.
+   * @param {object} on - frame(items) after each frame that showed something; card(item) when an item has got its card;
+   *   gone(item) when it loses it.
    */
   constructor(list, filters, on) {
     Object.assign(this, { list, filters, on });
     this.items = [];
-    this.visible = []; // items whose cards are shown, in their order
+    this.visible = []; // items that are shown, or would be in sight, in their order
+    this.drawn = new Set(); // those with a card in the list
     this.changed = new Set();
+    this.byId = new Map();
     this.nextId = 1;
-    this.refresh = atFrame(() => this.show());
+    this.refresh = atFrame(() => this.show(), () => Math.min(this.items.length / BUSY, LONGEST_REST_MS));
+    this.look = atFrame(() => this.draw());
+    for (const name of ["scroll", "resize"]) window.addEventListener(name, () => this.isMany && this.look(), { passive: true });
+  }
+
+  get isMany() {
+    return this.visible.length > MANY;
   }
 
   /** Take in new items: {file, name, size, state, …}. Their cards follow, in this order. */
@@ -23,7 +38,7 @@ export class Board {
     for (const item of items) {
       item.id = this.nextId++;
       this.items.push(item);
-      this.changed.add(item);
+      this.byId.set(item.id, item);
     }
     this.refresh();
   }
@@ -39,56 +54,116 @@ export class Board {
   clear() {
     for (const item of this.items) {
       item.gone = true;
-      if (item.thumb) URL.revokeObjectURL(item.thumb);
+      this.forget(item);
     }
     this.items = [];
+    this.drawn.clear();
     this.changed.clear();
+    this.byId.clear();
     this.list.replaceChildren();
     this.refresh();
   }
 
   /** The item whose card this element is part of. */
   itemOf(element) {
-    const id = Number(element.closest?.(".card")?.dataset.id);
-    return this.items.find((item) => item.id === id);
+    return this.byId.get(Number(element.closest?.(".card")?.dataset.id));
   }
 
   show() {
-    if (!portion(this.changed, (item) => this.showItem(item))) this.refresh();
-    this.arrange();
+    const ordered = this.filters.order(this.items);
+    this.visible = ordered.filter((item) => this.filters.holds(item));
+    this.draw();
     this.on.frame(this.items);
   }
 
-  showItem(item) {
+  /** Draws the cards of what is in sight and puts them in order, moving no more than needed. */
+  draw() {
+    const [start, end] = this.range();
+    const wanted = this.visible.slice(start, end);
+    this.dropAllBut(new Set(wanted));
+    if (!portion(this.changed, (item) => this.drawn.has(item) && item.card.update())) this.refresh();
+    const missing = new Set(wanted.filter((item) => !this.drawn.has(item)));
+    if (!portion(missing, (item) => this.drawItem(item))) this.look();
+    this.place(wanted.filter((item) => this.drawn.has(item)), start);
+  }
+
+  drawItem(item) {
+    this.drawn.add(item);
+    this.changed.delete(item);
     if (item.card) {
       item.card.update();
-    } else {
-      item.card = new Card(item);
-      this.list.append(item.card.element);
-      this.on.card(item);
+      return;
+    }
+    item.card = new Card(item);
+    this.on.card(item);
+  }
+
+  dropAllBut(wanted) {
+    for (const item of this.drawn) {
+      if (wanted.has(item)) continue;
+      item.card.element.remove();
+      this.drawn.delete(item);
+      if (this.isMany) this.forget(item);
     }
   }
 
-  arrange() {
-    const ordered = this.filters.order(this.items.filter((item) => item.card));
-    this.visible = ordered.filter((item) => this.filters.holds(item));
-    const shown = new Set(this.visible);
-    for (const item of ordered) {
-      // Writing even the same value would have the browser look at the card's style again.
-      const hidden = !shown.has(item);
-      if (item.card.element.hidden !== hidden) item.card.element.hidden = hidden;
-    }
-    this.place(ordered);
+  /** Lets go of what an item's card took; what is compared keeps its picture. */
+  forget(item) {
+    if (item.card) this.on.gone(item);
+    item.card = null;
+    if (!item.thumb || (item.chosen && !item.gone)) return;
+    URL.revokeObjectURL(item.thumb);
+    item.thumb = null;
   }
 
-  /** Puts the cards in order, moving no more than needed, and leaves the keyboard where it is. */
-  place(ordered) {
+  place(cards, start) {
     const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
     let next = this.list.firstElementChild;
-    for (const { card: { element } } of ordered) {
+    cards.forEach(({ card: { element } }, index) => {
       if (element === next) next = next.nextElementSibling;
       else this.list.insertBefore(element, next);
-    }
+      if (this.isMany) element.setAttribute("aria-posinset", start + index + 1);
+      else element.removeAttribute("aria-posinset");
+      if (this.isMany) element.setAttribute("aria-setsize", this.visible.length);
+      else element.removeAttribute("aria-setsize");
+    });
     if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
+  }
+
+  /** First and last place of what has cards now; of many items the rows in sight, with room for the others. */
+  range() {
+    this.list.classList.toggle("many", this.isMany);
+    const rows = this.isMany ? this.rows() : null;
+    const count = this.visible.length;
+    const total = rows ? Math.ceil(count / rows.columns) : 0;
+    const first = rows ? Math.min(Math.max(Math.floor((rows.top - AHEAD_PX) / rows.height), 0), total) : 0;
+    const last = rows ? Math.min(Math.max(Math.ceil((rows.top + window.innerHeight + AHEAD_PX) / rows.height), 0), total) : 0;
+    this.list.style.setProperty("--above", `${rows ? first * rows.height : 0}px`);
+    this.list.style.setProperty("--below", `${rows ? (total - last) * rows.height : 0}px`);
+    return rows ? [first * rows.columns, last * rows.columns] : [0, count];
+  }
+
+  /** How many columns there are, how high a row is with the gap below it, and how far the list has been scrolled, pixels. */
+  rows() {
+    const style = getComputedStyle(this.list);
+    const widths = style.gridTemplateColumns.split(" ");
+    const height = parseFloat(style.gridAutoRows) || parseFloat(widths[0]); // tiles are square
+    return { columns: widths.length, height: height + parseFloat(style.rowGap), top: -this.list.getBoundingClientRect().top };
+  }
+
+  /** Puts the keyboard on the picture of a card, wherever it is. */
+  focus(item, options) {
+    if (!this.drawn.has(item)) this.scrollTo(item);
+    item.card?.part(".open").focus(options);
+    item.card?.element.scrollIntoView({ block: "nearest" });
+  }
+
+  scrollTo(item) {
+    const place = this.visible.indexOf(item);
+    if (place < 0 || !this.isMany) return;
+    const { columns, height, top } = this.rows();
+    window.scrollBy(0, Math.floor(place / columns) * height - top - window.innerHeight / 3);
+    this.draw();
+    if (!this.drawn.has(item)) this.drawItem(item);
   }
 }

@@ -31,6 +31,7 @@ export class Card {
     const { state, reason, result, twin } = this.item;
     const words = STATES[state];
     this.element.dataset.state = state;
+    this.part(".pick input").checked = Boolean(this.item.chosen);
     this.showPicture();
     this.showBadge(markOf(result?.prediction)?.badge ?? words.badge ?? (twin && "Duplicate"));
     this.showUpload();

@@ -23,6 +23,7 @@ export class Comparison {
   }
 
   choose(item, on) {
+    item.chosen = on;
     if (on) this.chosen.add(item);
     else this.chosen.delete(item);
     this.onChange();
@@ -30,10 +31,13 @@ export class Comparison {
 
   chooseNone() {
     const first = [...this.chosen][0];
-    for (const item of this.chosen) item.card.part(".pick input").checked = false;
+    for (const item of this.chosen) {
+      item.chosen = false;
+      item.card?.update();
+    }
     this.chosen.clear();
     this.onChange();
-    first?.card.part(".pick input").focus();
+    first?.card?.part(".pick input").focus();
   }
 
   clear() {

@@ -2,6 +2,7 @@
 
 import { HEAD_BYTES, OTHERS, PACKINGS, SIGNATURES, SUFFIXES, SUPPORTED } from "./formats.js";
 import { turns } from "./pace.js";
+import { nameKey, sortedBy } from "./parts.js";
 
 const PACKED_HEAD_BYTES = 4096; // a gzip header may hold a file name and a comment
 const READS_AT_ONCE = 8;
@@ -55,21 +56,21 @@ export function fromInput(input) {
   return { found: found.filter((one) => !others.includes(one)), skipped: others.map(({ name }) => name), unreadable: [] };
 }
 
-/** The same for a drop; folders are walked until more than `limit` pictures are found. */
-export async function fromDrop(transfer, limit) {
+/** The same for a drop, of all that its folders hold. */
+export async function fromDrop(transfer) {
   // The entries must be taken before the first await: the browser empties the transfer after the event.
   const entries = Array.from(transfer.items ?? [], (item) => item.webkitGetAsEntry?.()).filter(Boolean);
   const loose = Array.from(transfer.files, (file) => ({ file, name: file.name }));
   if (!entries.some((entry) => entry.isDirectory)) return { found: loose, skipped: [], unreadable: [] };
-  return fromEntries(entries, limit);
+  return fromEntries(entries);
 }
 
 /** The same for files and folders as browsers hand them out; what cannot be read is named in `unreadable`. */
-export async function fromEntries(entries, limit) {
+export async function fromEntries(entries) {
   const total = { found: [], skipped: [], unreadable: [] };
-  for (const entry of entries) await walk(entry, limit, total);
-  total.found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
-  return total;
+  for (const entry of entries) await walk(entry, total);
+  const found = sortedBy(total.found, ({ name }) => nameKey(name));
+  return { ...total, found };
 }
 
 /** The same for the clipboard: copied files, or a copied picture, which gets the time as its name. */
@@ -96,7 +97,7 @@ function looksLikePicture(file) {
 }
 
 /** One file or folder that cannot be read, gone or closed to this user, does not end the walk. */
-async function walk(entry, limit, total) {
+async function walk(entry, total) {
   const name = entry.fullPath.replace(/^\//, "");
   try {
     if (entry.isFile) {
@@ -104,21 +105,19 @@ async function walk(entry, limit, total) {
       if (looksLikePicture(file)) total.found.push({ file, name });
       else total.skipped.push(name);
     } else {
-      await walkFolder(entry.createReader(), limit, total);
+      await walkFolder(entry.createReader(), total);
     }
   } catch {
     total.unreadable.push(name);
   }
 }
 
-async function walkFolder(reader, limit, total) {
-  while (total.found.length <= limit) {
+async function walkFolder(reader, total) {
+  for (;;) {
     // A reader hands out a folder in portions and ends with an empty one.
     const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (!children.length) return;
-    for (const child of children) {
-      if (total.found.length <= limit) await walk(child, limit, total);
-    }
+    for (const child of children) await walk(child, total);
   }
 }
 

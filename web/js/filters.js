@@ -2,7 +2,7 @@
 
 import { AnswerFilter } from "./answers.js";
 import { describeClass, inOrder } from "./classes.js";
-import { glyph, make, part, say, shown } from "./parts.js";
+import { glyph, make, nameKey, part, say, shown, sortedBy } from "./parts.js";
 import { classOf, isJudged, isOver } from "./states.js";
 
 const GROUPS = [
@@ -12,11 +12,10 @@ const GROUPS = [
   { name: "measured", short: "Measured", holds: (item) => isJudged(item) && !classOf(item) },
   { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !isJudged(item) },
 ];
-const NAMES = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 const BEHIND_ALL = -1; // confidence of what has none
 
 const confidence = (item) => item.result?.prediction?.confidence ?? BEHIND_ALL;
-const byName = (one, other) => NAMES.compare(one.name, other.name);
+const keyOf = (item) => (item.nameKey ??= nameKey(item.name));
 
 export class Filters {
   /** @param {function} onChange - called when a person has changed what is to be shown. */
@@ -77,14 +76,13 @@ export class Filters {
   order(items) {
     if (this.sort === "dropped") return this.reversed ? items.toReversed() : items;
     const turn = this.reversed ? -1 : 1;
+    if (this.sort === "name") return this.reversed ? sortedBy(items, keyOf).reverse() : sortedBy(items, keyOf);
     const rank = new Map(inOrder([...new Set(items.map(classOf).filter(Boolean))]).map((name, place) => [name, place]));
     const by = {
-      name: (one, other) => turn * byName(one, other),
       confidence: (one, other) => turn * (confidence(other) - confidence(one)),
       answer: (one, other) => turn * (this.votes.fractionOf(other) - this.votes.fractionOf(one)),
       class: (one, other) => turn * (rank.get(classOf(one)) - rank.get(classOf(other))) || confidence(other) - confidence(one),
     }[this.sort];
-    if (this.sort === "name") return items.toSorted(by);
     const ranks = this.sort === "answer" ? (item) => this.votes.fractionOf(item) !== null : classOf;
     const [judged, others] = [items.filter(ranks), items.filter((item) => !ranks(item))];
     return [...judged.sort(by), ...others];

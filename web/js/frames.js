@@ -3,9 +3,10 @@
 const PORTION_MS = 6; // of the 16 ms of a frame; the rest is the browser's, for style, layout and paint
 const HIDDEN_MS = 500;
 
-/** A function that runs `task` soon, once, however often it is called until then. */
-export function atFrame(task) {
+/** A function that runs `task` soon, once, however often it is called until then; `rest` gives the least ms between two runs. */
+export function atFrame(task, rest = () => 0) {
   let planned = false;
+  let last = -Infinity;
   return () => {
     if (planned) return;
     planned = true;
@@ -15,10 +16,16 @@ export function atFrame(task) {
       cancelAnimationFrame(frame);
       clearTimeout(timer);
       planned = false;
+      last = performance.now();
       task();
     };
-    frame = requestAnimationFrame(run);
-    timer = setTimeout(run, HIDDEN_MS); // a page in the background gets no frames
+    const begin = () => {
+      frame = requestAnimationFrame(run);
+      timer = setTimeout(run, HIDDEN_MS); // a page in the background gets no frames
+    };
+    const wait = last + rest() - performance.now();
+    if (wait > 0) setTimeout(begin, wait);
+    else begin();
   };
 }
 

@@ -6,11 +6,10 @@ import { part } from "./parts.js";
 /**
  * Listens for files.
  *
- * @param {number} limit - of files that the page takes; larger folders are not walked to their end.
  * @param {function} take - called with {found, skipped, unreadable}.
  * @param {function} complain - called with words when the browser cannot read what was given.
  */
-export function listenForFiles(limit, take, complain) {
+export function listenForFiles(take, complain) {
   for (const id of ["choose-files", "choose-folder"]) {
     part(id).disabled = false;
     part(id).addEventListener("change", ({ target }) => {
@@ -18,13 +17,13 @@ export function listenForFiles(limit, take, complain) {
       target.value = ""; // so that choosing the same file again is a change
     });
   }
-  listenForDrops(limit, take, complain);
+  listenForDrops(take, complain);
   window.addEventListener("paste", (event) => {
     if (event.clipboardData?.files.length) take(fromPaste(event.clipboardData));
   });
 }
 
-function listenForDrops(limit, take, complain) {
+function listenForDrops(take, complain) {
   const hover = (on) => document.body.classList.toggle("hover", on);
   const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
   window.addEventListener("dragover", (event) => {
@@ -40,7 +39,7 @@ function listenForDrops(limit, take, complain) {
     if (!hasFiles(event)) return;
     event.preventDefault();
     try {
-      take(await fromDrop(event.dataTransfer, limit));
+      take(await fromDrop(event.dataTransfer));
     } catch (error) {
       complain(`The browser could not read what was dropped: ${error.message} Drop it again, or choose it by the buttons.`);
     }

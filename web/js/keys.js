@@ -1,15 +1,14 @@
 // Arrow keys in the grid of cards: from picture to picture, so that nobody has to tab through hundreds of them.
 
 /** Lets the arrow keys, Home and End move from the picture of one card to that of another. */
-export function listenForKeys(grid) {
-  grid.addEventListener("keydown", (event) => {
+export function listenForKeys(board) {
+  board.list.addEventListener("keydown", (event) => {
     if (!event.target.matches(".open") || event.altKey || event.ctrlKey || event.metaKey) return;
-    const cards = [...grid.children].filter((card) => !card.hidden);
-    const place = cards.indexOf(event.target.closest(".card"));
-    const target = cards[next(event.key, place, columnsOf(grid), cards.length)];
+    const place = board.visible.indexOf(board.itemOf(event.target));
+    const target = board.visible[next(event.key, place, board.rows().columns, board.visible.length)];
     if (!target) return;
     event.preventDefault();
-    target.querySelector(".open").focus();
+    board.focus(target);
   });
 }
 
@@ -24,5 +23,3 @@ function next(key, place, columns, count) {
     default: return -1;
   }
 }
-
-const columnsOf = (grid) => getComputedStyle(grid).gridTemplateColumns.split(" ").length;

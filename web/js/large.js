@@ -16,9 +16,10 @@ export class LargeView {
   /**
    * @param {function} items - gives the items to walk through, in their order.
    * @param {function} explain - (item, signal) gives the explanation of its result.
+   * @param {function} onLeave - called with the item that was looked at last.
    */
-  constructor(items, explain) {
-    this.items = items;
+  constructor(items, explain, onLeave) {
+    Object.assign(this, { items, onLeave });
     this.heatMap = new HeatMap(explain, { show: (picture) => this.replacePicture(picture), back: () => this.showPicture() });
     this.dialog = part("large");
     this.item = null;
@@ -144,9 +145,7 @@ export class LargeView {
     this.forget();
     part("large-picture").replaceChildren();
     say(part("large-said"), "");
-    const open = this.item?.card?.part(".open");
-    open?.focus();
-    open?.scrollIntoView({ block: "nearest" });
+    if (this.item) this.onLeave(this.item);
     this.item = null;
   }
 }

@@ -13,18 +13,22 @@ import { listenForKeys } from "./keys.js";
 import { LargeView } from "./large.js";
 import { showLegend } from "./legend.js";
 import { part, say, shown } from "./parts.js";
-import { StoredPictures } from "./pictures.js";
+import { Pictures } from "./pictures.js";
 import { Summary } from "./summary.js";
 import { Work } from "./work.js";
 
 const NAMES_SHOWN = 5; // of files that were left out
 
 const filters = new Filters(() => board.refresh());
-const board = new Board(part("cards"), filters, { frame: show, card: (item) => item.file || pictures.drawWhenSeen(item) });
-const pictures = new StoredPictures((item, thumb) => board.change(item, { thumb }));
+const board = new Board(part("cards"), filters, {
+  frame: show,
+  card: (item) => pictures.drawWhenSeen(item),
+  gone: (item) => pictures.forget(item),
+});
+const pictures = new Pictures((item, thumb) => board.change(item, { thumb }));
 const summary = new Summary(() => board.refresh());
 const announcer = new Announcer(() => board.items);
-const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }));
+const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }), (item) => board.focus(item));
 const comparison = new Comparison(() => board.refresh());
 const link = new BatchLink();
 let config = null;
@@ -43,18 +47,16 @@ function tell(id, words) {
   part(id).hidden = !words;
 }
 
-/** Take chosen files in, as many as there is room for. */
+/** Take chosen files in. */
 function take({ found, skipped, unreadable }) {
-  const taken = found.slice(0, config.max_files - board.items.length);
-  tell("notice", noticeFor(found.length - taken.length, skipped, unreadable, found.length));
-  if (!taken.length) return;
+  tell("notice", noticeFor(skipped, unreadable, found.length));
+  if (!found.length) return;
   document.body.classList.add("busy");
-  work.take(taken);
+  work.take(found);
 }
 
-function noticeFor(left, skipped, unreadable, found) {
+function noticeFor(skipped, unreadable, found) {
   return [
-    left && `${left} more were left out: this page takes ${config.max_files} files at a time. Start over to drop them.`,
     skipped.length && `${counted(skipped, "file that is no picture was", "files that are no pictures were")} left out: ${named(skipped)}.`,
     unreadable.length && `${counted(unreadable, "file or folder", "files or folders")} could not be read: ${named(unreadable)}.`,
     !found && !skipped.length && !unreadable.length && "There were no files in it.",
@@ -118,10 +120,10 @@ function showAway(waiting, words) {
 }
 
 function listen() {
-  listenForFiles(config.max_files, take, (words) => tell("notice", words));
+  listenForFiles(take, (words) => tell("notice", words));
   listenForDownloads(() => board.items);
   listenForCards();
-  listenForKeys(part("cards"));
+  listenForKeys(board);
   part("stop").addEventListener("click", () => work.cancelAll());
   part("retry").addEventListener("click", () => work.retryAll());
   part("clear").addEventListener("click", () => {
@@ -155,7 +157,7 @@ async function start() {
     tell("notice", "This page could not read its config.json, so it has no place to upload to. Reload it, or tell who runs it.");
     return;
   }
-  part("limits").textContent += `, up to ${inWords(config.max_bytes)} each, ${config.max_files} at a time`;
+  part("limits").textContent += `, up to ${inWords(config.max_bytes)} each`;
   work = new Work(config, board, {
     ended: (item) => announcer.tell(item),
     stored: (batch) => link.add(batch),

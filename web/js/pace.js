@@ -25,6 +25,11 @@ export function pause(ms, signal) {
   });
 }
 
+/** Resolves when the browser has had a moment for everything else. */
+export const breath = () => new Promise((resolve) => {
+  setTimeout(resolve, 0);
+});
+
 /** Runs a task until it succeeds, fails for good, or has failed `attempts` times. */
 export async function retrying(task, signal, { attempts = 5, firstMs = 500 } = {}) {
   for (let attempt = 1; ; attempt += 1) {

@@ -18,27 +18,31 @@ export async function pictureOf(item, signal) {
   }
 }
 
-/** Thumbnails of images that only the store has, fetched when their cards come into sight. */
-export class StoredPictures {
+/** Thumbnails, made when their cards come into sight, of files or of images that only the store has. */
+export class Pictures {
   /** @param {function} onDrawn - called with an item and the object URL of its thumbnail. */
   constructor(onDrawn) {
     this.onDrawn = onDrawn;
-    this.items = new Map();
+    this.items = new WeakMap();
     this.turn = turns(FETCHES_AT_ONCE);
     this.observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "50%" });
     this.work = new AbortController();
   }
 
   drawWhenSeen(item) {
+    if (item.thumb) return;
     this.items.set(item.card.element, item);
     this.observer.observe(item.card.element);
+  }
+
+  forget(item) {
+    this.observer.unobserve(item.card.element);
   }
 
   clear() {
     this.work.abort();
     this.work = new AbortController();
     this.observer.disconnect();
-    this.items.clear();
   }
 
   see(entries) {
@@ -50,9 +54,9 @@ export class StoredPictures {
   }
 
   async draw(item, signal) {
-    const content = await this.turn(() => pictureOf(item, signal));
-    const thumb = content && await thumbnail(content);
-    if (item.gone && thumb) URL.revokeObjectURL(thumb);
-    else this.onDrawn(item, thumb);
+    const content = item.file ?? await this.turn(() => pictureOf(item, signal));
+    const thumb = content && await thumbnail(content, () => item.card);
+    if (thumb && !item.card) URL.revokeObjectURL(thumb); // it is out of sight again
+    else if (thumb) this.onDrawn(item, thumb);
   }
 }

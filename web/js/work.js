@@ -2,10 +2,13 @@
 
 import { fingerprint } from "./digest.js";
 import { examine } from "./files.js";
+import { breath } from "./pace.js";
 import { awaitResult } from "./results.js";
 import { canRetry, isOver, isSending } from "./states.js";
-import { thumbnail } from "./thumbnails.js";
 import { Batch, uploadAll } from "./upload.js";
+
+const PORTION = 200; // files
+const AHEAD = 2; // portions that have addresses before they are sent
 
 export class Work {
   /**
@@ -30,16 +33,24 @@ export class Work {
     this.begin();
   }
 
-  /** Take files in, [{file, name}]: show all of them, and upload those that can be. */
+  /** Take files in, [{file, name}]: show all of them, and upload those that can be, so many at a time that the page always answers. */
   async take(found) {
     const { signal } = this.all;
-    const items = found.map(({ file, name }) => newItem(file, name));
-    this.board.add(items);
-    await Promise.all(items.map((item) => this.look(item)));
-    await this.findTwins(items);
-    if (signal.aborted) return;
-    this.upload(items.filter(({ state }) => state === "waiting"));
-    for (const item of items) this.draw(item);
+    const portions = [];
+    for (let start = 0; start < found.length; start += PORTION) {
+      const items = found.slice(start, start + PORTION).map(({ file, name }) => newItem(file, name));
+      this.board.add(items);
+      portions.push({ items });
+      await breath();
+      if (signal.aborted) return;
+    }
+    for (const [place, portion] of portions.entries()) {
+      await Promise.all(portion.items.map((item) => this.look(item)));
+      await this.findTwins(portion.items);
+      await portions[place - AHEAD]?.sent;
+      if (signal.aborted) return;
+      portion.sent = this.upload(portion.items.filter(({ state }) => state === "waiting"));
+    }
   }
 
   async look(item) {
@@ -77,13 +88,7 @@ export class Work {
     this.end(item, state, { result, reason, others });
   }
 
-  async draw(item) {
-    const thumb = await thumbnail(item.file);
-    if (item.gone && thumb) URL.revokeObjectURL(thumb);
-    else this.board.change(item, { thumb });
-  }
-
-  upload(items) {
+  async upload(items) {
     if (!items.length) return;
     const { signal } = this.all;
     const on = {
@@ -100,7 +105,7 @@ export class Work {
     };
     const { config: { api }, batch } = this;
     // Rejected also when everything was thrown away; then nobody waits for it.
-    uploadAll(items, { api, on, signal, batch }).catch((error) => signal.aborted || this.on.broken(error));
+    await uploadAll(items, { api, on, signal, batch }).catch((error) => signal.aborted || this.on.broken(error));
   }
 
   async classify(item) {

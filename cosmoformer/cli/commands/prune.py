@@ -8,6 +8,7 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.features import forget
 from cosmoformer.storage.pruning import orphans, prune
 from cosmoformer.storage.store import Store
 from cosmoformer.text import printable
@@ -44,8 +45,10 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
         )
     if not yes:
         click.confirm(f"Delete {_results(len(found))} of images that are gone?", abort=True, err=True)
-    deleted = sum(map_stream(lambda orphan: prune(store, orphan), found))
-    click.echo(f"{_results(deleted)} deleted", err=True)
+    outcomes = map_stream(lambda orphan: prune(store, orphan), found)
+    pruned = [orphan.image_key for orphan, is_gone in zip(found, outcomes, strict=True) if is_gone]
+    forget(store, pruned)
+    click.echo(f"{_results(len(pruned))} deleted", err=True)
 
 
 def _results(count: int) -> str:

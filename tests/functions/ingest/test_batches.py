@@ -9,10 +9,11 @@ import urllib3
 from flask.testing import FlaskClient
 
 from cosmoformer.settings import Settings, load
+from cosmoformer.storage.features import Seen, document, folder_of, new_key, rows_of
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
-from tests.functions.ingest.conftest import ORIGIN, put_image, put_result
+from tests.functions.ingest.conftest import JUDGE, ORIGIN, put_image, put_result
 
 BATCH = "20260131T120000Z-" + "0123456789abcdef" * 2
 OTHER = "20260131T120000Z-" + "fedcba9876543210" * 2
@@ -128,3 +129,31 @@ def test_only_the_page_may_open_batches(client: FlaskClient) -> None:
     refused = client.get(f"/uploads/{BATCH}", headers={"Origin": "https://evil.example"})
     assert refused.status_code == 403
     assert "Access-Control-Allow-Origin" not in refused.headers
+
+
+def _describe(store: Store, key: str) -> str:
+    """Feature vectors of an image; returns the key of their object."""
+    place = new_key(store.settings, folder_of(store.settings, key), JUDGE.sha256)
+    row = Seen(key, "etag", "digest", b"\0\0\0<")
+    store.write_json(store.settings.results_bucket, place, document(JUDGE, [row]), replacing=None)
+    return place
+
+
+def test_a_batch_is_given_its_own_vectors(client: FlaskClient, store: Store) -> None:
+    """Their addresses are answered by the store, in parts if need be; those of other batches and of other images are not told."""
+    own = sorted(_describe(store, _upload(store, name)) for name in ("a.jpg", "deep/b.jpg", "c.jpg"))
+    _describe(store, _upload(store, "theirs.jpg", OTHER))
+    _describe(store, "night/elsewhere.jpg")
+    first = client.get(f"/uploads/{BATCH}/features?limit=2").json or {}
+    rest = client.get(f"/uploads/{BATCH}/features", query_string={"after": first["next"]}).json or {}
+    entries = first["features"] + rest["features"]
+    assert [entry["key"] for entry in entries] == own
+    assert rest["next"] is None
+    rows = [row for entry in entries for row in rows_of(urllib3.request("GET", entry["url"]).json())]
+    assert {row.key for row in rows} == {f"uploads/{BATCH}/{name}" for name in ("a.jpg", "deep/b.jpg", "c.jpg")}
+
+
+def test_vectors_are_told_by_the_name_that_shows_alone(client: FlaskClient) -> None:
+    """What is no such name is refused, and a batch without vectors has none."""
+    assert client.get("/uploads/upload-20260131T120000Z-0123456789abcdef0123456789abcdef/features").status_code == 400
+    assert client.get(f"/uploads/{OTHER}/features").json == {"batch": OTHER, "features": [], "next": None}

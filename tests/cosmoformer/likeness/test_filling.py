@@ -1,0 +1,34 @@
+"""Vectors that are computed afterwards."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cosmoformer.likeness.filling import fill
+from cosmoformer.likeness.library import Library
+from cosmoformer.storage.features import listed
+from tests.cosmoformer.judged_images import SAMPLES, Judged
+
+
+def test_what_has_no_vector_gets_one(judged: Judged) -> None:
+    """Every classified image has one afterwards, the very one that its model gives; a second time there is nothing to do."""
+    store, model, classifier = judged.store, judged.classifier.sha256, judged.classifier
+    library = Library(store, model)
+
+    def describe(content: bytes, zoom: float) -> bytes:
+        assert zoom == 1
+        return classifier.features(content).tobytes()
+
+    gone = f"demo/{min(SAMPLES)}.jpg"
+    store.delete(store.settings.images_bucket, gone)
+    assert fill(store, library, model, describe) == len(SAMPLES) - 1 == len(library)
+    assert library.number(gone) is None
+    last = library.number(f"demo/{max(SAMPLES)}.jpg")
+    assert last is not None and library.index is not None
+    assert np.array_equal(library.index.vectors([last])[0], classifier.features(SAMPLES[max(SAMPLES)]))
+    objects = list(listed(store))
+    assert fill(store, library, model, describe) == 0
+    assert list(listed(store)) == objects
+    judged.judge("demo/another.jpg", SAMPLES[min(SAMPLES)])
+    assert fill(store, library, "another model", describe) == 0
+    assert fill(store, library, model, describe) == 1
