@@ -245,7 +245,7 @@ class Handler:
             judgement = self._judgement(content, image, served, framing)
             result, sky = self._classification(judgement, image, origin, served), judgement.sky
         except ImageRejected as error:
-            result = predictor.rejection(image, error, origin)
+            result = predictor.rejection(image, error, origin, served.version)
         return predictor.with_object(result, told, sky, self._settings)
 
     def _classification(self, judgement: Judgement, image: ImageFacts, origin: Origin, served: Served) -> Result:
