@@ -90,22 +90,36 @@ def document(image: Mapping[str, Any], model: ModelVersion, said: Document) -> D
         said: what :func:`explained` or :func:`refusal` gave.
     """
     about = {
-        "image": {name: image[name] for name in ("bucket", "key", "etag", "sha256")},
+        "image": {name: image[name] for name in ("bucket", "key", "etag", "sha256")} | {"zoom": _zoom(image)},
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
         "finished": rfc3339(datetime.now(UTC)),
     }
     return {"schema_version": SCHEMA_VERSION, **about, **said}
 
 
-def stands(found: Any, etag: str, sha256: str | None = None) -> bool:
-    """Whether what stands at an explanation's key is that of an image, by its eTag, and of a model, by its digest, or of any."""
+def stands(found: Any, wanted: Mapping[str, Any], sha256: str | None = None) -> bool:
+    """Whether what stands at an explanation's key is that of an image, and of a model or of any.
+
+    Args:
+        found: what stands there.
+        wanted: the image as it stands in its result: its eTag, and the zoom at which it was shown.
+        sha256: digest of the model; None for any.
+    """
     if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
         return False
     image, model = found.get("image"), found.get("model")
     if not isinstance(image, dict) or not isinstance(model, dict):
         return False
-    same = image.get("etag") == etag and sha256 in (None, model.get("sha256"))
+    same = (image.get("etag"), _zoom(image)) == (wanted["etag"], _zoom(wanted)) and sha256 in (
+        None,
+        model.get("sha256"),
+    )
     return same and not ("refused" in found and age_s(found) > _REFUSAL_S)
+
+
+def _zoom(image: Mapping[str, Any]) -> Any:
+    """The zoom of an image in a result or an explanation; those of earlier releases may lack it."""
+    return image.get("zoom") or 1.0
 
 
 def age_s(found: Mapping[str, Any]) -> float:

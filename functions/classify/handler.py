@@ -252,7 +252,7 @@ class Handler:
             if served.artifact.metadata.features and image.key:
                 seen = Seen(image.key, image.etag or "", _identity(image, framing), judgement.features)
         except ImageRejected as error:
-            result = predictor.rejection(image, error, origin)
+            result = predictor.rejection(image, error, origin, served.version)
         return predictor.with_object(result, told, sky, self._settings), seen
 
     def _classification(self, judgement: Judgement, image: ImageFacts, origin: Origin, served: Served) -> Result:

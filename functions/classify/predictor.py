@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
+from cosmoformer.images.fits_bands import CODE as MISSING_BANDS
 from cosmoformer.images.picture import Limits, Picture
 from cosmoformer.images.sky import Sky
 from cosmoformer.models.artifact import Artifact
@@ -75,9 +76,9 @@ def classification(
     )
 
 
-def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:
-    """The result of a file that cannot be classified."""
-    return results.rejected(image, error.code, error.detail, None, origin)
+def rejection(image: ImageFacts, error: ImageRejected, origin: Origin, version: ModelVersion | None = None) -> Result:
+    """The result of a file that cannot be classified: by no model, or, where it lacks bands, by this version."""
+    return results.rejected(image, error.code, error.detail, version if error.code == MISSING_BANDS else None, origin)
 
 
 def with_object(result: Result, told: Told, sky: Sky, settings: Settings) -> Result:

@@ -187,7 +187,12 @@ def test_a_zoom_that_is_told_comes_before_a_size_and_that_before_the_setting() -
     assert read({**size, "zoom": "3"}).framing(8, 1.5).zoom_of(480, 480) == 3
     assert read(size).framing(8, 1.5).zoom_of(480, 480) == 3
     assert read(size).framing(0, 1.5).zoom_of(480, 480) == 1.5
-    assert read({}).framing(8, 1.5) == Framing(1.5, None, None, 8)
+    assert read({"size-arcsec": "10"}).framing(8, 1.5).zoom_of(480, 480) == 1.5
+    assert read({"size-arcsec": "10"}).framing(8, 1.5).with_scale(0.5).zoom_of(480, 480) == 3
+    assert read({**size, "size-arcsec": "0.001"}).framing(8, 1.5).zoom_of(480, 480) == 1.5
+    assert read({}).framing(8, 1.5) == Framing(None, None, None, 8, 1.5)
+    assert read({}).framing(8, 1.5).identity == read({"zoom": "1.5"}).framing(8, 1).identity
+    assert len({read({"size-arcsec": "10"}).framing(8, zoom).identity for zoom in (1, 1.5)}) == 2
 
 
 def test_results_that_rest_on_other_words_are_told_apart() -> None:

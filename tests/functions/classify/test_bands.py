@@ -9,6 +9,7 @@ from cosmoformer.api.classifier import Classifier
 from cosmoformer.errors import ImageRejected, NotExplained
 from cosmoformer.models import artifact
 from cosmoformer.models.explanation import explain
+from functions.classify.replies import reply
 from tests.cosmoformer.images.test_fits_bands import GRI, PLANES, cube, file_of
 from tests.cosmoformer.images.test_fits_planes import image
 from tests.cosmoformer.tiny_artifact import bands_artifact
@@ -36,6 +37,19 @@ def test_files_without_them_are_rejected_with_what_is_missing(deployment: Deploy
     result = Stage(deployment, bands_artifact()).put(content, "other.fits")
     assert result["rejection"]["code"] == "missing_bands"
     assert has in result["rejection"]["reason"] and "bands g, r, i" in result["rejection"]["reason"]
+
+
+def test_missing_bands_are_the_word_of_the_version_that_wanted_them(deployment: Deployment) -> None:
+    """The rejection names it, so that a sweep finds it stale; the next version's takes its place, with an event of its own."""
+    first = Stage(deployment, bands_artifact()).put(red(), "other.fits")
+    second = Stage(deployment, bands_artifact()).put(red(), "other.fits")
+    assert first["model"]["version"] < second["model"]["version"]
+    assert reply(first).id != reply(second | {"event": first["event"]}).id
+
+
+def test_what_no_model_could_read_is_no_models_word(deployment: Deployment) -> None:
+    """A damaged file names no version."""
+    assert Stage(deployment, bands_artifact()).put(b"SIMPLE  = ", "damaged.fits")["model"] is None
 
 
 def test_the_python_interface_takes_bands_too() -> None:
