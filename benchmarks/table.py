@@ -16,6 +16,7 @@ ORDER = (
     "throughput",
     "thesis_load",
     "backlog",
+    "page_thousands",
     "chaos",
     "slow_clients",
     "fuzz",
