@@ -102,8 +102,11 @@ def _judged(port: int) -> float:
 
 
 @contextmanager
-def system(folder: Path, idle_s: float, **more: str) -> Iterator[System]:
-    """The whole system, with some more settings, until the block ends; classify goes to zero after ``idle_s`` seconds."""
+def system(folder: Path, idle_s: float, *, bundled: bool = False, **more: str) -> Iterator[System]:
+    """The whole system, with some more settings, until the block ends; classify goes to zero after ``idle_s`` seconds.
+
+    The champion is the model of all benchmarks, or the bundled one.
+    """
     data, log = folder / "data", folder / "up.log"
     data.mkdir(parents=True)
     options = {"DATA_DIR": str(data), "IDLE_SECONDS": str(idle_s), "SWEEP_EVERY_SECONDS": "0", "LOG_LEVEL": "WARNING"}
@@ -117,8 +120,9 @@ def system(folder: Path, idle_s: float, **more: str) -> Iterator[System]:
     try:
         _wait_up(process, log)
         settings = settings_module.load(read_settings_file(data / FILE_NAME) | {"DATA_DIR": str(data)})
-        content = models.prepare().artifact.read_bytes()
-        register(Registry(settings), content, tags={}, alias=settings.model_alias)
+        if not bundled:
+            content = models.prepare().artifact.read_bytes()
+            register(Registry(settings), content, tags={}, alias=settings.model_alias)
         yield System(process, settings)
     finally:
         stop_process(process, grace_s=60.0)

@@ -17,6 +17,7 @@ ORDER = (
     "thesis_load",
     "backlog",
     "side_by_side",
+    "page_thousands",
     "chaos",
     "slow_clients",
     "fuzz",

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
@@ -19,6 +21,22 @@ from tests.e2e.bare_page import bare_page
 from tests.e2e.galaxies import SAMPLES
 
 MOST_BYTES = 200_000
+
+
+def fits_of(kind: str) -> bytes:
+    """A FITS image with a bright corner at the start of its first row, which is the lowest; behind an empty first HDU."""
+    values = np.full((90, 120), 100)
+    values[:10, :10] = 120
+    image = fits.ImageHDU(values.astype(kind))
+    stream = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(stream)
+    return stream.getvalue()
+
+
+FITS_IMAGES = {
+    **{f"{kind}.fits": fits_of(kind) for kind in ("uint8", "int16", "uint16", "int32", "float32", "float64")},
+    "packed.fits.gz": gzip.compress(fits_of("float32")),
+}
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +164,26 @@ def test_thumbnail(bare: Page, tmp_path: Path) -> None:
     )
     assert found == [640, 320, [0, 0, 0, 255], [None, None]]
     assert len(bare.workers) == 1
+
+
+def test_fits_have_pictures(bare: Page, tmp_path: Path) -> None:
+    """The browser draws FITS images of every number format, also packed ones, as the classifier sees them: lowest row last."""
+    for name, content in FITS_IMAGES.items():
+        (tmp_path / name).write_bytes(content)
+    bare.set_input_files("input", [tmp_path / name for name in FITS_IMAGES])
+    found = bare.evaluate(
+        """async () => {
+            const {thumbnail} = await import("/js/thumbnails.js");
+            const files = [...document.querySelector("input").files];
+            return Promise.all(files.map(async (file) => {
+                const picture = new Image();
+                picture.src = await thumbnail(file);
+                await picture.decode();
+                const context = new OffscreenCanvas(120, 90).getContext("2d");
+                context.drawImage(picture, 0, 0);
+                const at = (x, y) => context.getImageData(x, y, 1, 1).data[0];
+                return [picture.naturalWidth, picture.naturalHeight, at(4, 86) > 200, at(4, 4) < 30, at(100, 40) < 30];
+            }));
+        }"""
+    )
+    assert dict(zip(FITS_IMAGES, found, strict=True)) == {name: [120, 90, True, True, True] for name in FITS_IMAGES}

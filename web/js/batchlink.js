@@ -2,9 +2,11 @@
 // passed on, and needs no account and no database.
 
 import { openBatch } from "./batches.js";
-import { part, say } from "./parts.js";
+import { make, part, say } from "./parts.js";
 
 const COPIED_MS = 4000;
+const KEPT = "batches"; // in localStorage
+const MOST_KEPT = 12;
 
 export class BatchLink {
   constructor() {
@@ -17,6 +19,7 @@ export class BatchLink {
   add(batch) {
     if (this.batches.has(batch)) return;
     this.batches.add(batch);
+    remember(batch);
     this.write();
   }
 
@@ -43,6 +46,45 @@ export class BatchLink {
     say(part("copied"), done ? "Copied" : "Press Ctrl+C to copy");
     setTimeout(() => say(part("copied"), ""), COPIED_MS);
   }
+}
+
+/** Names that this browser has shown, the latest first, as [name, time]; none where it keeps nothing. */
+function earlier() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEPT) ?? "[]");
+    return Array.isArray(found) ? found.filter((each) => typeof each?.[0] === "string" && Number.isFinite(each[1])) : [];
+  } catch {
+    return [];
+  }
+}
+
+function keep(batches) {
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(batches));
+  } catch {
+    // a private window, say: links still work
+  }
+}
+
+function remember(batch) {
+  const others = earlier().filter(([name]) => name !== batch);
+  const before = earlier().find(([name]) => name === batch);
+  keep([before ?? [batch, Date.now()], ...others].slice(0, MOST_KEPT));
+}
+
+/** Offers what was uploaded or opened earlier in this browser, while the page is empty. */
+export function showEarlier() {
+  const batches = earlier();
+  part("earlier").hidden = !batches.length || Boolean(location.hash);
+  part("earlier-list").replaceChildren(...batches.map(([name, time]) => {
+    const link = make("a", "", new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }));
+    link.href = `#${new URLSearchParams([["batch", name]])}`;
+    return make("li", "", link);
+  }));
+  part("earlier-forget").onclick = () => {
+    keep([]);
+    showEarlier();
+  };
 }
 
 /** The batches that the page's address names. */

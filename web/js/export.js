@@ -21,10 +21,13 @@ export function listenForDownloads(items) {
   });
 }
 
-function save(text, { type, extension }) {
+const save = (text, { type, extension }) => keep(new Blob([text], { type }), `galaxies.${extension}`);
+
+/** Saves a file on the person's machine. */
+export function keep(blob, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = `galaxies.${extension}`;
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
 }

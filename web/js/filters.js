@@ -3,7 +3,7 @@
 import { AnswerFilter } from "./answers.js";
 import { describeClass, inOrder } from "./classes.js";
 import { glyph, make, nameKey, part, say, shown, sortedBy } from "./parts.js";
-import { classOf, isJudged, isOver } from "./states.js";
+import { classOf, isJudged, isOver, namesOf } from "./states.js";
 
 const GROUPS = [
   { name: "all", short: "All", holds: () => true },
@@ -12,8 +12,10 @@ const GROUPS = [
   { name: "measured", short: "Measured", holds: (item) => isJudged(item) && !classOf(item) },
   { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !isJudged(item) },
 ];
+const SHARE = "share:"; // of a class, as what is sorted by
 const BEHIND_ALL = -1; // confidence of what has none
 
+const shareOf = (item, name) => item.result?.prediction?.probabilities?.[name];
 const confidence = (item) => item.result?.prediction?.confidence ?? BEHIND_ALL;
 const keyOf = (item) => (item.nameKey ??= nameKey(item.name));
 
@@ -40,6 +42,7 @@ export class Filters {
   reset() {
     Object.assign(this, { group: GROUPS[0], text: "", least: 0, sort: "dropped", reversed: false });
     this.votes.clear();
+    part("sort-alike").hidden = part("sort-alike").disabled = true;
     this.write();
   }
 
@@ -77,13 +80,19 @@ export class Filters {
     if (this.sort === "dropped") return this.reversed ? items.toReversed() : items;
     const turn = this.reversed ? -1 : 1;
     if (this.sort === "name") return this.reversed ? sortedBy(items, keyOf).reverse() : sortedBy(items, keyOf);
+    const share = this.sort.startsWith(SHARE) ? this.sort.slice(SHARE.length) : "";
     const rank = new Map(inOrder([...new Set(items.map(classOf).filter(Boolean))]).map((name, place) => [name, place]));
     const by = {
       confidence: (one, other) => turn * (confidence(other) - confidence(one)),
+      alike: (one, other) => turn * (one.distance - other.distance),
+      share: (one, other) => turn * (shareOf(other, share) - shareOf(one, share)),
       answer: (one, other) => turn * (this.votes.fractionOf(other) - this.votes.fractionOf(one)),
       class: (one, other) => turn * (rank.get(classOf(one)) - rank.get(classOf(other))) || confidence(other) - confidence(one),
-    }[this.sort];
-    const ranks = this.sort === "answer" ? (item) => this.votes.fractionOf(item) !== null : classOf;
+    }[share ? "share" : this.sort];
+    const ranks = {
+      answer: (item) => this.votes.fractionOf(item) !== null,
+      alike: (item) => item.distance !== undefined,
+    }[this.sort] ?? (share ? (item) => shareOf(item, share) !== undefined : classOf);
     const [judged, others] = [items.filter(ranks), items.filter((item) => !ranks(item))];
     return [...judged.sort(by), ...others];
   }
@@ -91,6 +100,7 @@ export class Filters {
   /** Show how many there are of each kind, and how many of them are shown. */
   show(items, visible) {
     this.votes.offer(items);
+    this.offerShares(inOrder(namesOf(items, "probabilities")));
     const groups = [GROUPS[0], ...classGroups(items), ...GROUPS.slice(1)]
       .map((group) => ({ ...group, count: items.filter(group.holds).length }))
       .filter(({ name, count }) => name === "all" || name === this.group.name || count);
@@ -98,6 +108,25 @@ export class Filters {
     const filtered = visible < items.length && (this.group.name !== "all" || this.text || this.least > 0 || this.votes.answer);
     say(part("shown"), filtered ? `Showing ${visible} of ${items.length}.` : "");
     part("show-all").hidden = !filtered;
+  }
+
+  /** Let people sort by the probability of each class. */
+  offerShares(names) {
+    const box = part("sort-shares");
+    if (names.join() === Array.from(box.children, ({ value }) => value.slice(SHARE.length)).join()) return;
+    box.replaceChildren(...names.map((name) => new Option(shown(describeClass(name).label), `${SHARE}${name}`)));
+    box.hidden = !names.length;
+    part("sort").value = this.sort;
+  }
+
+  /** Sort by how much items look like one of this name; their `distance` says so. */
+  sortAlike(name) {
+    const option = part("sort-alike");
+    option.hidden = option.disabled = false;
+    say(option, `likeness to ${shown(name)}`);
+    Object.assign(this, { sort: "alike", reversed: false });
+    this.write();
+    this.onChange();
   }
 
   showButtons(groups) {

@@ -3,6 +3,8 @@
 import { fromDrop, fromInput, fromPaste } from "./files.js";
 import { part } from "./parts.js";
 
+const SAMPLES = ["spiral", "edge_on", "cigar_smooth", "in_between_smooth", "round_smooth"];
+
 /**
  * Listens for files.
  *
@@ -17,10 +19,21 @@ export function listenForFiles(take, complain) {
       target.value = ""; // so that choosing the same file again is a change
     });
   }
+  part("samples").disabled = false;
+  part("samples").addEventListener("click", () => fromSamples().then(take, (error) => complain(error.message)));
   listenForDrops(take, complain);
   window.addEventListener("paste", (event) => {
     if (event.clipboardData?.files.length) take(fromPaste(event.clipboardData));
   });
+}
+
+/** The galaxies of the legend, one of each class, as files. */
+async function fromSamples() {
+  const found = await Promise.all(SAMPLES.map(async (name) => {
+    const response = await fetch(`shapes/${name}.webp`);
+    return { name: `${name}.webp`, file: new File([await response.blob()], `${name}.webp`, { type: "image/webp" }) };
+  }));
+  return { found, skipped: [], unreadable: [] };
 }
 
 function listenForDrops(take, complain) {

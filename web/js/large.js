@@ -5,11 +5,13 @@ import { HeatMap } from "./explain.js";
 import { inSeconds, make, modelOf, othersOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
+import { thumbnail } from "./thumbnails.js";
 import { adviceFor, markOf, STATES } from "./states.js";
 import { votesOf } from "./votes.js";
 import { showWay } from "./way.js";
 
 const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
+const LENGTHS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800]; // of a scale bar, seconds of arc
 const precise = (share) => (share > 0 && share < 0.0005 ? "<0.1\u00a0%" : `${(share * 100).toFixed(1)}\u00a0%`);
 
 export class LargeView {
@@ -17,9 +19,10 @@ export class LargeView {
    * @param {function} items - gives the items to walk through, in their order.
    * @param {function} explain - (item, signal) gives the explanation of its result.
    * @param {function} onLeave - called with the item that was looked at last.
+   * @param {function} findAlike - (item, signal) sorts the items by how much they look like it.
    */
-  constructor(items, explain, onLeave) {
-    Object.assign(this, { items, onLeave });
+  constructor(items, explain, onLeave, findAlike) {
+    Object.assign(this, { items, onLeave, findAlike });
     this.heatMap = new HeatMap(explain, { show: (picture) => this.replacePicture(picture), back: () => this.showPicture() });
     this.dialog = part("large");
     this.item = null;
@@ -27,6 +30,7 @@ export class LargeView {
     this.loading = new AbortController();
     part("previous").addEventListener("click", () => this.step(-1));
     part("next").addEventListener("click", () => this.step(1));
+    part("large-alike").addEventListener("click", () => this.sortAlike());
     part("large-close").addEventListener("click", () => this.dialog.close());
     this.dialog.addEventListener("keydown", (event) => this.press(event));
     this.dialog.addEventListener("close", () => this.leave());
@@ -38,6 +42,18 @@ export class LargeView {
     this.show();
     this.showPicture();
     this.dialog.showModal();
+  }
+
+  async sortAlike() {
+    const { item, loading: { signal } } = this;
+    part("large-alike").disabled = true;
+    try {
+      await this.findAlike(item, signal);
+      if (this.item === item) this.dialog.close();
+    } catch (error) {
+      if (!signal.aborted) say(part("large-alike-said"), error.message);
+    }
+    part("large-alike").disabled = false;
   }
 
   press(event) {
@@ -72,6 +88,7 @@ export class LargeView {
     say(part("large-name"), shown(item.name));
     this.showVerdict();
     this.heatMap.offer(item);
+    part("large-alike").hidden = !(item.batch && item.result?.prediction && this.items().length > 1);
     showFacts(item);
   }
 
@@ -114,6 +131,7 @@ export class LargeView {
     const { signal } = this.loading;
     const { item } = this;
     this.heatMap.begin(item);
+    say(part("large-alike-said"), "");
     const frame = part("large-picture");
     this.forget();
     frame.replaceChildren(make("span", "kind", kindOf(item)));
@@ -124,7 +142,28 @@ export class LargeView {
     const picture = make("img");
     picture.alt = `The image ${shown(item.name)}`;
     picture.src = this.url;
-    await picture.decode().then(() => signal.aborted || frame.replaceChildren(picture), () => {});
+    // What the browser cannot show, such as FITS, stands there small.
+    await picture.decode().catch(async () => {
+      const drawn = await thumbnail(content);
+      this.forget();
+      picture.src = this.url = drawn ?? "";
+      return picture.decode();
+    }).then(() => signal.aborted || this.showScaled(picture), () => {});
+  }
+
+  /** A picture, with a bar of so many seconds of arc where the scale is known. */
+  showScaled(picture) {
+    const { object, image } = this.item.result ?? {};
+    const across = (object?.pixel_scale ?? 0) * Math.max(image?.width ?? 0, image?.height ?? 0);
+    const arcsec = LENGTHS.findLast((length) => length <= across / 4);
+    const frame = part("large-picture");
+    frame.replaceChildren(picture);
+    if (!arcsec) return;
+    const bar = make("span", "scale", arcsec < 60 ? `${arcsec}″` : `${arcsec / 60}′`);
+    const { naturalWidth: width, naturalHeight: height } = picture;
+    const percents = (100 * arcsec * Math.max(width, height)) / across;
+    bar.style.setProperty("--length", `min(${percents / width}cqw, ${percents / height}cqh)`);
+    frame.append(bar);
   }
 
   replacePicture(picture) {

@@ -1,11 +1,11 @@
 // The page: what was chosen becomes items, items are uploaded and their results awaited; cards and overview show them.
 
 import { Announcer } from "./announcer.js";
-import { BatchLink, batchesOf, reopened } from "./batchlink.js";
+import { BatchLink, batchesOf, reopened, showEarlier } from "./batchlink.js";
 import { Board } from "./board.js";
 import { Comparison } from "./compare.js";
 import { explanationOf } from "./explain.js";
-import { listenForDownloads } from "./export.js";
+import { keep, listenForDownloads } from "./export.js";
 import { inWords } from "./files.js";
 import { Filters } from "./filters.js";
 import { listenForFiles } from "./intake.js";
@@ -28,9 +28,10 @@ const board = new Board(part("cards"), filters, {
 const pictures = new Pictures((item, thumb) => board.change(item, { thumb }));
 const summary = new Summary(() => board.refresh());
 const announcer = new Announcer(() => board.items);
-const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }), (item) => board.focus(item));
+const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }), (item) => board.focus(item), sortAlike);
 const comparison = new Comparison(() => board.refresh());
 const link = new BatchLink();
+let likeness = null;
 let config = null;
 let work = null;
 let opening = new AbortController();
@@ -40,6 +41,27 @@ function show(items) {
   filters.show(items, board.visible.length);
   comparison.show();
   large.refresh();
+}
+
+// What few ask for is loaded when somebody does.
+
+async function sortAlike(item, signal) {
+  const { Likeness } = await import("./likeness.js");
+  likeness ??= new Likeness({ offline: showAway });
+  await likeness.compare(item, board.items, config.api, signal);
+  filters.sortAlike(item.name);
+}
+
+/** Saves what a task makes of the items that are shown, and says so meanwhile. */
+async function save(button, task, name) {
+  const { signal } = opening;
+  button.disabled = true;
+  try {
+    keep(await task(board.visible, signal), name);
+  } catch (error) {
+    if (!signal.aborted) tell("notice", error.message);
+  }
+  button.disabled = false;
 }
 
 function tell(id, words) {
@@ -83,7 +105,10 @@ function clear() {
   board.clear();
   link.clear();
   pictures.clear();
+  summary.clear();
+  likeness = null;
   document.body.classList.remove("busy");
+  showEarlier();
   tell("notice", "");
   tell("away", "");
 }
@@ -124,6 +149,12 @@ function listen() {
   listenForDownloads(() => board.items);
   listenForCards();
   listenForKeys(board);
+  part("sheet").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./sheet.js")).sheetOf(...shown), "galaxies.jpg"));
+  part("zip").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./zip.js")).zipped(...shown), "galaxies.zip"));
+  part("dense").addEventListener("click", ({ target }) => {
+    target.setAttribute("aria-pressed", part("cards").classList.toggle("dense"));
+    board.refresh();
+  });
   part("stop").addEventListener("click", () => work.cancelAll());
   part("retry").addEventListener("click", () => work.retryAll());
   part("clear").addEventListener("click", () => {
@@ -165,6 +196,7 @@ async function start() {
     broken: (error) => tell("notice", `Something went wrong in this page: ${error.message} Reload it.`),
   });
   listen();
+  showEarlier();
   await reopen();
 }
 

@@ -55,7 +55,7 @@ export class Pictures {
 
   async draw(item, signal) {
     const content = item.file ?? await this.turn(() => pictureOf(item, signal));
-    const thumb = content && await thumbnail(content, () => item.card);
+    const thumb = content && await thumbnail(content, { isWanted: () => item.card });
     if (thumb && !item.card) URL.revokeObjectURL(thumb); // it is out of sight again
     else if (thumb) this.onDrawn(item, thumb);
   }

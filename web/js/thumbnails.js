@@ -14,11 +14,11 @@ let count = 0;
  * A small picture of a file, drawn by a worker: hundreds of them would keep the page from answering.
  *
  * @param {Blob} file
- * @param {function} [isWanted] - whether it still is, when its turn comes.
+ * @param {object} [options] - isWanted() says whether it still is, when its turn comes.
  * @returns {Promise<string|null>} an object URL, which the caller revokes; null for what the browser cannot show, such as
  *   FITS.
  */
-export async function thumbnail(file, isWanted = () => true) {
+export async function thumbnail(file, { isWanted = () => true } = {}) {
   const blob = await drawTurn(async () => (isWanted() ? draw(file) : null)).catch(() => null);
   return blob && URL.createObjectURL(blob);
 }
