@@ -25,7 +25,7 @@ from benchmarks.harness import Goal, Report
 from cosmoformer.likeness.index import Index
 from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
-from cosmoformer.models.bundled import bundled_artifact
+from cosmoformer.models.bundled import bundle
 from cosmoformer.models.prediction import described, predict
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.render.population import draw
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> Report:
 
 def describing_model() -> Artifact:
     """The bundled model, which gives features if it does not already."""
-    bundled = bundled_artifact()
+    bundled = bundle().artifact
     return artifact.load(bundled if artifact.read_metadata(bundled).features else repacked(bundled))
 
 

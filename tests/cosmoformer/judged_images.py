@@ -16,7 +16,7 @@ from PIL import Image
 
 from cosmoformer.api.classifier import Classifier
 from cosmoformer.models import artifact
-from cosmoformer.models.bundled import BUNDLED, bundled_artifact
+from cosmoformer.models.bundled import BUNDLED, bundle
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.storage.facts import ImageFacts, Origin
@@ -33,7 +33,7 @@ def describing() -> bytes:
     """The bundled model, which gives features if it does not already."""
     from training.repack import repacked  # needs torch, which few of these tests do
 
-    model = bundled_artifact()
+    model = bundle().artifact
     return model if artifact.read_metadata(model).features else repacked(model)
 
 
