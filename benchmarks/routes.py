@@ -87,6 +87,7 @@ def ingest(settings: Settings) -> list[Route]:
             )
         ),
         Route(_event("/dead-letters", "com.amazonaws.s3.ObjectCreated:Put", data, **_FAILURE)),
+        Route(_event("/dead-letters/by-model/hue", "com.amazonaws.s3.ObjectCreated:Put", data, **_FAILURE)),
         Route((Request("GET", "/dead-letters?limit=10&after=a"),)),
         Route((_json("POST", "/dead-letters/replay", {"keys": ["dead-letters/a"]}),)),
         Route(

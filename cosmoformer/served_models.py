@@ -24,12 +24,22 @@ def further_models(settings: Settings) -> tuple[str, ...]:
         SettingsError: a name could be no part of an address or of an object key.
     """
     names = [name.strip() for name in settings.served_models.split(",") if name.strip()]
-    if wrong := [name for name in names if not _NAME.fullmatch(name) and name != settings.model_name]:
+    if wrong := [name for name in names if not is_name(name) and name != settings.model_name]:
         raise SettingsError(
             f"SERVED_MODELS names {wrong[0]!r}",
             "Expected registered models whose names are 1 to 63 letters, digits, dots, underscores and hyphens",
         )
     return tuple(dict.fromkeys(name for name in names if name != settings.model_name))
+
+
+def is_name(name: str) -> bool:
+    """Whether a further model could have this name."""
+    return bool(_NAME.fullmatch(name))
+
+
+def dead_letters_path(name: str = "") -> str:
+    """Where ingest takes the events that a model did not; an empty name means ``MODEL_NAME``'s."""
+    return f"/dead-letters/{FOLDER}{name}" if name else "/dead-letters"
 
 
 def changes_for(name: str) -> dict[str, str]:

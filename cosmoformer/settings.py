@@ -150,7 +150,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("PAGE_ORIGINS", "http://127.0.0.1:8080", "origins", "", "ingest", "Origins, such as https://galaxies.example.org, separated by commas, of pages that may ask for upload addresses; `cosmoformer up` adds those of its own page."),
     Setting("MLFLOW_WEBHOOK_SECRET", "", "text", "", "ingest", "Secret that MLflow signs its webhooks with; without it every webhook is refused. `cosmoformer up` makes its own.", secret=True),
     Setting("SWEEP_MIN_AGE_SECONDS", "300", "number", "seconds", "ingest", "A periodic sweep leaves images younger than this to their notifications.", least=0),
-    Setting("SWEEP_AT_START_SECONDS", "30", "number", "seconds", "ingest", "How long the sweep may last that ingest makes when it starts, for images that came while it was away; 0 for none.", least=0, most=600),
+    Setting("SWEEP_AT_START_SECONDS", "30", "number", "seconds", "ingest", "How long the sweep may last that ingest makes when it starts, for each served model, for images that came while it was away; 0 for none.", least=0, most=600),
     Setting("LOG_LEVEL", "INFO", "choice", "", "events", "Least severe level that is logged.", choices=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "", "text", "", "events", "Collector of OpenTelemetry, such as http://collector:4318, that both functions send a span of each request to, by OTLP over HTTP; needs the extra `tracing`. None when empty: traces are passed on all the same."),
     Setting("INGEST_URL", "http://127.0.0.1:8081", "text", "", "command line", "Where the ingest function answers; `cosmoformer up` sets it from INGEST_PORT."),

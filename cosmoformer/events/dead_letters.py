@@ -1,7 +1,8 @@
 """Dead letters: events that the broker gave up on, kept as objects of the results bucket until somebody replays them.
 
 A letter stands at ``DEAD_LETTERS_PREFIX`` + digest of the event's subject + ``/`` + digest of its source and id + ``.json``: the
-same event is kept once however often it is delivered, and all letters about one image share a folder.
+same event is kept once however often it is delivered, and all letters about one image share a folder. Of models that are served
+side by side, each has letters of its own: in a further one's key, its name stands before the ``.json``, behind a dot.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from cosmoformer.errors import InvalidEvent, InvalidRequest, StoreRefused, Store
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.parallel import map_stream
+from cosmoformer.served_models import is_name
 from cosmoformer.storage.keys import is_key
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
@@ -78,12 +80,21 @@ class DeadLetters:
         self._bucket: str = store.settings.results_bucket
         self._prefix: str = store.settings.dead_letters_prefix
 
-    def keep(self, event: Event) -> str:
+    def keep(self, event: Event, model: str = "") -> str:
         """Keep an event, with what its ``knativeerror*`` extensions tell of the failure.
 
+        Args:
+            event: as the broker sent it.
+            model: the further model that did not take it; empty for ``MODEL_NAME``'s and for any other subscriber.
+
         Returns:
-            Key of the letter. It replaces an earlier one of the same event, so that the last failure is the one shown.
+            Key of the letter. It replaces an earlier one of the same event and model, so that the last failure is the one shown.
+
+        Raises:
+            InvalidRequest: no model can have such a name.
         """
+        if model and not is_name(model):
+            raise InvalidRequest(f"expected the name of a served model, got {model[:80]!r}")
         original, failure = _split(event)
         _, structured = cloudevents.to_structured(original)
         letter = {
@@ -92,7 +103,8 @@ class DeadLetters:
             "error": failure,
             "received": rfc3339(datetime.now(UTC), "microseconds"),
         }
-        key = f"{self._prefix}{subject_digest(event.subject or event.id)}/{_digest(event.source + event.id)}.json"
+        folder = f"{self._prefix}{subject_digest(event.subject or event.id)}/"
+        key = folder + ".".join((_digest(event.source + event.id), *([model] if model else []), "json"))
         try:
             self._store.write(self._bucket, key, json.dumps(letter, ensure_ascii=False).encode(), "application/json")
         except StoreRefused as error:  # there is nowhere else to go: the broker must try again until it is mended
@@ -105,11 +117,13 @@ class DeadLetters:
         letters = [letter for letter in map_stream(self._read, keys[:limit]) if letter]
         return [letter for letter, _ in letters], keys[limit - 1] if len(keys) > limit else None
 
-    def latest_by_subject(self) -> dict[str, datetime]:
-        """When the newest letter about each subject was kept, by :func:`subject_digest`."""
+    def latest_by_subject(self, model: str = "") -> dict[str, datetime]:
+        """When the newest letter of one model about each subject was kept, by :func:`subject_digest`."""
         latest: dict[str, datetime] = {}
         for entry in self._store.list(self._bucket, self._prefix):
-            digest = entry.key.removeprefix(self._prefix).partition("/")[0]
+            digest, _, name = entry.key.removeprefix(self._prefix).partition("/")
+            if name.removesuffix(".json").partition(".")[2] != model:
+                continue
             latest[digest] = max(entry.last_modified, latest.get(digest, entry.last_modified))
         return latest
 

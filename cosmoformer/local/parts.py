@@ -20,7 +20,7 @@ from cosmoformer.local.knative.broker import BrokerConfig
 from cosmoformer.local.knative.replica import FunctionSpec
 from cosmoformer.local.knative.triggers import DeliverySpec, Trigger
 from cosmoformer.local.supervisor import Part
-from cosmoformer.served_models import changes_for
+from cosmoformer.served_models import changes_for, dead_letters_path
 from cosmoformer.settings import PARTS, SETTINGS, Settings, load
 
 _CPUS_A_REPLICA = 4  # one process predicts on as many at once, with one model in memory; beyond, Python's lock shows
@@ -189,20 +189,22 @@ def triggers(settings: Settings, console_url: str, further: Mapping[str, int]) -
         retry=settings.delivery_retries,
         backoff_delay_s=settings.delivery_backoff_seconds,
         timeout_s=settings.delivery_timeout_seconds,
-        dead_letter_url=f"{settings.ingest_url}/dead-letters",
+        dead_letter_url=settings.ingest_url + dead_letters_path(),
     )
     briefly = DeliverySpec(retry=2)  # the console only shows; what it misses is in the bucket
     parallelism = concurrency(settings) * max_replicas(settings)
     created = ({"prefix": {"type": "com.amazonaws."}},)  # s3.ObjectCreated:*, and what newer Ceph itself sends
-    places = {"classify": settings.classify_url}
-    places |= {f"classify-{model}": f"http://127.0.0.1:{port}" for model, port in further.items()}
+    places = [("classify", settings.classify_url, delivery)]
+    for model, port in further.items():
+        own = replace(delivery, dead_letter_url=settings.ingest_url + dead_letters_path(model))
+        places.append((f"classify-{model}", f"http://127.0.0.1:{port}", own))
     of_models = (
         (
-            Trigger(f"{name}-objects", url, filters=created, delivery=delivery, parallelism=parallelism),
-            Trigger(f"{name}-pictures", url, {"type": cloudevents.IMAGE}, delivery=delivery),
-            Trigger(f"{name}-alias", url, {"type": cloudevents.ALIAS_MOVED}, delivery=delivery, parallelism=1),
+            Trigger(f"{name}-objects", url, filters=created, delivery=own, parallelism=parallelism),
+            Trigger(f"{name}-pictures", url, {"type": cloudevents.IMAGE}, delivery=own),
+            Trigger(f"{name}-alias", url, {"type": cloudevents.ALIAS_MOVED}, delivery=own, parallelism=1),
         )
-        for name, url in places.items()
+        for name, url, own in places
     )
     return (
         *(trigger for one in of_models for trigger in one),

@@ -9,7 +9,7 @@
 | ``GET /uploads/<show>/features`` | where the feature vectors of its images stand (``after``, ``limit``) | 200, JSON |
 | ``POST /uploads/<show>/explanations`` | has one of its images explained | 202, JSON: where the explanation will stand |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
-| ``POST /dead-letters`` | keeps an event that could not be delivered | 202 |
+| ``POST /dead-letters`` | keeps an event that could not be delivered; below it, ``/by-model/<name>``: to a further model | 202 |
 | ``GET /dead-letters`` | kept events (``after``, ``limit``) | 200, JSON |
 | ``POST /dead-letters/replay`` | sends kept events again | 200, JSON |
 | ``POST /hooks/mlflow`` | MLflow's webhook | 202 |
@@ -37,6 +37,7 @@ from cosmoformer.errors import (
 )
 from cosmoformer.events import cloudevents, notifications
 from cosmoformer.events.dead_letters import DeadLetter, DeadLetters
+from cosmoformer.served_models import dead_letters_path
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.store import Store
@@ -47,7 +48,8 @@ from functions.ingest.batches import MOST, Batches
 from functions.ingest.catch_up import CatchUp
 from functions.ingest.explanations import Explanations
 from functions.ingest.limits import REQUEST_BYTES, letter_bytes
-from functions.ingest.sweep import Sweeper, read_options
+from functions.ingest.sweep import Sweeper
+from functions.ingest.sweep_options import read_options
 from functions.ingest.uploads import Uploads
 from functions.runtime.start import BACKGROUND, READINESS
 from functions.runtime.store_gate import StoreGate
@@ -72,7 +74,7 @@ def create_app(settings: Settings) -> Flask:
         "/": ("POST", ingest.take_notification),
         UPLOADS: ("POST", ingest.prepare_uploads),
         "/sweep": ("POST", ingest.sweep),
-        "/dead-letters": ("POST", ingest.keep_dead_letter),
+        dead_letters_path(): ("POST", ingest.keep_dead_letter),
         "/dead-letters/replay": ("POST", ingest.replay_dead_letters),
         "/hooks/mlflow": ("POST", ingest.take_webhook),
         READINESS: ("GET", ingest.tell_readiness),
@@ -85,6 +87,7 @@ def create_app(settings: Settings) -> Flask:
     app.add_url_rule(f"{UPLOADS}/<show>", "GET batch", ingest.open_batch, methods=["GET"])
     app.add_url_rule(f"{UPLOADS}/<show>/features", "GET features", ingest.list_features, methods=["GET"])
     app.add_url_rule(f"{UPLOADS}/<show>/explanations", "POST explanation", ingest.explain, methods=["POST"])
+    app.add_url_rule(dead_letters_path("<model>"), "POST letter of a model", ingest.keep_dead_letter, methods=["POST"])
     app.add_url_rule("/dead-letters", "GET /dead-letters", ingest.list_dead_letters, methods=["GET"])
     bind_logs(app)
     guard_origins(app, settings)
@@ -151,10 +154,10 @@ class _Ingest:
         self._sweeper.sweep_by_ping(event)
         return Response(status=202)
 
-    def keep_dead_letter(self) -> Response:
+    def keep_dead_letter(self, model: str = "") -> Response:
         request.max_content_length = letter_bytes(self._settings)
         event = _event()
-        key = self._letters.keep(event)
+        key = self._letters.keep(event, model)
         metrics.DEAD_LETTERS.count("kept")
         log.warning("dead letter kept", extra={"dead_letter": key, "type": event.type})
         return Response(status=202)

@@ -17,7 +17,8 @@ from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
 from functions.ingest import metrics
 from functions.ingest.announce import Broker
-from functions.ingest.sweep import Sweeper, SweepOptions
+from functions.ingest.sweep import Sweeper
+from functions.ingest.sweep_options import SweepOptions
 from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class CatchUp:
         self._settings, self._gate, self._broker, self._sweeper = settings, gate, broker, sweeper
         self._missed: dict[str, ObjectCreated] = {}
         self._sweep_owed = settings.sweep_at_start_seconds > 0
+        self._unswept: set[str] = set()  # the models whose part of a sweep failed, and is owed still
         self._changed, self._stopped = threading.Condition(), threading.Event()
 
     def start(self) -> None:
@@ -88,7 +90,7 @@ class CatchUp:
         while not self._stopped.is_set():
             try:
                 self._hand_over()
-                if self._sweep_owed:
+                if self._sweep_owed or self._unswept:
                     self._sweep()
                 retry_s = _FIRST_RETRY_S
                 with self._changed:
@@ -127,9 +129,11 @@ class CatchUp:
     def _sweep(self) -> None:
         bound = self._settings.sweep_at_start_seconds or None
         prefix = self._settings.images_prefix
-        self._sweep_owed = False  # before, as more may be missed meanwhile
-        try:
-            self._sweeper.sweep(SweepOptions(prefix=prefix, min_age_s=_HEARD_S, periodic=True, within_s=bound))
-        except BaseException:
-            self._sweep_owed = True
-            raise
+        options = SweepOptions(prefix=prefix, min_age_s=_HEARD_S, periodic=True, within_s=bound)
+        if self._sweep_owed:
+            self._unswept = set(self._sweeper.models)
+            self._sweep_owed = False  # before, as more may be missed meanwhile
+        failed = self._sweeper.sweep_each(options, sorted(self._unswept))
+        self._unswept = set(failed)
+        for error in failed.values():
+            raise error

@@ -11,26 +11,26 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
 
 from cosmoformer.errors import InvalidRequest, Overloaded, RegistryUnavailable
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.dead_letters import DeadLetters, subject_digest
 from cosmoformer.events.notifications import ObjectCreated
-from cosmoformer.models.registry import Registry
+from cosmoformer.models.registry import Registry, is_missing
 from cosmoformer.parallel import map_stream
 from cosmoformer.served_models import FOR_MODEL, further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
-from cosmoformer.storage.keys import can_be_listed
 from cosmoformer.storage.pairs import is_cut, pairs
 from cosmoformer.storage.store import ObjectInfo, Store
 from functions.ingest import metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.metrics import SWEEP_OUTCOMES, SweepOutcome
+from functions.ingest.sweep_options import SweepOptions, read_options
 
 log = logging.getLogger(__name__)
 
@@ -38,70 +38,6 @@ SOURCE = "cosmoformer.sweep"
 #: A periodic sweep does not announce an image twice within this time: a long queue would grow with every sweep.
 PATIENCE_S = 3600.0
 MOST_HEARD = 100_000
-
-Again = Literal["rejected", "stale", "all"]
-
-
-@dataclass(frozen=True)
-class SweepOptions:
-    """What a sweep looks at and announces.
-
-    Attributes:
-        prefix: only images whose key starts with this; starts with ``IMAGES_PREFIX`` itself.
-        min_age_s: images younger than this are left to their notifications.
-        deep: also reads every result, and announces images whose eTag differs from the one in it.
-        again: announces images with a result too: those ``rejected``, those judged by another model than the alias names
-            now (``stale``: its name, version or digest differs), or ``all``.
-        dry_run: announces nothing, only counts.
-        periodic: nobody waits for this sweep, and the next will come: see :data:`PATIENCE_S`. It also leaves alone what a
-            notification of this process's first minutes has announced.
-        model: which of the served models' results are looked for; empty for ``MODEL_NAME``'s. Only that model is told.
-        within_s: the sweep ends after about so many seconds, wherever it is then; None for a whole one.
-    """
-
-    prefix: str
-    min_age_s: float = 0.0
-    deep: bool = False
-    again: Again | None = None
-    dry_run: bool = False
-    periodic: bool = False
-    model: str = ""
-    within_s: float | None = None
-
-
-def read_options(settings: Settings, request: Any) -> SweepOptions:
-    """The options in the JSON body of a request; an empty object means a plain sweep.
-
-    Raises:
-        InvalidRequest: a member is unknown or malformed.
-    """
-    if not isinstance(request, dict):
-        raise InvalidRequest(f"expected a JSON object, got a JSON {type(request).__name__}")
-    unknown = sorted(set(request) - set(_EXPECTED))
-    if unknown:
-        raise InvalidRequest(f"unknown members {unknown[:5]}", f"Known are {', '.join(_EXPECTED)}")
-    given = {name: value for name, value in request.items() if value is not None}
-    for name, value in given.items():
-        accepts, expected = _EXPECTED[name]
-        if not accepts(value):
-            raise InvalidRequest(f"{name} must be {expected}, got {str(value)[:80]!r}")
-    known = (settings.model_name, *further_models(settings))
-    if (model := given.get("model", "")) not in ("", *known):
-        raise InvalidRequest(f"model must be one that is served ({', '.join(known)}), got {model[:80]!r}")
-    prefix = given.pop("prefix", settings.images_prefix)
-    if not prefix.startswith(settings.images_prefix):
-        raise InvalidRequest(f"prefix must start with {settings.images_prefix!r} (IMAGES_PREFIX), got {prefix[:80]!r}")
-    return SweepOptions(prefix=prefix, **given)
-
-
-_EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "prefix": (lambda value: isinstance(value, str) and can_be_listed(value), "the start of an object key"),
-    "min_age_s": (lambda value: type(value) in (int, float) and 0 <= value < 1e9, "seconds, 0 or more"),
-    "deep": (lambda value: isinstance(value, bool), "true or false"),
-    "again": (lambda value: value in ("rejected", "stale", "all"), "'rejected', 'stale' or 'all'"),
-    "model": (lambda value: isinstance(value, str), "the name of a served model"),
-    "dry_run": (lambda value: isinstance(value, bool), "true or false"),
-}
 
 
 class Sweeper:
@@ -125,7 +61,8 @@ class Sweeper:
         """The sweep that a PingSource asks for; its data may give options, such as ``{"min_age_s": 60}``.
 
         Raises:
-            CosmoFormerError: as :meth:`sweep`, except that a sweep which is running already is one more than is asked for.
+            CosmoFormerError: as :meth:`sweep`, except that a sweep which is running already is one more than is asked for;
+                after the other models' sweeps, where one of several fails.
             InvalidRequest: the data is something else.
         """
         given = event.json() if event.data else {}
@@ -133,11 +70,39 @@ class Sweeper:
             raise InvalidRequest(f"expected a JSON object as data of the ping, got a JSON {type(given).__name__}")
         options = read_options(self._settings, {"min_age_s": self._settings.sweep_min_age_seconds} | given)
         try:
-            for model in [options.model] if options.model else ["", *further_models(self._settings)]:
-                self._sweep_periodically(replace(options, periodic=True, model=model))
+            failed = self.sweep_each(options, [options.model] if options.model else self.models)
         except Overloaded:
             self._whole_wanted.set()  # a sweep at the start is no longer bounded then
             log.info("a sweep is running already; this ping asks for nothing more")
+            return
+        for error in failed.values():
+            raise error
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The served models as :attr:`SweepOptions.model` has them: an empty name is ``MODEL_NAME``."""
+        return "", *further_models(self._settings)
+
+    def sweep_each(self, options: SweepOptions, models: Iterable[str]) -> dict[str, Exception]:
+        """Sweep for one model after the other, as nobody waits for it; one that fails ends no other's sweep.
+
+        Returns:
+            What ended a sweep, by model.
+
+        Raises:
+            Overloaded: another sweep is running.
+        """
+        failed: dict[str, Exception] = {}
+        with self._alone():
+            for model in models:
+                try:
+                    self._sweep_periodically(replace(options, periodic=True, model=model))
+                except Exception as error:
+                    log.info("a model's sweep failed", extra={"model": model, "problem": str(error)})
+                    failed[model] = error
+            if not failed and options.within_s is not None:
+                self._heard = None
+        return failed
 
     def _sweep_periodically(self, options: SweepOptions) -> None:
         settings = settings_for(self._settings, options.model)
@@ -145,9 +110,11 @@ class Sweeper:
             try:
                 Registry(settings).resolve(settings.model_alias)
             except RegistryUnavailable as error:  # nobody could judge: every image would become a dead letter
+                if options.within_s is not None and not is_missing(error):  # the sweep at the start is tried again
+                    raise
                 log.info("no sweep for a further model", extra={"model": options.model, "problem": str(error)})
                 return
-        self.sweep(options)
+        self._sweep(options)
 
     def sweep(self, options: SweepOptions) -> dict[str, int]:
         """Go through all images once.
@@ -162,20 +129,29 @@ class Sweeper:
             BrokerUnavailable: the broker did not take an event; what was announced before stays announced.
             RegistryUnavailable: stale results are asked for and MLflow does not answer.
         """
+        with self._alone():
+            return self._sweep(options)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         if not self._running.acquire(blocking=False):
             raise Overloaded("another sweep is running", "Wait for its end")
-        outcome = "failed"
         self._whole_wanted.clear()
         try:
-            counts = self._sweep(options)
-            outcome = "completed"
-            self._heard = self._heard if options.within_s is None else None
-            return counts
+            yield
         finally:
-            metrics.SWEEPS.count(outcome)
             self._running.release()
 
     def _sweep(self, options: SweepOptions) -> dict[str, int]:
+        outcome = "failed"
+        try:
+            counts = self._go_through(options)
+            outcome = "completed"
+            return counts
+        finally:
+            metrics.SWEEPS.count(outcome)
+
+    def _go_through(self, options: SweepOptions) -> dict[str, int]:
         begun = time.monotonic()
         self._announced = {event: at for event, at in self._announced.items() if at > begun - PATIENCE_S}
         settings = settings_for(self._settings, options.model)
@@ -245,8 +221,9 @@ class _Judge:
         self._options, self._settings = options, settings
         self._results = results.ResultsBucket(store, settings=settings)
         registry = Registry(settings)
+        further = options.model if options.model != store.settings.model_name else ""
         self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
-        self._dead_letters = DeadLetters(store).latest_by_subject()
+        self._dead_letters = DeadLetters(store).latest_by_subject(further)
         self._champion = registry.resolve(settings.model_alias).identity if options.again == "stale" else None
 
     def by_listing(self, image: ObjectInfo, result: ObjectInfo | None) -> SweepOutcome | None:

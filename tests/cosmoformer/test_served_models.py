@@ -8,7 +8,7 @@ import pytest
 
 from cosmoformer.errors import SettingsError
 from cosmoformer.local.parts import triggers
-from cosmoformer.served_models import FOLDER, further_models, settings_for
+from cosmoformer.served_models import FOLDER, dead_letters_path, further_models, settings_for
 from cosmoformer.settings import load
 from cosmoformer.storage.policies import bucket_policy
 from cosmoformer.storage.results import result_key
@@ -51,9 +51,12 @@ def test_each_model_has_triggers_and_so_a_queue_of_its_own() -> None:
     alone = triggers(load({}), "http://127.0.0.1:9", {})
     both = triggers(load({}), "http://127.0.0.1:9", {"inclination": 8090})
     assert [trigger for trigger in both if trigger in alone] == list(alone)
-    added = {trigger.name: trigger.subscriber for trigger in both if trigger not in alone}
+    added = [trigger for trigger in both if trigger not in alone]
     kinds = ("objects", "pictures", "alias")
-    assert added == {f"classify-inclination-{kind}": "http://127.0.0.1:8090" for kind in kinds}
+    assert {trigger.name for trigger in added} == {f"classify-inclination-{kind}" for kind in kinds}
+    assert {trigger.subscriber for trigger in added} == {"http://127.0.0.1:8090"}
+    (letters,) = {trigger.delivery.dead_letter_url for trigger in added}
+    assert letters and letters.endswith(dead_letters_path("inclination"))
 
 
 def test_the_key_that_shows_a_batch_reads_every_models_results() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from cosmoformer.served_models import dead_letters_path
 from cosmoformer.settings import load
 from functions.runtime.start import INGEST_THREADS, classify_threads
 from tests.knative.objects import container, knative_service, knative_services, label, named, of_kind, quantity
@@ -114,8 +115,12 @@ def timeout_problems(documents: list[Object]) -> list[str]:
             problems.append(f"{label(document)}: delivery.timeout must be above classify's {allowed} s")
         if delivery.get("backoffPolicy") != "exponential" or delivery.get("retry", 0) < 1:
             problems.append(f"{label(document)}: delivery must be retried, with exponential backoff")
-        if document["kind"] == "Trigger" and delivery.get("deadLetterSink", {}).get("uri") != "/dead-letters":
-            problems.append(f"{label(document)}: what cannot be delivered must go to /dead-letters of ingest")
+        if document["kind"] == "Trigger":
+            model = document["spec"]["subscriber"]["ref"]["name"].removeprefix("classify").removeprefix("-")
+            if delivery.get("deadLetterSink", {}).get("uri") != dead_letters_path(model):
+                problems.append(
+                    f"{label(document)}: what cannot be delivered must go to {dead_letters_path(model)} of ingest"
+                )
     if knative_service(documents, "ingest")["spec"]["template"]["spec"]["timeoutSeconds"] <= SWEEP_S:
         problems.append(f"ingest: a sweep lists for {SWEEP_S:.0f} s and then announces")
     for service in knative_services(documents):

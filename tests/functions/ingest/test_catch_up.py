@@ -14,7 +14,8 @@ from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from functions.ingest import catch_up
 from functions.ingest.announce import Broker
-from functions.ingest.sweep import Sweeper, SweepOptions
+from functions.ingest.sweep import Sweeper
+from functions.ingest.sweep_options import SweepOptions
 from tests.cosmoformer.local.subscriber import Answer, Subscriber, wait_until
 from tests.functions.ingest.conftest import client_with, events_at, post_event, put_image, put_result
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
-from cosmoformer.served_models import FOR_MODEL, settings_for
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
+from cosmoformer.served_models import FOR_MODEL, dead_letters_path, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
+from functions.ingest import catch_up
 from functions.ingest.app import create_app
 from functions.ingest.hooks import alias_event
 from functions.runtime.start import stop_background
-from tests.cosmoformer.local.subscriber import Subscriber
-from tests.functions.ingest.conftest import events_at, put_image, put_result
+from tests.cosmoformer.local.subscriber import Subscriber, wait_until
+from tests.functions.ingest.conftest import client_with, events_at, post_event, put_image, put_result
+from tests.mlflow_server import MlflowServer
 
 SECOND = "inclination"
 
@@ -76,6 +80,31 @@ def test_a_sweep_for_a_model_finds_what_that_model_lacks(
     assert len(ids) == 3
 
 
+def test_each_model_has_dead_letters_of_its_own(
+    client: FlaskClient, store: Store, settings: Settings, broker: Subscriber
+) -> None:
+    """One event that neither model took is two letters, and each keeps only its own model's sweep from the image."""
+    put_image(store, "a.png")
+    client.post("/sweep", json={})
+    (event,) = events_at(broker)
+    expected = {"": "announced", SECOND: "announced"}
+    for model in (SECOND, ""):
+        assert post_event(client, dead_letters_path(model), event).status_code == 202
+        expected[model] = "dead_lettered"
+        for swept, outcome in expected.items():
+            for name in (swept, swept or settings.model_name):
+                counts = client.post("/sweep", json={"model": name}).json
+                assert counts and counts[outcome] == 1, (model, name, counts)
+    listed = client.get("/dead-letters").json
+    assert listed and len(listed["dead_letters"]) == 2
+
+
+def test_a_letter_of_no_model_is_refused(client: FlaskClient, broker: Subscriber) -> None:
+    """A name that no model can have makes no object key, and the broker is told that it will never be taken."""
+    event = cloudevents.new(type="t", source="/s", id="1")
+    assert post_event(client, "/dead-letters/by-model/.json", event).status_code == 400
+
+
 def test_a_sweep_for_a_model_that_is_not_served_is_refused(client: FlaskClient) -> None:
     """The answer says which are."""
     answer = client.post("/sweep", json={"model": "votes"})
@@ -92,6 +121,44 @@ def test_a_periodic_sweep_leaves_a_model_without_champion_alone(
     headers, body = cloudevents.to_binary(ping)
     assert client.post("/sweep", data=body, headers=headers).status_code == 202
     assert [event.attributes.get(FOR_MODEL) for event in events_at(broker)] == [None]
+
+
+@pytest.fixture
+def judged_by_second(settings: Settings, mlflow_server: MlflowServer, bucket: Callable[[], str]) -> Settings:
+    """The same with a registry in which the second model alone has a champion."""
+    second = bucket()  # a name that no other test registers
+    own = {"mlflow_tracking_uri": mlflow_server.url, "served_models": second, "model_name": bucket()}
+    made = Settings(**(vars(settings) | own))
+    register(Registry(settings_for(made, second)), b"an artifact", tags={}, alias="champion")
+    return made
+
+
+def test_a_models_failed_sweep_ends_no_other_models(
+    judged_by_second: Settings, store: Store, broker: Subscriber
+) -> None:
+    """Without a champion nobody can say which of the first model's results are stale; the second's images are announced."""
+    put_image(store, "a.png")
+    data = {"min_age_s": 0, "again": "stale"}
+    ping = cloudevents.new(type=cloudevents.SWEEP_PING, source="/ping", id="1", data=data)
+    with client_with(judged_by_second) as client:
+        assert post_event(client, "/sweep", ping).status_code == 503
+    assert [event.attributes.get(FOR_MODEL) for event in events_at(broker)] == [judged_by_second.served_models]
+
+
+def test_the_sweep_at_the_start_is_for_every_model(
+    judged_by_second: Settings, store: Store, broker: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came while ingest was away gets a result of each model without waiting for the next ping."""
+    monkeypatch.setattr(catch_up, "SETTLE_S", 0.5)
+    monkeypatch.setattr(catch_up, "_HEARD_S", 0.1)
+    put_image(store, "a.png")
+    put_result(store, "a.png", store.head_image("a.png").etag)
+    put_image(store, "b.png")
+    with client_with(judged_by_second, sweep_at_start_seconds=30.0):
+        wait_until(lambda: len(broker.received) == 3)
+    second = judged_by_second.served_models
+    told = {(event.subject, event.attributes.get(FOR_MODEL)) for event in events_at(broker)}
+    assert told == {("b.png", None), ("a.png", second), ("b.png", second)}
 
 
 @pytest.mark.parametrize(("name", "announced"), [("cosmoformer", True), (SECOND, True), ("votes", False)])
