@@ -129,9 +129,8 @@ def _longest_ms(trace: bytes) -> float:
     events: list[dict[str, Any]] = json.loads(trace)["traceEvents"]
     names = [event for event in events if event["name"] == "thread_name"]
     main = {(event["pid"], event["tid"]) for event in names if event["args"]["name"] == "CrRendererMain"}
-    return (
-        float(max(event["tdur"] for event in events if "tdur" in event and (event["pid"], event["tid"]) in main)) / 1000
-    )
+    tasks = [float(event["tdur"]) for event in events if "tdur" in event and (event["pid"], event["tid"]) in main]
+    return max(tasks) / 1000
 
 
 if __name__ == "__main__":
