@@ -55,13 +55,10 @@ def _lacking(store: Store, library: Library, model: str) -> Iterator[tuple[Resul
 
 def _seen(store: Store, result: Result, describe: Describe) -> Seen | None:
     image = result["image"]
-    zoom = image.get("zoom") or 1.0
     try:
         info, content = store.read_image(image["key"])
         if content is None or info.etag != image["etag"]:
             return None
-        vector = describe(content, zoom)
+        return Seen(image["key"], info.etag, describe(content, image.get("zoom") or 1.0))
     except CosmoFormerError:
         return None
-    what = f"{image['sha256']} zoom {zoom:g}" if zoom != 1 else str(image["sha256"])
-    return Seen(image["key"], info.etag, what, vector)

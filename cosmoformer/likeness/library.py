@@ -30,7 +30,7 @@ class _Known:
     Attributes:
         length: of the vectors; 0 while there is none.
         objects: keys of the objects that were read.
-        images: key, eTag and what was seen of each image, by its number in the index; None where another took its place.
+        images: key and eTag of each image, by its number in the index; None where another took its place.
     """
 
     length: int = 0
@@ -68,7 +68,7 @@ class Library:
         image = self._known.images[number]
         if image is None:
             raise KeyError(number)
-        return Seen(image[0], image[1], image[2], b"")
+        return Seen(image[0], image[1], b"")
 
     def oddest(self, count: int) -> list[Neighbour]:
         """The most isolated images, each with its mean distance to its ten nearest, the oddest first."""
@@ -79,9 +79,7 @@ class Library:
 
     def _know(self, known: _Known, index: Index | None) -> None:
         self._known, self.index = known, index
-        images = [(number, image) for number, image in enumerate(known.images) if image]
-        self._numbers = {image[0]: number for number, image in images}
-        self._seen = {image[2]: number for number, image in images}
+        self._numbers = {image[0]: number for number, image in enumerate(known.images) if image}
 
     def _load(self) -> tuple[_Known, Index | None]:
         try:
@@ -122,17 +120,15 @@ class Library:
     def _add(self, rows: Sequence[Seen]) -> None:
         import numpy as np
 
-        told = {row.seen: row.vector for row in rows if row.vector}
         numbers, vectors = [], []
         for row in {row.key: row for row in rows}.values():
-            vector = row.vector or told.get(row.seen) or self._vector_of(row.seen)
-            if self.index is None and vector:
-                self._known.length = len(vector) // BYTES
+            if self.index is None:
+                self._known.length = len(row.vector) // BYTES
                 self.index = Index(self._known.length)
-            if len(vector) != self._known.length * BYTES or not vector:
-                continue  # that of an image whose object was lost, or of another model that begins alike
+            if len(row.vector) != self._known.length * BYTES:
+                continue  # of another model whose digest begins alike
             numbers.append(self._number_anew(row))
-            vectors.append(np.frombuffer(vector, "<f2"))
+            vectors.append(np.frombuffer(row.vector, "<f2"))
         if self.index is not None and numbers:
             self.index.add(numbers, np.stack(vectors))
 
@@ -142,15 +138,9 @@ class Library:
         if before is not None and self.index is not None:
             self.index.remove(before)
             self._known.images[before] = None
-        number = self._numbers[row.key] = self._seen[row.seen] = len(self._known.images)
-        self._known.images.append([row.key, row.etag, row.seen])
+        number = self._numbers[row.key] = len(self._known.images)
+        self._known.images.append([row.key, row.etag])
         return number
-
-    def _vector_of(self, seen: str) -> bytes:
-        number = self._seen.get(seen)
-        if number is None or self.index is None or self._known.images[number] is None:
-            return b""
-        return self.index.vectors([number]).astype("<f2").tobytes()
 
     def _save(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

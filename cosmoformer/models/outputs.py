@@ -5,9 +5,11 @@
     | `classes`   | probabilities of classes, which sum to 1                                      |
     | `fractions` | of the answers to questions of a decision tree; each question's sum to 1      |
     | `values`    | any numbers, with unit and range                                              |
+    | `features`  | a vector, of which the metadata tell the length alone                         |
 
-In an artifact's output they stand side by side in this order. One value has a meaning to CosmoFormer itself: :data:`DOMAIN`, how
-much an image looks like the galaxies that the model was trained on.
+In an artifact's output they stand side by side in this order, but for the features, which its method ``described`` gives
+beside. One value has a meaning to CosmoFormer itself: :data:`DOMAIN`, how much an image looks like the galaxies that the
+model was trained on.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,13 +37,11 @@ class Seen:
     Attributes:
         key: of the image.
         etag: of the image.
-        seen: digest of its bytes, and how they were framed: where two are the same, so are their vectors.
-        vector: float16, the least significant byte first; empty where it is that of an image of the same ``seen``.
+        vector: float16, the least significant byte first.
     """
 
     key: str
     etag: str
-    seen: str
     vector: bytes
 
 
@@ -74,14 +72,13 @@ def is_of(key: str, model: str) -> bool:
 
 
 def document(model: ModelIdentity, rows: Sequence[Seen]) -> dict[str, Any]:
-    """The object that is stored."""
-    own = [row for row in rows if row.vector]
+    """The object that is stored, of one image at least."""
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
-        "length": len(own[0].vector) // BYTES if own else 0,
-        "images": [[row.key, row.etag, row.seen] for row in (*own, *(row for row in rows if not row.vector))],
-        "vectors": base64.b64encode(b"".join(row.vector for row in own)).decode(),
+        "length": len(rows[0].vector) // BYTES,
+        "images": [[row.key, row.etag] for row in rows],
+        "vectors": base64.b64encode(b"".join(row.vector for row in rows)).decode(),
     }
 
 
@@ -91,10 +88,9 @@ def rows_of(found: Any, model: str = "") -> list[Seen]:
         if found["schema_version"] != SCHEMA_VERSION or model not in ("", found["model"]["sha256"]):
             return []
         vectors = base64.b64decode(found["vectors"], validate=True)
-        size = int(found["length"]) * BYTES
-        if size < 0 or len(vectors) % (size or 1):
+        size, images = int(found["length"]) * BYTES, [(str(key), str(etag)) for key, etag in found["images"]]
+        if size <= 0 or len(vectors) != size * len(images):
             return []
-        images = [(str(key), str(etag), str(seen)) for key, etag, seen in found["images"]]
         return [Seen(*image, vectors[size * at : size * (at + 1)]) for at, image in enumerate(images)]
     except (KeyError, TypeError, ValueError, binascii.Error):
         return []
@@ -111,12 +107,12 @@ def listed(store: Store, folder: str = "", after: str = "") -> Iterator[str]:
 
 def forget(store: Store, image_keys: Collection[str]) -> None:
     """Delete what is kept of some images; what is kept of others beside them stays."""
-    settings, bucket = store.settings, store.settings.results_bucket
+    settings, bucket, gone = store.settings, store.settings.results_bucket, set(image_keys)
     for folder in {folder_of(settings, key) for key in image_keys}:
         for key in list(listed(store, folder)):
             found = store.read_json(bucket, key)
             rows = rows_of(found[0]) if found else []
-            left = _without(rows, set(image_keys))
+            left = [row for row in rows if row.key not in gone]
             if len(left) == len(rows):
                 continue
             if left and found:
@@ -129,13 +125,6 @@ def forget(store: Store, image_keys: Collection[str]) -> None:
                     indent=None,
                 )
             store.delete(bucket, key)
-
-
-def _without(rows: Sequence[Seen], gone: Collection[str]) -> list[Seen]:
-    """The rows that stay; a vector that another image is known by goes over to that one."""
-    vectors = {row.seen: row.vector for row in rows if row.key in gone and row.vector}
-    left = (row for row in rows if row.key not in gone)
-    return [row if row.vector else replace(row, vector=vectors.pop(row.seen, b"")) for row in left]
 
 
 def by_folder(settings: Settings, rows: Iterable[Seen]) -> dict[str, list[Seen]]:

@@ -250,7 +250,7 @@ class Handler:
             judgement = self._judgement(content, image, served, framing)
             result, sky = self._classification(judgement, image, origin, served), judgement.sky
             if served.artifact.metadata.features and image.key:
-                seen = Seen(image.key, image.etag or "", _identity(image, framing), judgement.features)
+                seen = Seen(image.key, image.etag or "", judgement.features)
         except ImageRejected as error:
             result = predictor.rejection(image, error, origin, served.version)
         return predictor.with_object(result, told, sky, self._settings), seen
@@ -269,8 +269,9 @@ class Handler:
     def _judgement(self, content: bytes, image: ImageFacts, served: Served, framing: Framing) -> Judgement:
         """The model's prediction for a file: the earlier one, if it has seen the same bytes in the same way."""
         # What came by itself, without a bucket, leaves no trace in one.
-        digest, shared = _identity(image, framing), image.bucket is not None
-        if known := self.judgements.find(served.artifact.sha256, digest, shared=shared):
+        digest, shared = f"{image.sha256} {framing.identity}".strip(), image.bucket is not None
+        known = self.judgements.find(served.artifact.sha256, digest, shared=shared)
+        if known and (known.features or not served.artifact.metadata.features):  # an earlier release kept none
             return known
         judgement = self._line.run(lambda: self._predict(content, served.artifact, framing))
         self.judgements.keep(served.artifact.sha256, digest, judgement, shared=shared)
@@ -283,11 +284,6 @@ class Handler:
             outputs, features = predictor.described(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
         return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky, features)
-
-
-def _identity(image: ImageFacts, framing: Framing) -> str:
-    """What tells whether a model sees the same: the digest of the bytes, and how they are framed."""
-    return f"{image.sha256} {framing.identity}".strip()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ yet, is predicted.
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 import time
@@ -41,7 +42,7 @@ class Judgement:
         conversions: what was done to make it 8-bit square RGB, in order.
         zoom: side of the picture over the side that was shown.
         sky: what the file says of the object and its place.
-        features: the model's feature vector, float16; empty for a model without, and for what other processes told.
+        features: the model's feature vector, float16, the least significant byte first; empty for a model without.
     """
 
     outputs: Mapping[str, float]
@@ -197,7 +198,7 @@ class Judgements:
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:
-    return {name: member for name, member in asdict(judgement).items() if name != "features"}
+    return asdict(judgement) | {"features": base64.b64encode(judgement.features).decode()}
 
 
 def _entries(document: Any) -> list[tuple[_Key, _Entry]]:
@@ -214,7 +215,8 @@ def _entry(member: Any) -> tuple[_Key, _Entry] | None:
         outputs = {str(name): float(output) for name, output in member["outputs"].items()}
         size = int(member["width"]), int(member["height"])
         conversions, zoom = tuple(map(str, member["conversions"])), float(member.get("zoom", 1))
-        judgement = Judgement(outputs, *size, str(member["format"]), conversions, zoom, Sky(**member.get("sky", {})))
+        sky, features = Sky(**member.get("sky", {})), base64.b64decode(member.get("features", ""), validate=True)
+        judgement = Judgement(outputs, *size, str(member["format"]), conversions, zoom, sky, features)
         return (str(member["model"]), str(member["image"])), _Entry(judgement, float(member["asked"]), True)
     except (TypeError, KeyError, ValueError, AttributeError):
         return None

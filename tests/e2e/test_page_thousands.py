@@ -245,7 +245,7 @@ def test_more_like_this(page: Page, stage: Stage, tmp_path: Path) -> None:
 
 
 def _seen(image: ObjectInfo, vector: tuple[float, float]) -> Seen:
-    return Seen(image.key, image.etag, f"digest of {image.key}", np.array(vector, "<f2").tobytes())
+    return Seen(image.key, image.etag, np.array(vector, "<f2").tobytes())
 
 
 def describe(stage: Stage, rows: list[Seen], model: str = MODEL.sha256) -> None:

@@ -55,15 +55,8 @@ const placeOf = ({ key, result }) => `${result.image.etag} ${key}`;
 function opened({ model, length, images, vectors }) {
   const bytes = Uint8Array.from(atob(vectors), (character) => character.charCodeAt(0));
   const halves = new Uint16Array(bytes.buffer, 0, bytes.length >> 1);
-  const count = length ? halves.length / length : 0;
-  const bySeen = new Map();
-  const found = new Map();
-  images.forEach(([key, etag, seen], index) => {
-    if (index < count) bySeen.set(seen, Float32Array.from(halves.subarray(index * length, (index + 1) * length), single));
-    const vector = bySeen.get(seen);
-    if (vector) found.set(`${etag} ${key}`, vector);
-  });
-  return { model: model.sha256, images: found };
+  const vector = (index) => Float32Array.from(halves.subarray(index * length, (index + 1) * length), single);
+  return { model: model.sha256, images: new Map(images.map(([key, etag], index) => [`${etag} ${key}`, vector(index)])) };
 }
 
 /** The number that 16 bits stand for (IEEE 754, binary16). */

@@ -36,7 +36,7 @@ def put(store: Store, *rows: Seen, model: ModelIdentity = MODEL) -> None:
 
 
 def seen(key: str, seed: int, etag: str = "e") -> Seen:
-    return Seen(key, etag, f"digest {seed}", vector(seed))
+    return Seen(key, etag, vector(seed))
 
 
 def keys_near(library: Library, content: bytes) -> list[str]:
@@ -84,15 +84,6 @@ def once_again(store: Store) -> Settings:
     return Settings(**(vars(store.settings) | {"likeness_cache_dir": store.settings.likeness_cache_dir / "other"}))
 
 
-def test_the_same_bytes_share_a_vector(store: Store) -> None:
-    """An image that comes without a vector has that of what was seen before, in the same object or an earlier one."""
-    put(store, seen("a", 1), Seen("again", "e", "digest 1", b""))
-    put(store, Seen("later", "e", "digest 1", b""), Seen("lost", "e", "digest 9", b""))
-    library = Library(store, MODEL.sha256)
-    assert set(keys_near(library, vector(1))) == {"a", "again", "later"}
-    assert library.number("lost") is None
-
-
 def test_what_was_deleted_is_forgotten(store: Store) -> None:
     """Once vectors are deleted in the bucket, no later look finds them."""
     put(store, seen("a", 1), seen("b", 2))
@@ -116,8 +107,8 @@ def test_the_oddest_come_first(store: Store) -> None:
     """The image that looks like no other is first; an empty library has none."""
     assert Library(store, MODEL.sha256).oddest(5) == []
     base = np.random.default_rng(0).normal(size=8)
-    rows = [Seen(f"{n}", "e", f"{n}", (base + n / 100).astype("<f2").tobytes()) for n in range(20)]
-    put(store, *rows, Seen("odd", "e", "odd", (-base).astype("<f2").tobytes()))
+    rows = [Seen(f"{n}", "e", (base + n / 100).astype("<f2").tobytes()) for n in range(20)]
+    put(store, *rows, Seen("odd", "e", (-base).astype("<f2").tobytes()))
     library = Library(store, MODEL.sha256)
     assert library.image(library.oddest(2)[0].number).key == "odd"
 

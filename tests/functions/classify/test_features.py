@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from cosmoformer.storage.store import Store
 from functions.classify import features, predictor
 from functions.classify.features import Features
 from functions.classify.handler import Handler
+from functions.classify.judgements import Judgement
 from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.lacking_store import Refusal, lacking_store
 from training.repack import repacked
@@ -94,14 +96,27 @@ def test_each_judged_image_has_the_vector_that_the_model_gives(
 
 
 def test_the_same_bytes_have_the_same_vector(deployment: Deployment, start: Start) -> None:
-    """A second key with the same file is not predicted again; it is known by what was seen, and its vector is the same."""
-    handler = start()
-    for key in ("a.jpg", "copy.jpg"):
+    """A second key with the same file has the vector of the first, also where another process has judged that."""
+    for key in ("a.jpg", "copy.jpg", "later.jpg"):
+        handler = start()
+        handler.judgements.start()
         judge(deployment, handler, key, SAMPLES[0].read_bytes())
-    handler.features.stop()
+        handler.judgements.stop()
+        handler.features.stop()
     found = kept(deployment.store)
-    assert found["a.jpg"].seen == found["copy.jpg"].seen
-    assert found["a.jpg"].vector == found["copy.jpg"].vector != b""
+    assert set(found) == {"a.jpg", "copy.jpg", "later.jpg"}
+    assert {row.vector for row in found.values()} == {found["a.jpg"].vector} != {b""}
+
+
+def test_what_was_judged_without_a_vector_is_judged_again(deployment: Deployment, start: Start) -> None:
+    """A judgement that an earlier release left in the bucket is no short cut for an image whose vector is to be kept."""
+    handler = start()
+    content = SAMPLES[0].read_bytes()
+    digest, model = hashlib.sha256(content).hexdigest(), deployment.registry.resolve("champion").sha256
+    handler.judgements.keep(model, digest, Judgement({"spiral": 1.0}, 1, 1, "JPEG", ()), shared=True)
+    judge(deployment, handler, "a.jpg", content)
+    handler.features.stop()
+    assert len(kept(deployment.store)["a.jpg"].vector) == 512
 
 
 def test_a_setting_keeps_none(deployment: Deployment, start: Start) -> None:
@@ -142,7 +157,7 @@ def test_what_waits_is_bounded(deployment: Deployment, monkeypatch: pytest.Monke
     waiting = Features(deployment.settings, deployment.store)
     waiting.start()
     for number in range(8):
-        waiting.keep(MODEL, Seen(f"{number}.jpg", "e", f"{number}", b"\0\0"))
+        waiting.keep(MODEL, Seen(f"{number}.jpg", "e", b"\0\0"))
     waiting.stop()
     assert set(kept(deployment.store)) == {f"{number}.jpg" for number in range(3, 8)}
     assert len(list(listed(deployment.store))) == 3

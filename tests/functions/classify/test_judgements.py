@@ -15,7 +15,9 @@ from functions.classify.judgements import Judgement, Judgements
 from tests.conftest import ObjectStore
 
 MODEL, IMAGE = "m" * 64, "i" * 64
-JUDGEMENT = Judgement({"spiral": 0.75, "edge_on": 0.25}, 424, 300, "JPEG", ("cropped to a square",))
+JUDGEMENT = Judgement(
+    {"spiral": 0.75, "edge_on": 0.25}, 424, 300, "JPEG", ("cropped to a square",), features=b"\1\2\xff\0"
+)
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_only_the_page_may_open_batches(client: FlaskClient) -> None:
 def _describe(store: Store, key: str) -> str:
     """Feature vectors of an image; returns the key of their object."""
     place = new_key(store.settings, folder_of(store.settings, key), JUDGE.sha256)
-    row = Seen(key, "etag", "digest", b"\0\0\0<")
+    row = Seen(key, "etag", b"\0\0\0<")
     store.write_json(store.settings.results_bucket, place, document(JUDGE, [row]), replacing=None)
     return place
 
