@@ -127,7 +127,7 @@ def _predict(report: Report, model: Artifact, rounds: int) -> None:
             json.dumps(document(name, rows))
             rows.clear()
 
-    variants = {WITH: keep, WITHOUT: lambda: predict(plain, pixels)}
+    variants: dict[str, Callable[[], object]] = {WITH: keep, WITHOUT: lambda: predict(plain, pixels)}
     for _ in range(3):
         for action in variants.values():
             action()
