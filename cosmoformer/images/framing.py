@@ -25,37 +25,38 @@ class Framing:
         radius_arcsec: the galaxy's Petrosian radius (R90), seconds of arc; None where it is not known.
         pixel_scale: side of one of the file's pixels, seconds of arc; None likewise.
         radii: side that the model wants to be shown, in radii of the galaxy; 0 for one that does not tell.
+        otherwise: the zoom where none was said and the galaxy's size in pixels cannot be told.
     """
 
     zoom: float | None = None
     radius_arcsec: float | None = None
     pixel_scale: float | None = None
     radii: float = 0.0
+    otherwise: float = 1.0
 
     def with_scale(self, pixel_scale: float | None) -> Framing:
         """The same with a scale that the file tells, where nobody has told another."""
         return self if self.pixel_scale else replace(self, pixel_scale=pixel_scale)
 
     def zoom_of(self, width: int, height: int) -> float:
-        """The zoom for a picture of this size in its file, pixels; 1 where the size of the galaxy cannot be told.
+        """The zoom for a picture of this size in its file, pixels; ``otherwise`` where the size of the galaxy cannot be told.
 
-        One that lies beyond :data:`LEAST_ZOOM` and :data:`MOST_ZOOM` is a slip of whoever told the radius: 1 as well.
+        One that lies beyond :data:`LEAST_ZOOM` and :data:`MOST_ZOOM` is a slip of whoever told the radius: ``otherwise`` as well.
         """
         if self.zoom is not None:
             return round(self.zoom, _DIGITS)
         if not (self.radius_arcsec and self.pixel_scale and self.radii):
-            return 1.0
+            return round(self.otherwise, _DIGITS)
         zoom = max(width, height) * self.pixel_scale / (self.radii * self.radius_arcsec)
-        return round(zoom, _DIGITS) if is_zoom(zoom) else 1.0
+        return round(zoom if is_zoom(zoom) else self.otherwise, _DIGITS)
 
     @property
     def identity(self) -> str:
         """Text that is the same for framings that show the same; empty for a picture as it is."""
-        if self.zoom is not None:
+        if self.zoom is not None or not (self.radius_arcsec and self.radii):
             return f"zoom {self.zoom_of(1, 1):g}" if self.zoom_of(1, 1) != 1 else ""
-        if not (self.radius_arcsec and self.radii):
-            return ""
-        return f"radius {self.radius_arcsec:g} scale {self.pixel_scale or 0:g}"
+        otherwise = f" zoom {self.otherwise:g}" if self.otherwise != 1 else ""
+        return f"radius {self.radius_arcsec:g} scale {self.pixel_scale or 0:g}{otherwise}"
 
 
 WHOLE = Framing()

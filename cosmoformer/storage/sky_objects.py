@@ -102,12 +102,12 @@ class Told:
 
         Args:
             radii: side that the model wants, in Petrosian radii of the galaxy; 0 for one that does not tell.
-            zoom: where neither a zoom nor the size of the galaxy is told.
+            zoom: where no zoom is told, and the size of the galaxy cannot be: without the scale of the file's pixels, too.
         """
         told, size, scale = (self._number(name) for name in ("zoom", "size_arcsec", "pixel_scale"))
         if told is None and not (size and radii):
             told = zoom
-        return Framing(told, size, scale, radii)
+        return Framing(told, size, scale, radii, 1.0 if told is not None else zoom)
 
     def _number(self, name: str) -> float | None:
         return float(self.known[name]) if name in self.known else None

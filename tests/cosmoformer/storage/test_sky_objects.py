@@ -187,6 +187,11 @@ def test_a_zoom_that_is_told_comes_before_a_size_and_that_before_the_setting() -
     assert read({**size, "zoom": "3"}).framing(8, 1.5).zoom_of(480, 480) == 3
     assert read(size).framing(8, 1.5).zoom_of(480, 480) == 3
     assert read(size).framing(0, 1.5).zoom_of(480, 480) == 1.5
+    unknown_scale = read({"size-arcsec": "10"}).framing(8, 1.5)
+    assert unknown_scale.zoom_of(480, 480) == 1.5
+    assert unknown_scale.with_scale(0.5).zoom_of(480, 480) == 3
+    assert unknown_scale.identity != read({"size-arcsec": "10"}).framing(8, 1.0).identity
+    assert read({"size-arcsec": "1e-3", "pixel-scale": "0.5"}).framing(8, 1.5).zoom_of(480, 480) == 1.5
     assert read({}).framing(8, 1.5) == Framing(1.5, None, None, 8)
 
 
