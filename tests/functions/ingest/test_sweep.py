@@ -88,6 +88,25 @@ def test_result_older_than_its_image(client: FlaskClient, store: Store, broker: 
     assert _sweep(client) == {"images": 1, "announced": 1}
 
 
+def test_metadata_that_changed_unheard(client: FlaskClient, store: Store, broker: Subscriber) -> None:
+    """The same bytes told of otherwise are announced, also where a slow result of before came later; told alike they are not."""
+    for key in ("alike", "told", "slow"):
+        put_result(store, key, put_image(store, key))
+    time.sleep(1.1)  # the store's headers count seconds
+    place = {"Bucket": store.settings.images_bucket, "CopySource": {"Bucket": store.settings.images_bucket}}
+    for key, metadata in {"alike": {"note": "1"}, "told": {"object-id": "M 51"}, "slow": {"zoom": "2"}}.items():
+        source = place["CopySource"] | {"Key": key}
+        copied = place | {"Key": key, "CopySource": source, "MetadataDirective": "REPLACE", "Metadata": metadata}
+        store.client.copy_object(**copied)
+    slow = store.read_json(store.settings.results_bucket, "results/slow.json")
+    assert slow
+    slow[0]["image"]["last_modified"] = "2026-01-01T00:00:00Z"
+    store.write_json(store.settings.results_bucket, "results/slow.json", slow[0], replacing=slow[1])
+    assert _sweep(client) == {"images": 3, "with_result": 2, "announced": 1}
+    assert _announced(broker) == ["told"]
+    assert _sweep(client, deep=True) == {"images": 3, "with_result": 1, "announced": 2}
+
+
 def test_deep_sweep_compares_etags(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """A result that was written later but is about an older image is found only by reading it."""
     put_image(store, "a")
