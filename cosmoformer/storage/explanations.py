@@ -1,7 +1,7 @@
 """Explanations: what a model looked at, as a JSON object an image beside its result.
 
 It stands at ``EXPLANATIONS_PREFIX`` + image key + ``.json`` in the results bucket; docs/results.md has its members. It is of one
-version of a model and of one image under the key: whoever reads it compares both with the result's.
+version of a model and of one image under the key, framed in one way: whoever reads it compares them with the result's.
 """
 
 from __future__ import annotations
@@ -90,21 +90,28 @@ def document(image: Mapping[str, Any], model: ModelVersion, said: Document) -> D
         said: what :func:`explained` or :func:`refusal` gave.
     """
     about = {
-        "image": {name: image[name] for name in ("bucket", "key", "etag", "sha256")},
+        "image": {name: image.get(name) for name in ("bucket", "key", "etag", "sha256", "zoom")},
         "model": {"name": model.name, "version": model.version, "sha256": model.sha256},
         "finished": rfc3339(datetime.now(UTC)),
     }
     return {"schema_version": SCHEMA_VERSION, **about, **said}
 
 
-def stands(found: Any, etag: str, sha256: str | None = None) -> bool:
-    """Whether what stands at an explanation's key is that of an image, by its eTag, and of a model, by its digest, or of any."""
+def stands(found: Any, shown: Mapping[str, Any], sha256: str | None = None) -> bool:
+    """Whether what stands at an explanation's key is that of an image as a model was shown it, and of that model, or of any.
+
+    Args:
+        found: what stands there.
+        shown: the image as it stands in its result: the same has its ``etag`` and its ``zoom``.
+        sha256: the model's digest; None for any.
+    """
     if not isinstance(found, dict) or found.get("schema_version") != SCHEMA_VERSION:
         return False
     image, model = found.get("image"), found.get("model")
     if not isinstance(image, dict) or not isinstance(model, dict):
         return False
-    same = image.get("etag") == etag and sha256 in (None, model.get("sha256"))
+    framed = all(image.get(name) == shown.get(name) for name in ("etag", "zoom"))
+    same = framed and sha256 in (None, model.get("sha256"))
     return same and not ("refused" in found and age_s(found) > _REFUSAL_S)
 
 

@@ -89,7 +89,7 @@ class Explainer:
             raise Overloaded("another explanation is computed")
         try:
             found = self._store.read_json(bucket, key)
-            if found and explanations.stands(found[0], image["etag"], version.sha256):
+            if found and explanations.stands(found[0], image, version.sha256):
                 return
             said = self.explain_or_refuse(content, result, served, wanted)
             written = explanations.document(image, version, said)

@@ -72,9 +72,9 @@ class Explanations:
         found = self._store.read_json(self._settings.results_bucket, place)
         if found is None:
             return False
-        etag, document = result["image"]["etag"], found[0]
-        of_that_version = stands(document, etag, result["model"]["sha256"])
-        return of_that_version or (stands(document, etag) and age_s(document) < _PATIENCE_S)
+        image, document = result["image"], found[0]
+        of_that_version = stands(document, image, result["model"]["sha256"])
+        return of_that_version or (stands(document, image) and age_s(document) < _PATIENCE_S)
 
     def _begins(self, key: str) -> bool:
         """Whether nobody has asked about an image for a while; somebody has now."""

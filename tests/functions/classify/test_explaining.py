@@ -82,7 +82,7 @@ def test_an_object_is_explained_beside_its_result(
     asked = asking(deployment, "m51.jpg")
     assert send(client, asked).status_code == 202
     found, etag = explained(deployment, "m51.jpg")
-    assert found["image"] == {name: result["image"][name] for name in ("bucket", "key", "etag", "sha256")}
+    assert found["image"] == {name: result["image"][name] for name in ("bucket", "key", "etag", "sha256", "zoom")}
     assert found["model"] == {name: result["model"][name] for name in ("name", "version", "sha256")}
     assert (found["output"], is_heat_map(found)) == ("spiral", True)
     send(client, asked)
@@ -109,6 +109,20 @@ def test_a_new_version_explains_anew(
     send(client, asked)
     assert explained(deployment, "m51.jpg")[0]["model"]["version"] == version.version
     assert recorded(deployment, "m51.jpg") == result
+
+
+def test_another_framing_is_explained_anew(
+    client: FlaskClient,  # noqa: F811
+    deployment: Deployment,
+    galaxy: bytes,
+) -> None:
+    """Metadata that frame the same bytes otherwise leave no heat map of what was shown before."""
+    for zoom in ("1", "2"):
+        place = {"Bucket": deployment.settings.images_bucket, "Key": "m51.jpg"}
+        deployment.store.client.put_object(**place, Body=galaxy, Metadata={"zoom": zoom})
+        send(client, created(deployment, "m51.jpg"))
+        send(client, asking(deployment, "m51.jpg"))
+        assert explained(deployment, "m51.jpg")[0]["image"]["zoom"] == float(zoom)
 
 
 def test_an_unknown_output_is_refused(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
