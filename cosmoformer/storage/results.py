@@ -96,7 +96,10 @@ def _given(**groups: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def rejected(image: ImageFacts, code: str, reason: str, model: ModelVersion | None, origin: Origin) -> Result:
-    """The result of a file that cannot be classified, for a reason that trying again will not change."""
+    """The result of a file that cannot be classified, for a reason that trying again will not change.
+
+    ``model`` is the version that does not take it, where others may; None where none would.
+    """
     return _result("rejected", image, model, origin) | {"rejection": {"code": code, "reason": reason}}
 
 
@@ -234,14 +237,15 @@ class ResultsBucket:
         Of two images under one key, or of one with two sets of metadata, what the bucket holds now counts: its result wins. Of
         two models on the same image, the one that the alias names now wins (after a roll-back that is the lower version); else
         the higher version, if one name and registry count both, else the new one. A result of the same model for the same image
-        stays as it is.
+        stays as it is. A rejection gives way to a classification, never the other way round.
         """
         if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
             there = self._store.head_image(new["image"]["key"])
             return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), of_metadata(there.metadata))
-        if "rejected" in (new["status"], old["status"]):
-            return bool(new["status"] == "classified")
-        return self._outranks(judged_by(new), judged_by(old))
+        judges = judged_by(new), judged_by(old)
+        if new["status"] == "rejected":
+            return old["status"] == "rejected" and (judges.count(None) == 1 or self._outranks(*judges))
+        return old["status"] == "rejected" or self._outranks(*judges)
 
     def _outranks(self, new: ModelIdentity | None, old: ModelIdentity | None) -> bool:
         if new is None or old is None or new == old:

@@ -118,14 +118,20 @@ class Handler:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
     def judge_bytes(
-        self, content: bytes, origin: Origin, also: Mapping[str, str] = MappingProxyType({}), *, or_error: bool = True
+        self,
+        content: bytes,
+        origin: Origin,
+        also: Mapping[str, str] = MappingProxyType({}),
+        *,
+        or_error: bool = True,
+        served: Served | None = None,
     ) -> Result:
         """The result of an image that came by itself; it is not recorded anywhere.
 
         What else came with it may tell of the object, or ask for an explanation; where there is none, that is an error, or told
-        in its place.
+        in its place. ``served`` is the version that judges; the one that is served now where none is said.
         """
-        image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
+        image, served = ImageFacts(None, None, None, len(content), None), served or self._serving.current()
         wanted = also.get(ASKED_BY, "")
         result, _ = self._judge(content, image, origin, served, sky_objects.read(also))
         self._count(result)
@@ -252,7 +258,7 @@ class Handler:
             if served.artifact.metadata.features and image.key:
                 seen = Seen(image.key, image.etag or "", _identity(image, framing), judgement.features)
         except ImageRejected as error:
-            result = predictor.rejection(image, error, origin)
+            result = predictor.rejection(image, error, origin, served.version)
         return predictor.with_object(result, told, sky, self._settings), seen
 
     def _classification(self, judgement: Judgement, image: ImageFacts, origin: Origin, served: Served) -> Result:

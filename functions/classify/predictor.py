@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
+from cosmoformer.images.fits_bands import CODE as MISSING_BANDS
 from cosmoformer.images.picture import Limits, Picture
 from cosmoformer.images.sky import Sky
 from cosmoformer.models.artifact import Artifact
@@ -75,9 +76,10 @@ def classification(
     )
 
 
-def rejection(image: ImageFacts, error: ImageRejected, origin: Origin) -> Result:
-    """The result of a file that cannot be classified."""
-    return results.rejected(image, error.code, error.detail, None, origin)
+def rejection(image: ImageFacts, error: ImageRejected, origin: Origin, version: ModelVersion | None = None) -> Result:
+    """The result of a file that cannot be classified; of that model version alone, where another might take it."""
+    own = error.code == MISSING_BANDS
+    return results.rejected(image, error.code, error.detail, version if own else None, origin)
 
 
 def with_object(result: Result, told: Told, sky: Sky, settings: Settings) -> Result:
