@@ -17,8 +17,7 @@ Delivery, in one table:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -183,7 +182,7 @@ class Handler:
         with logs.bound(event_id=event.id, key=created.key):
             served = self._serving.current()
             logs.bind(model_version=served.version.version)
-            with _timed("fetch"):
+            with metrics.PHASE_SECONDS.labels("fetch").time():
                 info, content = self._fetch(created.key)
             standing = self._results.standing(created.key)
             wanted = event.attributes.get(ASKED_BY, "")
@@ -197,7 +196,7 @@ class Handler:
                 return reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result, seen = self._judge(content, image, origin_of(event), served, told)
-            with _timed("record"):
+            with metrics.PHASE_SECONDS.labels("record").time():
                 kept = self._results.write(result, standing)
                 self._check_still_there(created.key, kept)
             if seen is not None and kept is result:
@@ -283,9 +282,9 @@ class Handler:
         return judgement
 
     def _predict(self, content: bytes, artifact: Artifact, framing: Framing) -> Judgement:
-        with _timed("decode"):
+        with metrics.PHASE_SECONDS.labels("decode").time():
             picture = predictor.decode(content, self._limits, framing, artifact.metadata.bands)
-        with _timed("predict"):
+        with metrics.PHASE_SECONDS.labels("predict").time():
             outputs, features = predictor.described(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
         return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky, features)
@@ -294,9 +293,3 @@ class Handler:
 def _identity(image: ImageFacts, framing: Framing) -> str:
     """What tells whether a model sees the same: the digest of the bytes, and how they are framed."""
     return f"{image.sha256} {framing.identity}".strip()
-
-
-@contextmanager
-def _timed(phase: str) -> Iterator[None]:
-    with metrics.PHASE_SECONDS.labels(phase).time():
-        yield
