@@ -21,7 +21,7 @@ from cosmoformer.storage.fits_table import write_fits
 from cosmoformer.storage.parquet import write_parquet
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.side_by_side import with_others
-from cosmoformer.storage.sky_match import match
+from cosmoformer.storage.sky_match import check, match
 from cosmoformer.storage.spool import Spool
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import ResultTable, table_of, write_csv
@@ -101,7 +101,10 @@ def export(store: Store, wish: Wish) -> None:
         for result in with_others(store, ResultsBucket(store).all(wish.prefix, since=wish.since)):
             sys.stdout.buffer.write(json_line(result))
         return
-    other = read_catalogue(wish.beside.path) if wish.beside else None
+    other = None
+    if wish.beside:
+        other = read_catalogue(wish.beside.path)
+        check(other, wish.beside.columns)  # before anything is read
     with _spooled(store, wish) as spool:
         table = table_of(spool)
         if wish.beside:
@@ -145,6 +148,8 @@ def _spooled(store: Store, wish: Wish) -> Iterator[Spool]:
         spool = Spool.at(part, wish.words(store))
     except OSError as error:
         raise InvalidRequest(f"{part} cannot be written: {error.strerror}", "Name another file") from None
+    if spool.discarded:
+        click.echo(printable(f"{part.name} held what another command had read: all is read anew"), err=True)
     with spool:
         try:
             _collect(store, wish, spool)

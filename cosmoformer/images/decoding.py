@@ -83,14 +83,11 @@ def decode(content: bytes, limits: Limits, framing: Framing = WHOLE, bands: Sequ
 def _decode_fits(content: bytes, limits: Limits, framing: Framing) -> Picture:
     from cosmoformer.images.fits import read_fits  # astropy is imported only when a FITS file arrives
 
-    found = read_fits(content, limits.image_pixels)
+    found = read_fits(content, limits.image_pixels, framing)
     notes = [found.note] if found.note else []
-    if max(found.pixels.shape) < max(found.width, found.height):
-        notes.append("reduced")
-    notes.append("asinh_stretch")
-    zoom = framing.with_scale(found.sky.pixel_scale).zoom_of(found.width, found.height)
-    image = _centre(Image.fromarray(found.pixels).convert("RGB"), zoom, notes)
-    return _square(image, found.width, found.height, "FITS", notes, zoom, found.sky)
+    notes += ["reduced"] * found.reduced + ["asinh_stretch"] + ["zoomed"] * (found.zoom > 1)
+    image = Image.fromarray(found.pixels).convert("RGB")
+    return _square(image, found.width, found.height, "FITS", notes, found.zoom, found.sky)
 
 
 def of_pixels(pixels: NDArray[np.uint8], framing: Framing = WHOLE) -> Picture:

@@ -13,6 +13,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.fits_planes import Choice, Plane, axes, band_of, is_auxiliary, readable, version_of
 
 MOST_BANDS = 8
+#: Of the one rejection that is a model's own: another model may take other bands.
 CODE = "missing_bands"
 
 

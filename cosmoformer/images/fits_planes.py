@@ -69,6 +69,18 @@ def axes(shape: tuple[int, ...]) -> list[int]:
     return [axis for axis, side in enumerate(shape) if side != 1]
 
 
+def plane_axes(shape: tuple[int, ...]) -> list[int]:
+    """The axes of rows and columns, and of colours where these come last."""
+    wide = axes(shape)
+    return wide[1:] if (len(wide) == 3 and shape[wide[-1]] != COLOURS) or _plane_first(shape) else wide
+
+
+def height_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Rows and columns of a picture."""
+    rows, columns = plane_axes(shape)[:2]
+    return shape[rows], shape[columns]
+
+
 def choose(units: Iterable[Any]) -> Choice:
     """The planes of a file to classify.
 

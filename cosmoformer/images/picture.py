@@ -11,7 +11,7 @@ from cosmoformer.errors import ImageRejected
 from cosmoformer.images.sizes import SMALLEST_SIDE
 from cosmoformer.images.sky import NOWHERE, Sky
 
-DECODING = 3  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
+DECODING = 4  # raised whenever some file gives other pixels than before, so that no remembered judgement outlives it
 FITS_MAGIC = b"SIMPLE  ="
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmoformer.errors import ImageRejected
-from cosmoformer.images.fits import read_bands, stretch
+from cosmoformer.images.fits import read_bands
 from cosmoformer.images.fits_bands import CODE
-from cosmoformer.images.framing import Framing, centre, notes_of_square, square_side
+from cosmoformer.images.framing import Framing, notes_of_square, square_side
 from cosmoformer.images.picture import FITS_MAGIC, Limits, Picture
+from cosmoformer.images.stretch import stretch
 
 _SHOWN = 3
 
@@ -27,27 +28,15 @@ def decode_bands(content: bytes, limits: Limits, framing: Framing, bands: Sequen
     if not content.startswith(FITS_MAGIC):
         told = ", ".join(bands)
         raise ImageRejected(CODE, f"The model needs the bands {told} of a FITS file; this is another kind of file.")
-    found = read_bands(content, bands, limits.image_pixels)
-    conversions = [found.note]
-    if max(found.values.shape[:2]) < max(found.width, found.height):
-        conversions.append("reduced")
-    zoom = framing.with_scale(found.sky.pixel_scale).zoom_of(found.width, found.height)
-    planes = _square(_centre(found.values, zoom, conversions), zoom, conversions)
+    found = read_bands(content, bands, limits.image_pixels, framing)
+    conversions = [found.note, *["reduced"] * found.reduced, *["zoomed"] * (found.zoom > 1)]
+    planes = _square(found.values, found.zoom, conversions)
     shown = planes[..., ::-1][..., :_SHOWN] if len(bands) >= _SHOWN else planes[..., 0]
     pixels = stretch(shown)
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=2)
     size = found.width, found.height
-    return Picture(pixels, *size, "FITS", tuple(conversions), zoom, found.sky, planes)
-
-
-def _centre(values: NDArray[np.float32], zoom: float, conversions: list[str]) -> NDArray[np.float32]:
-    if zoom <= 1:
-        return values
-    conversions.append("zoomed")
-    height, width = values.shape[:2]
-    left, top, right, bottom = centre(width, height, zoom)
-    return values[top:bottom, left:right]
+    return Picture(pixels, *size, "FITS", tuple(conversions), found.zoom, found.sky, planes)
 
 
 def _square(values: NDArray[np.float32], zoom: float, conversions: list[str]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Explanations: what a model looked at, as a JSON object an image beside its result.
 
 It stands at ``EXPLANATIONS_PREFIX`` + image key + ``.json`` in the results bucket; docs/results.md has its members. It is of one
-version of a model and of one image under the key: whoever reads it compares both with the result's.
+version of a model and of one image under the key, framed in one way: whoever reads it compares them with the result's.
 """
 
 from __future__ import annotations

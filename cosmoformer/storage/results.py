@@ -96,7 +96,10 @@ def _given(**groups: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def rejected(image: ImageFacts, code: str, reason: str, model: ModelVersion | None, origin: Origin) -> Result:
-    """The result of a file that cannot be classified, for a reason that trying again will not change."""
+    """The result of a file that cannot be classified, for a reason that trying again will not change.
+
+    ``model`` is the version that does not take it, where others may; None where none would.
+    """
     return _result("rejected", image, model, origin) | {"rejection": {"code": code, "reason": reason}}
 
 

@@ -27,6 +27,28 @@ _PLACES = {
 _KINDS: dict[str, Kind] = {"i": "integer", "u": "integer", "f": "number", "b": "flag"}  # by numpy's kind
 
 
+def check(other: Table, columns: Mapping[str, str]) -> None:
+    """See before any result is read whether another table can be joined; the words of the error are for its owner.
+
+    Args:
+        other: the other table.
+        columns: as for :func:`match`.
+
+    Raises:
+        InvalidRequest: it has no places, or columns that are more than cells: times, places and others of ECSV and FITS.
+        ImportError: astropy is not installed.
+    """
+    from astropy.table import Column as Cells
+
+    mixed = [f"{name} ({type(other[name]).__name__})" for name in other.colnames if not isinstance(other[name], Cells)]
+    if mixed:
+        raise InvalidRequest(
+            f"the catalogue's columns {', '.join(mixed)} cannot stand in a table beside results",
+            "Leave them out, or write them as plain columns: a time as text, a place as ra and dec",
+        )
+    _places(other, columns)
+
+
 def match(table: ResultTable, other: Table, radius_arcsec: float, columns: Mapping[str, str]) -> ResultTable:
     """Results with the columns of the nearest row of another table; without a partner, or a place, these are empty.
 

@@ -1,8 +1,9 @@
 """Results on their way from the store to a table: kept in a compressed file, to be gone through as often as a table needs.
 
 The columns of a table are known when its last result is, and a million results fit no memory. A spool beside the table's file
-outlives an interruption: the same command goes on after the last result in it. It is a row of blocks, each four bytes of length
-and that many of zlib's; the first says what is collected, the others hold JSON lines. What a crash cut off is left out.
+outlives an interruption: the same command goes on after the last result in it. It starts with :data:`MAGIC`, so that no file of
+somebody else's is taken for one; then there is a row of blocks, each four bytes of length and that many of zlib's; the first says
+what is collected, the others hold JSON lines. What a crash cut off is left out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from cosmoformer.errors import PermanentError
+from cosmoformer.errors import InvalidRequest, PermanentError
 from cosmoformer.storage.results import Result
 
+MAGIC = b"CosmoFormer spool 1\n"
 _LENGTH = struct.Struct(">I")
 _LINES = 500  # a block
 _FAST = 1  # of zlib's levels
@@ -31,20 +33,33 @@ class Spool:
     Args:
         file: to read and write; what it holds is gone on with, if it was collected by the same words.
         words: what is collected: store, prefix and so on.
+        name: of the file, for errors.
 
     Attributes:
         last: the result that was added last; None where there is none.
+        discarded: whether it held what other words had collected, or nothing that can be read, and was begun anew.
+
+    Raises:
+        InvalidRequest: the file is no spool.
     """
 
-    def __init__(self, file: IO[bytes], words: Mapping[str, Any]) -> None:
+    def __init__(self, file: IO[bytes], words: Mapping[str, Any], name: str = "the spool") -> None:
         self._file = file
         self._pending: list[bytes] = []
         self._count = 0
         self.last: Result | None = None
+        self.discarded = False
+        start = file.read(len(MAGIC))
+        if not MAGIC.startswith(start):  # of a crash at its very beginning, less than all of it is there
+            raise InvalidRequest(
+                f"{name} is there and was not written by cosmoformer", "Move it away, or name another output"
+            )
         if not self._go_on(dict(words)):
+            self.discarded = os.fstat(file.fileno()).st_size > len(MAGIC)
             self._count, self.last = 0, None
             file.seek(0)
             file.truncate()
+            file.write(MAGIC)
             self._write(json.dumps(dict(words)).encode())
 
     @classmethod
@@ -52,6 +67,7 @@ class Spool:
         """The spool in a file, which is made if there is none.
 
         Raises:
+            InvalidRequest: the file there is no spool; it stays as it is.
             PermanentError: another process adds to it.
         """
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
@@ -60,7 +76,11 @@ class Spool:
         except BlockingIOError:
             file.close()
             raise PermanentError(f"another process writes {path}", "Wait for it, or name another file") from None
-        return cls(file, words)
+        try:
+            return cls(file, words, str(path))
+        except BaseException:
+            file.close()
+            raise
 
     def __enter__(self) -> Spool:
         return self
@@ -108,7 +128,7 @@ class Spool:
 
     def _blocks(self) -> Iterator[bytes]:
         """Every block that is whole; the file ends there afterwards."""
-        place = 0
+        place = len(MAGIC)
         while True:
             self._file.seek(place)
             length = self._file.read(_LENGTH.size)
@@ -119,7 +139,8 @@ class Spool:
                 break
             place += _LENGTH.size + len(packed)
             yield content
-        self._file.truncate(place)
+        if os.fstat(self._file.fileno()).st_size > place:
+            self._file.truncate(place)
 
     def _go_on(self, words: dict[str, Any]) -> bool:
         """Whether the file holds a spool of the same words."""

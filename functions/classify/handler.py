@@ -17,8 +17,7 @@ Delivery, in one table:
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -118,14 +117,20 @@ class Handler:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
     def judge_bytes(
-        self, content: bytes, origin: Origin, also: Mapping[str, str] = MappingProxyType({}), *, or_error: bool = True
+        self,
+        content: bytes,
+        origin: Origin,
+        also: Mapping[str, str] = MappingProxyType({}),
+        *,
+        or_error: bool = True,
+        served: Served | None = None,
     ) -> Result:
         """The result of an image that came by itself; it is not recorded anywhere.
 
         What else came with it may tell of the object, or ask for an explanation; where there is none, that is an error, or told
-        in its place.
+        in its place. ``served`` is the version that judges; the one that is served now where none is said.
         """
-        image, served = ImageFacts(None, None, None, len(content), None), self._serving.current()
+        image, served = ImageFacts(None, None, None, len(content), None), served or self._serving.current()
         wanted = also.get(ASKED_BY, "")
         result, _ = self._judge(content, image, origin, served, sky_objects.read(also))
         self._count(result)
@@ -177,7 +182,7 @@ class Handler:
         with logs.bound(event_id=event.id, key=created.key):
             served = self._serving.current()
             logs.bind(model_version=served.version.version)
-            with _timed("fetch"):
+            with metrics.PHASE_SECONDS.labels("fetch").time():
                 info, content = self._fetch(created.key)
             standing = self._results.standing(created.key)
             wanted = event.attributes.get(ASKED_BY, "")
@@ -191,7 +196,7 @@ class Handler:
                 return reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result, seen = self._judge(content, image, origin_of(event), served, told)
-            with _timed("record"):
+            with metrics.PHASE_SECONDS.labels("record").time():
                 kept = self._results.write(result, standing)
                 self._check_still_there(created.key, kept)
             if seen is not None and kept is result:
@@ -278,9 +283,9 @@ class Handler:
         return judgement
 
     def _predict(self, content: bytes, artifact: Artifact, framing: Framing) -> Judgement:
-        with _timed("decode"):
+        with metrics.PHASE_SECONDS.labels("decode").time():
             picture = predictor.decode(content, self._limits, framing, artifact.metadata.bands)
-        with _timed("predict"):
+        with metrics.PHASE_SECONDS.labels("predict").time():
             outputs, features = predictor.described(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
         return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky, features)

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from cosmoformer import strict_json
-from cosmoformer.errors import CosmoFormerError, InvalidRequest, ModelNotReady
+from cosmoformer.errors import CosmoFormerError, InvalidRequest
 from cosmoformer.settings import Settings
 from cosmoformer.storage.facts import Origin
 from cosmoformer.storage.results import Result
@@ -78,8 +78,8 @@ def routes(settings: Settings, handler: Handler, serving: ModelServing, gate: St
     @v2.post(f"{_NAME}/infer")
     @v2.post(f"{_VERSION}/infer")
     def _infer(name: str, version: str | None = None) -> Response:
-        served(name, version)
-        return _json(_inferred(_request(settings), settings, handler))
+        by = served(name, version)  # for the whole request, whatever is promoted meanwhile
+        return _json(_inferred(_request(settings), settings, handler, by))
 
     @v2.route("/v2/<path:_>", methods=["GET", "POST"])
     def _unknown(_: str) -> Response:
@@ -118,16 +118,13 @@ def _request(settings: Settings) -> Mapping[str, Any]:
     return document
 
 
-def _inferred(asked: Mapping[str, Any], settings: Settings, handler: Handler) -> dict[str, Any]:
+def _inferred(asked: Mapping[str, Any], settings: Settings, handler: Handler, served: Served) -> dict[str, Any]:
     contents = images_of(asked.get("inputs"), settings)
     results = [
-        _accepted(number, handler.judge_bytes(content, Origin(None, None, None, datetime.now(UTC))))
+        _accepted(number, handler.judge_bytes(content, Origin(None, None, None, datetime.now(UTC)), served=served))
         for number, content in enumerate(contents)
     ]
-    model = results[0]["model"]
-    if any(result["model"] != model for result in results):
-        raise ModelNotReady("another version of the model was promoted during this request", "Send it again")
-    answer = {"model_name": model["name"], "model_version": str(model["version"])}
+    answer = {"model_name": served.version.name, "model_version": str(served.version.version)}
     if isinstance(asked.get("id"), str):
         answer["id"] = asked["id"]
     return {**answer, "outputs": output_tensors(results, asked.get("outputs"))}

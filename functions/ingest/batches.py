@@ -6,16 +6,19 @@ without letting anybody upload (links.py).
 
 from __future__ import annotations
 
+import heapq
 import re
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from cosmoformer.parallel import map_stream
+from cosmoformer.served_models import further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.features import listed
 from cosmoformer.storage.keys import MAX_KEY_BYTES, SUFFIX
 from cosmoformer.storage.presigned import Presigner
-from cosmoformer.storage.results import as_result
+from cosmoformer.storage.results import as_result, result_key
 from cosmoformer.storage.store import Store
 from functions.ingest import links
 from functions.ingest.uploads import expiry, result_address, result_addresses
@@ -30,9 +33,10 @@ class Batches:
 
     def __init__(self, settings: Settings, store: Store, presigner: Presigner) -> None:
         self._settings, self._store, self._presigner = settings, store, presigner
+        self._models = [settings, *(settings_for(settings, name) for name in further_models(settings))]
 
     def page(self, show: str, after: str, limit: int) -> dict[str, Any]:
-        """Some of a batch's results, in key order.
+        """Some of a batch's images that have a result of any served model, in key order of the results.
 
         Args:
             show: the name that shows the batch.
@@ -49,13 +53,25 @@ class Batches:
             StoreUnavailable: the store does not answer.
         """
         folder = links.folder(self._settings, links.asked_to_show(show))
-        prefix, bucket = self._settings.results_prefix + folder, self._settings.results_bucket
-        start = prefix + after if after else ""
-        keys = [entry.key for entry in islice(self._store.list(bucket, prefix, start), limit + 1)]
-        images = map_stream(self._image_key, keys[:limit])
+        found = list(islice(self._results(folder, after), limit + 1))
+        images = map_stream(lambda one: self._image_key(*one), found[:limit])
         entries = [self._entry(image, folder) for image in images if image is not None and image.startswith(folder)]
-        following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
+        following = found[limit - 1][1].removeprefix(folder) if len(found) > limit else None
         return {"batch": show, "results": entries, "next": following}
+
+    def _results(self, folder: str, after: str) -> Iterator[tuple[Settings, str]]:
+        """Keys of every served model's results, without the model's prefix, in their order; those that are alike, once."""
+
+        def of(settings: Settings) -> Iterator[tuple[Settings, str]]:
+            prefix = settings.results_prefix
+            listing = self._store.list(settings.results_bucket, prefix + folder, after and prefix + folder + after)
+            return ((settings, entry.key.removeprefix(prefix)) for entry in listing)
+
+        last = ""
+        for settings, name in heapq.merge(*map(of, self._models), key=lambda one: one[1]):  # the first model's first
+            if name != last:
+                yield settings, name
+            last = name
 
     def features(self, show: str, after: str, limit: int) -> dict[str, Any]:
         """Where the feature vectors of a batch's images stand, of whichever models; the page compares them itself.
@@ -89,13 +105,27 @@ class Batches:
             },
         }
 
-    def _image_key(self, key: str) -> str | None:
-        """Key of the image whose result stands at a key; None for an object that is no result."""
+    def _image_key(self, settings: Settings, name: str) -> str | None:
+        """Key of the image whose result stands there; None for an object that is no result, or one that is listed elsewhere."""
+        key = settings.results_prefix + name
         if not key.endswith(SUFFIX):
             return None
         if len(key.encode()) < _CUT_BYTES or not _CUT.fullmatch(key[-len(SUFFIX) - 65 :]):
-            return key.removeprefix(self._settings.results_prefix).removesuffix(SUFFIX)
-        # A key that was cut does not tell the image's; the result itself does.
-        found = self._store.read_json(self._settings.results_bucket, key)
-        result = as_result(self._settings, key, found[0]) if found else None
-        return str(result["image"]["key"]) if result else None
+            image = name.removesuffix(SUFFIX)
+        else:  # a key that was cut does not tell the image's; the result itself does
+            found = self._store.read_json(settings.results_bucket, key)
+            result = as_result(settings, key, found[0]) if found else None
+            if result is None:
+                return None
+            image = str(result["image"]["key"])
+        return None if self._is_listed_before(image, settings, name) else image
+
+    def _is_listed_before(self, image: str, settings: Settings, name: str) -> bool:
+        """Whether an earlier model's result of the image stands under another name: where long keys are cut differs."""
+        for earlier in self._models:
+            if earlier is settings:
+                return False
+            key = result_key(earlier, image)
+            if key != earlier.results_prefix + name and self._store.read_json(earlier.results_bucket, key):
+                return True
+        return False

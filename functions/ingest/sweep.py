@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from cosmoformer.errors import InvalidRequest, Overloaded, RegistryUnavailable
+from cosmoformer.errors import InvalidRequest, ObjectGone, Overloaded, RegistryUnavailable
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.dead_letters import DeadLetters, subject_digest
 from cosmoformer.events.notifications import ObjectCreated
@@ -26,7 +27,9 @@ from cosmoformer.served_models import FOR_MODEL, further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
 from cosmoformer.storage.pairs import is_cut, pairs
+from cosmoformer.storage.sky_objects import is_told, of_metadata
 from cosmoformer.storage.store import ObjectInfo, Store
+from cosmoformer.timestamps import moment
 from functions.ingest import metrics
 from functions.ingest.announce import Broker, is_image
 from functions.ingest.metrics import SWEEP_OUTCOMES, SweepOutcome
@@ -158,20 +161,22 @@ class Sweeper:
         judge = _Judge(options, settings, self._store)
         counts: Counter[SweepOutcome] = Counter()
 
-        def doubtful() -> Iterator[tuple[ObjectInfo, bool]]:
+        def doubtful() -> Iterator[tuple[ObjectInfo, ObjectInfo | None, bool]]:
             for image, result in self._images_with_results(settings, options.prefix):
                 if self._is_over(options, begun):
                     log.warning("the sweep is cut short", extra={"after": image.key, "seconds": options.within_s})
                     return
                 outcome = judge.by_listing(image, result)
                 if outcome is None or outcome == "announced":
-                    yield image, outcome == "announced"
+                    yield image, result, outcome == "announced"
                 else:
                     counts[outcome] += 1
 
-        def settle(pair: tuple[ObjectInfo, bool]) -> SweepOutcome:
-            image, certain = pair
-            return self._announce(image, options, judge) if certain or judge.by_reading(image) else "with_result"
+        def settle(one: tuple[ObjectInfo, ObjectInfo | None, bool]) -> SweepOutcome:
+            image, result, certain = one
+            return (
+                self._announce(image, options, judge) if certain or judge.by_reading(image, result) else "with_result"
+            )
 
         counts.update(map_stream(settle, doubtful()))
         for name in SWEEP_OUTCOMES:
@@ -219,7 +224,7 @@ class _Judge:
 
     def __init__(self, options: SweepOptions, settings: Settings, store: Store) -> None:
         self._options, self._settings = options, settings
-        self._results = results.ResultsBucket(store, settings=settings)
+        self._store, self._results = store, results.ResultsBucket(store, settings=settings)
         registry = Registry(settings)
         further = options.model if options.model != store.settings.model_name else ""
         self._young_after = datetime.now(UTC) - timedelta(seconds=options.min_age_s)
@@ -238,16 +243,35 @@ class _Judge:
         # A result older than its image may still be about these very bytes: the same file dropped again.
         return None if result is not None or is_cut(self._settings, image.key) else "announced"
 
-    def by_reading(self, image: ObjectInfo) -> bool:
-        """Whether an image wants to be announced, after its result."""
+    def by_reading(self, image: ObjectInfo, listed: ObjectInfo | None) -> bool:
+        """Whether an image wants to be announced, after its result, which is listed so."""
         result = self._results.read(image.key)
-        if result is None or result["image"]["etag"] != image.etag:
+        if result is None or result["image"]["etag"] != image.etag or self._is_told_anew(image, listed, result):
             return True
         if self._options.again == "rejected":
             return bool(result["status"] == "rejected")
         return bool(self._champion and result["model"] and results.judged_by(result) != self._champion)
 
+    def _is_told_anew(self, image: ObjectInfo, listed: ObjectInfo | None, result: results.Result) -> bool:
+        """Whether the same bytes came again with other metadata, for which the store is asked only where they came again."""
+        again = listed is None or listed.last_modified < image.last_modified
+        if not again and _same_second(result["image"].get("last_modified"), image.last_modified):
+            return False
+        try:
+            metadata = self._store.head_image(image.key).metadata
+        except ObjectGone:
+            return False
+        return not is_told(result.get("object"), of_metadata(metadata))
+
     def is_dead_lettered(self, image: ObjectInfo) -> bool:
         """Whether the delivery of this very image was given up: a newer one under the same key gets its own chance."""
         letter = self._dead_letters.get(subject_digest(image.key))
         return letter is not None and letter >= image.last_modified
+
+
+def _same_second(told: Any, when: datetime) -> bool:
+    """Whether a time in a result is that of a listing; whoever gives the one may not have fractions, as the other has."""
+    try:
+        return moment(str(told)).replace(microsecond=0) == when.replace(microsecond=0)
+    except ValueError:
+        return False

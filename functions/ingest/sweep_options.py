@@ -21,7 +21,7 @@ class SweepOptions:
     Attributes:
         prefix: only images whose key starts with this; starts with ``IMAGES_PREFIX`` itself.
         min_age_s: images younger than this are left to their notifications.
-        deep: also reads every result, and announces images whose eTag differs from the one in it.
+        deep: also reads every result, and announces images whose eTag or metadata differ from those in it.
         again: announces images with a result too: those ``rejected``, those judged by another model than the alias names
             now (``stale``: its name, version or digest differs), or ``all``.
         dry_run: announces nothing, only counts.

@@ -211,12 +211,18 @@ def test_a_pod_that_waits_for_a_node_is_waited_for(cluster: ApiServer, monkeypat
     monkeypatch.setattr(canary, "_FAILED_S", 0.2)
     cluster.refuses_revisions = True
     cluster.trouble = ("Unschedulable", "0/3 nodes are available: 3 Insufficient cpu.")
+    waiting = "waiting: its pod waits for a node with room: 0/3 nodes are available: 3 Insufficient cpu."
+    node = threading.Timer(1.5, cluster.let_revisions_start)  # over the next time that the canary looks
     said: list[str] = []
-    node = threading.Timer(3.0, cluster.let_revisions_start)
-    node.start()
-    CanaryRelease(Kubectl("trial"), said.append).start(2, 30)
+
+    def report(message: str) -> None:
+        said.append(message)
+        if message == waiting:  # not before: until then, kubectl takes as long as the machine lets it
+            node.start()
+
+    CanaryRelease(Kubectl("trial"), report).start(2, 30)
     node.join()
-    assert "waiting: its pod waits for a node with room: 0/3 nodes are available: 3 Insufficient cpu." in said
+    assert said.count(waiting) == 1
     assert _shares(cluster)[-1] == {"champion": 70, "canary-2": 30}
 
 

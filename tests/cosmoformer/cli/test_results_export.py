@@ -9,8 +9,10 @@ from typing import Any
 import pandas
 import pytest
 from astropy.table import Table
+from astropy.time import Time
 
 from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.spool import Spool
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.sample_results import classified_result, located_result, put_results, rejected_result
@@ -78,6 +80,33 @@ def test_a_catalogue_that_cannot_be_joined_is_one_line(results: Cli, tmp_path: P
     done = results("results", "--csv", "--output", tmp_path / "x.csv", "--match", tmp_path / "others.csv")
     assert done.exit_code == 1 and done.stderr.count("\n") == 1 and "error: " in done.stderr
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.usefixtures("some")
+def test_a_catalogue_with_times_is_refused_before_anything_is_read(results: Cli, tmp_path: Path) -> None:
+    """Its columns are named in one line, and nothing is left."""
+    seen = Table({"ra": [187.7], "dec": [12.4], "seen": Time(["2026-01-01"])})
+    seen.write(tmp_path / "others.ecsv")
+    done = results("results", "--csv", "--output", tmp_path / "x.csv", "--match", tmp_path / "others.ecsv")
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "columns seen (Time) cannot stand" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("x.csv")] == []
+
+
+@pytest.mark.usefixtures("some")
+def test_a_file_in_the_spools_place_is_kept(results: Cli, tmp_path: Path) -> None:
+    """Somebody else's stays and is named; what another command had read is read anew, and that is said."""
+    file, part = tmp_path / "x.csv", tmp_path / "x.csv.part"
+    part.write_text("my notes")
+    done = results("results", "--csv", "--output", file)
+    assert (done.exit_code, done.stderr.count("\n"), part.read_text()) == (1, 1, "my notes")
+    assert "x.csv.part is there and was not written by cosmoformer" in done.stderr
+    part.unlink()
+    with Spool.at(part, {"prefix": "other/"}):
+        pass
+    done = results("results", "--csv", "--output", file)
+    assert (done.exit_code, file.exists(), part.exists()) == (0, True, False)
+    assert "x.csv.part held what another command had read: all is read anew" in done.stderr
 
 
 def test_since_takes_what_is_new(results: Cli, store: Store, some: list[Result]) -> None:

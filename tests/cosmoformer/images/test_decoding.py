@@ -18,8 +18,8 @@ from PIL import Image
 
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
-from cosmoformer.images.fits import stretch
 from cosmoformer.images.picture import Limits, Picture
+from cosmoformer.images.stretch import stretch
 from cosmoformer.render import SAMPLES, render
 
 LIMITS = Limits(image_bytes=32 << 20, image_pixels=32 << 20)

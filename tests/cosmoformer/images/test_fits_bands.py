@@ -11,9 +11,9 @@ from PIL import Image
 
 from cosmoformer.errors import ImageRejected
 from cosmoformer.images.decoding import decode
-from cosmoformer.images.fits import stretch
 from cosmoformer.images.framing import WHOLE, Framing
 from cosmoformer.images.picture import Limits, Picture
+from cosmoformer.images.stretch import stretch
 from tests.cosmoformer.images.test_fits_planes import image
 
 LIMITS = Limits(image_bytes=32 << 20, image_pixels=32 << 20)

@@ -134,6 +134,39 @@ def with_wcs(pixels: np.ndarray, **cards: object) -> bytes:
     return file.getvalue()
 
 
+def large_fits(pixels: np.ndarray, *, tiled: bool) -> bytes:
+    file = io.BytesIO()
+    unit = fits.CompImageHDU(pixels, compression_type="GZIP_2", quantize_level=0) if tiled else fits.PrimaryHDU(pixels)
+    unit.writeto(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize(("zoom", "side", "reduced"), [(8, 391, False), (1.5, 1043, True)])
+def test_a_zoom_into_a_large_fits_file_keeps_its_detail(zoom: float, side: int, reduced: bool, tiled: bool) -> None:
+    """What is shown is cut out before it is reduced, so that it has no fewer pixels than a file of that part alone."""
+    pixels = np.random.default_rng(3).normal(size=(2501, 3127)).astype(np.float32)
+    part = pixels[(2501 - 391) // 2 :][:391, (3127 - 391) // 2 :][:, :391]
+    for bands in ((), ("r",)):
+        picture = decode(large_fits(pixels, tiled=tiled), LIMITS, Framing(zoom=zoom), bands)
+        assert picture.pixels.shape == (side, side, 3)
+        assert ("reduced" in picture.conversions, "zoomed" in picture.conversions) == (reduced, True)
+        if picture.planes is not None and not reduced:
+            assert np.array_equal(picture.planes[..., 0], part[::-1])
+        if not reduced:
+            assert np.corrcoef(picture.pixels[..., 0].ravel(), part[::-1].ravel())[0, 1] > 0.8
+
+
+def test_the_stretch_of_a_part_is_that_of_the_whole() -> None:
+    """The sky around a galaxy is no part of what is shown of it, and stays black."""
+    pixels = np.random.default_rng(3).normal(size=(2100, 2100)).astype(np.float32)
+    pixels[980:1120, 980:1120] += 500
+    picture = decode(large_fits(pixels, tiled=False), LIMITS, Framing(zoom=14))
+    assert picture.pixels.shape == (150, 150, 3)
+    assert picture.pixels[5:145, 5:145].min() > 200
+    assert picture.pixels[:5].max() < 20
+
+
 def test_a_fits_header_tells_name_place_and_scale() -> None:
     """OBJECT and the World Coordinate System at the image's centre are read; the scale makes a size a zoom."""
     content = with_wcs(np.random.default_rng(1).normal(size=(200, 300)).astype(np.float32), OBJECT="M 87")

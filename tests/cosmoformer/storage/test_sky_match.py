@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
+from astropy.time import Time
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.images.sky import NOWHERE
 from cosmoformer.storage.results import Result
-from cosmoformer.storage.sky_match import match
+from cosmoformer.storage.sky_match import check, match
 from cosmoformer.storage.sky_objects import member, read
 from cosmoformer.storage.tables import ResultTable, table_of
 from cosmoformer.storage.votable import write_votable
@@ -53,6 +55,18 @@ def test_distances_are_those_on_the_sky() -> None:
     expected = SkyCoord(0.0001, -60, unit="deg").separation(SkyCoord(359.9999, -60, unit="deg")).arcsec
     assert rows(table)[0]["separation"] == pytest.approx(expected, abs=1e-4)
     assert rows(table)[0]["z"] is None, "not a number is no number"
+
+
+def test_columns_that_are_more_than_cells_are_named() -> None:
+    """Times and places of astropy's own kinds; a column with a unit is one of cells."""
+    mixed = others(
+        seen=Time(["2026-01-01"] * 3), centre=SkyCoord([1, 2, 3], [4, 5, 6], unit="deg"), flux=[1, 2, 3] * u.Jy
+    )
+    with pytest.raises(InvalidRequest, match=r"columns seen \(Time\), centre \(SkyCoord\) cannot stand"):
+        check(mixed, {})
+    mixed.remove_columns(["seen", "centre"])
+    check(mixed, {})
+    assert rows(match(table_of([at(10, 20)]), mixed, 1, {}))[0]["flux"] == 1
 
 
 def test_headings_that_collide_have_a_word_in_front() -> None:

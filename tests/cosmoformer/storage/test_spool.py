@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cosmoformer.errors import PermanentError
+from cosmoformer.errors import InvalidRequest, PermanentError
 from cosmoformer.storage.results import Result
-from cosmoformer.storage.spool import Spool
+from cosmoformer.storage.spool import MAGIC, Spool
 from tests.cosmoformer.sample_results import classified_result, rejected_result
 
 WORDS = {"prefix": "night/", "since": None}
@@ -58,14 +58,25 @@ def test_what_a_crash_cut_off_is_left_out(tmp_path: Path, cut: int) -> None:
         assert list(spool) == some(0, 1000)
 
 
-@pytest.mark.parametrize("content", [b"", b"an older file", b"\xff\xff\xff\xff"])
-def test_another_file_is_no_spool(tmp_path: Path, content: bytes) -> None:
-    """It is begun anew; so is a spool of other words."""
+@pytest.mark.parametrize("content", [b"an older file", b"\xff\xff\xff\xff", MAGIC[:3] + b"x"])
+def test_a_file_of_somebody_else_is_refused(tmp_path: Path, content: bytes) -> None:
+    """It stays as it is, and its name is told."""
+    (tmp_path / "part").write_bytes(content)
+    with pytest.raises(InvalidRequest, match=r"part is there and was not written by cosmoformer"):
+        Spool.at(tmp_path / "part", WORDS)
+    assert (tmp_path / "part").read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", MAGIC[:3], MAGIC, MAGIC + b"\xff\xff\xff\xff"])
+def test_a_spool_of_other_words_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    """And tells that it had held others; so is one that a crash left without any."""
     (tmp_path / "part").write_bytes(content)
     with Spool.at(tmp_path / "part", WORDS) as spool:
         list(spool.add(some(0, 3)))
+    with Spool.at(tmp_path / "part", WORDS) as spool:
+        assert (len(spool), spool.discarded) == (3, False)
     with Spool.at(tmp_path / "part", WORDS | {"prefix": ""}) as spool:
-        assert len(spool) == 0
+        assert (len(spool), spool.discarded) == (0, True)
         list(spool.add(some(5, 6)))
     with Spool.at(tmp_path / "part", WORDS | {"prefix": ""}) as spool:
         assert list(spool) == some(5, 6)

@@ -33,9 +33,15 @@ def test_a_model_of_bands_judges_files_that_have_them(deployment: Deployment) ->
     ("content", "has"), [(red(), "another kind of file"), (cube("ug", "ug"), "the FITS file has u, g")]
 )
 def test_files_without_them_are_rejected_with_what_is_missing(deployment: Deployment, content: bytes, has: str) -> None:
-    """The next version of the model may take them: nothing is lost."""
-    result = Stage(deployment, bands_artifact()).put(content, "other.fits")
-    assert result["rejection"]["code"] == "missing_bands"
+    """It is the word of that version: the next one may take them, or says for itself that it does not."""
+    versions = []
+    for _ in range(2):
+        stage = Stage(deployment, bands_artifact())
+        result = stage.put(content, "other.fits")
+        assert result["rejection"]["code"] == "missing_bands"
+        assert judged_by(result) == deployment.registry.resolve("champion").identity
+        versions.append(result["model"]["version"])
+    assert versions[0] < versions[1]
     assert has in result["rejection"]["reason"] and "bands g, r, i" in result["rejection"]["reason"]
 
 

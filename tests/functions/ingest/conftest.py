@@ -94,16 +94,17 @@ def put_result(
     key: str,
     etag: str,
     status: str = "classified",
-    model: ModelIdentity | None = JUDGE,
+    model: ModelIdentity | None = None,
 ) -> None:
-    """Put the result of an image, whatever stands there; a rejected one has no model."""
+    """Put the result of an image, whatever stands there; a rejected one is nobody's, unless a model is said."""
     image = ImageFacts(store.settings.images_bucket, key, etag, 8, None)
     origin = Origin("1", "/test", None, datetime.now(UTC))
+    judge = model or JUDGE
+    version = ModelVersion(judge.name, judge.version, "", "mlflow-artifacts:/m", judge.sha256)
     if status == "rejected":
-        result = rejected(image, "damaged", "Cut off.", None, origin)
+        code = "missing_bands" if model else "damaged"
+        result = rejected(image, code, "Cut off.", version if model else None, origin)
     else:
-        judge = model or JUDGE
-        version = ModelVersion(judge.name, judge.version, "", "mlflow-artifacts:/m", judge.sha256)
         result = classified(image, {"spiral": 0.9, "edge_on": 0.1}, "clean5", version, origin, 0.7)
     where = result_key(store.settings, key)
     store.write(store.settings.results_bucket, where, json.dumps(result).encode(), "application/json")

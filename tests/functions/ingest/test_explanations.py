@@ -75,7 +75,7 @@ def test_nobody_is_asked_twice(client: FlaskClient, store: Store, broker: Subscr
         assert client.post(f"/uploads/{BATCH}/explanations", json={"key": key}).status_code == 202
     assert len(broker.received) == 1
     for etag, events in {"another": 2, etags[other]: 2}.items():
-        document = {"schema_version": 1, "image": {"etag": etag}, "model": {"sha256": JUDGE.sha256}}
+        document = {"schema_version": 1, "image": {"etag": etag, "zoom": None}, "model": {"sha256": JUDGE.sha256}}
         place = explanation_key(store.settings, other)
         store.write(store.settings.results_bucket, place, json.dumps(document).encode(), "application/json")
         assert client.post(f"/uploads/{BATCH}/explanations", json={"key": other}).status_code == 202

@@ -63,6 +63,27 @@ def test_uploads_and_batches_have_an_address_for_each_models_result(
     assert page and page["results"][0]["further"][SECOND]["key"] == expected
 
 
+def test_a_batch_has_what_any_model_has_judged(client: FlaskClient, store: Store, settings: Settings) -> None:
+    """In pages, each image once, also where the models' keys are cut differently; the first model's result need not be there."""
+    batch = "20260131T120000Z-" + "0123456789abcdef" * 2
+    names = sorted(["a.png", "b.png", "c.png", "d.png", "k" * 935 + ".png", "m" * 960 + ".png"])
+    for number, name in enumerate(names):
+        key = f"uploads/{batch}/{name}"
+        etag = put_image(store, key)
+        if number % 3 != 1 or len(name) > 900:
+            put_result(store, key, etag)
+        if number % 3 or len(name) > 900:
+            put_result(Store(settings_for(settings, SECOND)), key, etag)
+    for limit in (2, 100):
+        found: list[str] = []
+        after: str | None = ""
+        while after is not None:
+            page = client.get(f"/uploads/{batch}", query_string={"limit": limit, "after": after}).json or {}
+            found += [entry["name"] for entry in page["results"]]
+            after = page["next"]
+        assert sorted(found) == names
+
+
 def test_a_sweep_for_a_model_finds_what_that_model_lacks(
     client: FlaskClient, store: Store, settings: Settings, broker: Subscriber
 ) -> None:

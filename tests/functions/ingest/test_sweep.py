@@ -88,6 +88,25 @@ def test_result_older_than_its_image(client: FlaskClient, store: Store, broker: 
     assert _sweep(client) == {"images": 1, "announced": 1}
 
 
+def test_metadata_that_changed_unheard(client: FlaskClient, store: Store, broker: Subscriber) -> None:
+    """The same bytes told of otherwise are announced, also where a slow result of before came later; told alike they are not."""
+    for key in ("alike", "told", "slow"):
+        put_result(store, key, put_image(store, key))
+    time.sleep(1.1)  # the store's headers count seconds
+    place = {"Bucket": store.settings.images_bucket, "CopySource": {"Bucket": store.settings.images_bucket}}
+    for key, metadata in {"alike": {"note": "1"}, "told": {"object-id": "M 51"}, "slow": {"zoom": "2"}}.items():
+        source = place["CopySource"] | {"Key": key}
+        copied = place | {"Key": key, "CopySource": source, "MetadataDirective": "REPLACE", "Metadata": metadata}
+        store.client.copy_object(**copied)
+    slow = store.read_json(store.settings.results_bucket, "results/slow.json")
+    assert slow
+    slow[0]["image"]["last_modified"] = "2026-01-01T00:00:00Z"
+    store.write_json(store.settings.results_bucket, "results/slow.json", slow[0], replacing=slow[1])
+    assert _sweep(client) == {"images": 3, "with_result": 2, "announced": 1}
+    assert _announced(broker) == ["told"]
+    assert _sweep(client, deep=True) == {"images": 3, "with_result": 1, "announced": 2}
+
+
 def test_deep_sweep_compares_etags(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """A result that was written later but is about an older image is found only by reading it."""
     put_image(store, "a")
@@ -124,7 +143,7 @@ def test_key_too_long_for_its_result(client: FlaskClient, store: Store, broker: 
 def test_rejected_images_again(client: FlaskClient, store: Store, broker: Subscriber) -> None:
     """Images that were rejected are announced again on request."""
     put_result(store, "good", put_image(store, "good"))
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected")
     assert _sweep(client) == {"images": 2, "with_result": 2}
     assert _sweep(client, again="rejected") == {"images": 2, "with_result": 1, "announced": 1}
     assert _announced(broker) == ["bad"]
@@ -139,7 +158,8 @@ def test_all_images_again(client: FlaskClient, store: Store) -> None:
 
 @pytest.mark.slow
 def test_stale_images_again(settings: Settings, store: Store, broker: Subscriber, mlflow_server: MlflowServer) -> None:
-    """On request, images are announced that another model judged than the alias names: of another name, number or digest."""
+    """On request, images are announced that another model judged than the alias names: of another name, number or digest, and a
+    file that one did not take while another may."""
     own_model = {"mlflow_tracking_uri": mlflow_server.url, "model_name": settings.images_bucket}
     with_registry = load({}, **(vars(settings) | own_model))
     for alias in (None, "champion"):
@@ -152,10 +172,11 @@ def test_stale_images_again(settings: Settings, store: Store, broker: Subscriber
     }
     for key, judge in judges.items():
         put_result(store, key, put_image(store, key), model=judge)
-    put_result(store, "bad", put_image(store, "bad"), status="rejected", model=None)
+    put_result(store, "bad", put_image(store, "bad"), status="rejected")
+    put_result(store, "unfit", put_image(store, "unfit"), status="rejected", model=judges["older"])
     client = create_app(with_registry).test_client()
-    assert _sweep(client, again="stale") == {"images": 5, "with_result": 2, "announced": 3}
-    assert _announced(broker) == ["older", "renamed", "restored"]
+    assert _sweep(client, again="stale") == {"images": 6, "with_result": 2, "announced": 4}
+    assert _announced(broker) == ["older", "renamed", "restored", "unfit"]
 
 
 def test_stale_without_registry_is_told(settings: Settings) -> None:
