@@ -289,9 +289,3 @@ class Handler:
             outputs, features = predictor.described(artifact, predictor.preprocess(picture.seen))
         size = picture.width, picture.height
         return Judgement(outputs, *size, picture.format, picture.conversions, picture.zoom, picture.sky, features)
-
-
-@contextmanager
-def _timed(phase: str) -> Iterator[None]:
-    with metrics.PHASE_SECONDS.labels(phase).time():
-        yield

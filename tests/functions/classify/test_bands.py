@@ -9,6 +9,7 @@ from cosmoformer.api.classifier import Classifier
 from cosmoformer.errors import ImageRejected, NotExplained
 from cosmoformer.models import artifact
 from cosmoformer.models.explanation import explain
+from cosmoformer.storage.results import judged_by
 from functions.classify.replies import reply
 from tests.cosmoformer.images.test_fits_bands import GRI, PLANES, cube, file_of
 from tests.cosmoformer.images.test_fits_planes import image
