@@ -19,6 +19,7 @@ from benchmarks import (
     harness,
     latency,
     memory,
+    page_thousands,
     servers,
     similar,
     slow_clients,
@@ -56,6 +57,15 @@ def test_latency(around: Settings, tmp_path: Path) -> None:
     runtimes = {latency.OURS, latency.THESIS, latency.ORT, latency.OPENVINO}
     assert runtimes | {latency.WHOLE, latency.WARM, latency.IN_PROCESS} == set(found["figures"])
     assert len(found["goals"]) == 3
+
+
+def test_page_thousands(tmp_path: Path) -> None:
+    """Files are dropped on the page of a whole system, and all of them come back."""
+    require_ceph()
+    page_thousands.main([*QUICK, str(tmp_path)])
+    found = written("page_thousands", tmp_path)
+    assert [goal["limit"] for goal in found["goals"]] == [0, 100, 300]
+    assert found["goals"][0]["value"] == 0
 
 
 def test_similar(tmp_path: Path) -> None:
