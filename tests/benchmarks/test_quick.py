@@ -19,6 +19,7 @@ from benchmarks import (
     harness,
     latency,
     memory,
+    page_thousands,
     servers,
     side_by_side,
     similar,
@@ -66,6 +67,15 @@ def test_side_by_side(tmp_path: Path) -> None:
     found = written("side_by_side", tmp_path)
     assert set(found["figures"]) == {side_by_side.ALONE, side_by_side.BESIDE}
     assert len(found["goals"]) == 1
+
+
+def test_page_thousands(tmp_path: Path) -> None:
+    """Files are dropped on the page of a whole system, and all of them come back."""
+    require_ceph()
+    page_thousands.main([*QUICK, str(tmp_path)])
+    found = written("page_thousands", tmp_path)
+    assert [goal["limit"] for goal in found["goals"]] == [0, 100, 300]
+    assert found["goals"][0]["value"] == 0
 
 
 def test_similar(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ async function read(url, on, signal) {
 
 function isOf(found, { image, model }, anyVersion) {
   if (found?.schema_version !== 1 || found.image?.etag !== image.etag) return false;
+  if ((found.image.zoom ?? 1) !== (image.zoom ?? 1)) return false; // framed otherwise
   return anyVersion || found.model?.sha256 === model.sha256;
 }
 
