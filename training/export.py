@@ -129,7 +129,14 @@ def pack(trained: nn.Module, inference: nn.Module, task: Task, metadata: artifac
     with torch.no_grad(), _quiet():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         core = torch.jit.trace(FlatModule(inference), example, check_trace=False)
-    return pack_core(trained, core, task, replace(metadata, features=give_features(core)))
+    length = give_features(core) if _tells_features(task, metadata) else 0
+    return pack_core(trained, core, task, replace(metadata, features=length))
+
+
+def _tells_features(task: Task, metadata: artifact.Metadata) -> bool:
+    """Whether what the task puts around a model knows of features behind its outputs; a task of one's own need not."""
+    around = task.giving_features(1).artifact_module(nn.Identity(), metadata.input_size, metadata.temperature)
+    return getattr(around, "features", 0) == 1
 
 
 def pack_core(trained: nn.Module, core: nn.Module, task: Task, metadata: artifact.Metadata) -> bytes:

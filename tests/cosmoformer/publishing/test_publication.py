@@ -200,6 +200,7 @@ def test_the_config_says_what_the_artifact_is(tmp_path: Path) -> None:
         "fractions": None,
         "values": [],
         "radii": 0.0,
+        "features": 0,
         "bands": [],
         "format": 1,
         "file": "model.pt",

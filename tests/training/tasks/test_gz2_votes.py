@@ -134,5 +134,5 @@ def test_artifacts_share_what_a_sigmoid_says() -> None:
         module = task.artifact_module(core, 8, 1.0)
         with torch.no_grad():
             told = module.cropped(images)  # type: ignore[operator]
-            fractions = task.predictions(module.logits(images))  # type: ignore[operator]
+            fractions = task.predictions(core((images / 255.0 - module.mean) / module.std))  # type: ignore[operator]
         assert np.allclose(told.numpy(), to_conditional(GZ2, fractions.numpy()), atol=1e-5)
