@@ -22,7 +22,7 @@ from cosmoformer.errors import InvalidEvent, InvalidRequest, StoreRefused, Store
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.parallel import map_stream
-from cosmoformer.served_models import is_name
+from cosmoformer.served_models import FOR_MODEL, is_name
 from cosmoformer.storage.keys import is_key
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import rfc3339
@@ -122,7 +122,7 @@ class DeadLetters:
         latest: dict[str, datetime] = {}
         for entry in self._store.list(self._bucket, self._prefix):
             digest, _, name = entry.key.removeprefix(self._prefix).partition("/")
-            if name.removesuffix(".json").partition(".")[2] != model:
+            if _model_in(name) != model:
                 continue
             latest[digest] = max(entry.last_modified, latest.get(digest, entry.last_modified))
         return latest
@@ -146,7 +146,7 @@ class DeadLetters:
         if found is None:
             return False
         letter, etag = found
-        send(letter.event)
+        send(_for_its_model(key, letter.event))
         again = self._read(key)
         if again and again[1] == etag:  # else it has failed once more already, and that letter stays
             self._store.delete(self._bucket, key)
@@ -180,6 +180,17 @@ def _letter(key: str, document: Any) -> DeadLetter | None:
         return DeadLetter(key, event, error["dest"], error["code"], error["data"], received)
     except (KeyError, TypeError, InvalidEvent):
         return None
+
+
+def _model_in(key: str) -> str:
+    """The further model whose letter stands at a key; empty for ``MODEL_NAME``'s."""
+    return key.rpartition("/")[2].removesuffix(".json").partition(".")[2]
+
+
+def _for_its_model(key: str, event: Event) -> Event:
+    """The event of a letter, for the model alone that did not take it."""
+    model = _model_in(key)
+    return Event({**event.attributes, FOR_MODEL: model}, event.data) if model else event
 
 
 def subject_digest(subject: str) -> str:

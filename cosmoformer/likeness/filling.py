@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from cosmoformer.errors import CosmoFormerError
+from cosmoformer.errors import ImageRejected, InvalidRequest, ObjectGone, StoreRefused, TooLarge
 from cosmoformer.likeness.library import Library
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.storage.features import Seen, by_folder, document, new_key
@@ -27,7 +27,13 @@ def fill(store: Store, library: Library, model: str, describe: Describe) -> int:
 
     Returns:
         How many were written; images that are gone, or cannot be read, are left out.
+
+    Raises:
+        InvalidRequest: ``FEATURES_PREFIX`` is empty, so that no vectors are kept.
+        StoreUnavailable: the store does not answer; what was written before stays.
     """
+    if not store.settings.features_prefix:
+        raise InvalidRequest("no feature vectors are kept: FEATURES_PREFIX is empty", "Set it, such as to features/")
     count = 0
     lacking = _lacking(store, library, model)
     while some := list(islice(lacking, _AT_ONCE)):
@@ -60,5 +66,5 @@ def _seen(store: Store, result: Result, describe: Describe) -> Seen | None:
         if content is None or info.etag != image["etag"]:
             return None
         return Seen(image["key"], info.etag, describe(content, image.get("zoom") or 1.0))
-    except CosmoFormerError:
+    except (ImageRejected, ObjectGone, StoreRefused, TooLarge):
         return None

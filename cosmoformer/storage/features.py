@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cosmoformer.models.registry import ModelIdentity
+from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import SUFFIX
 from cosmoformer.storage.presigned import UPLOADS
@@ -109,8 +110,10 @@ def forget(store: Store, image_keys: Collection[str]) -> None:
     """Delete what is kept of some images; what is kept of others beside them stays."""
     settings, bucket, gone = store.settings, store.settings.results_bucket, set(image_keys)
     for folder in {folder_of(settings, key) for key in image_keys}:
-        for key in list(listed(store, folder)):
-            found = store.read_json(bucket, key)
+        own = [
+            key for key in listed(store, folder) if "/" not in key.removeprefix(f"{settings.features_prefix}{folder}")
+        ]
+        for key, found in zip(own, map_stream(lambda key: store.read_json(bucket, key), own), strict=True):
             rows = rows_of(found[0]) if found else []
             left = [row for row in rows if row.key not in gone]
             if len(left) == len(rows):

@@ -237,15 +237,15 @@ class ResultsBucket:
         Of two images under one key, or of one with two sets of metadata, what the bucket holds now counts: its result wins. Of
         two models on the same image, the one that the alias names now wins (after a roll-back that is the lower version); else
         the higher version, if one name and registry count both, else the new one. A result of the same model for the same image
-        stays as it is. Of two rejections, one that is a model's word takes the place of one that is nobody's.
+        stays as it is. Of two rejections, one a model's word and one nobody's, the later one counts.
         """
         if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
             there = self._store.head_image(new["image"]["key"])
             return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), of_metadata(there.metadata))
         if new["status"] != old["status"]:
             return bool(new["status"] == "classified")
-        if new["status"] == "rejected" and old["model"] is None:
-            return new["model"] is not None
+        if new["status"] == "rejected" and (new["model"] is None) != (old["model"] is None):
+            return True
         return self._outranks(judged_by(new), judged_by(old))
 
     def _outranks(self, new: ModelIdentity | None, old: ModelIdentity | None) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from cosmoformer.errors import StoreRefused
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.settings import Settings
 from cosmoformer.storage.features import Seen, by_folder, document, new_key
@@ -20,6 +21,7 @@ _EVERY_S = 4.0
 _MOST_WAITING = 20_000
 _MOST_ROWS = 2000  # of an object: two megabytes of vectors of the usual length
 _LAST_WORDS_S = 5.0
+_LONGEST_WAIT_S = 300.0  # between tries while the store does not take them
 
 
 class Features:
@@ -60,26 +62,35 @@ class Features:
         self._some.set()
 
     def _follow(self) -> None:
+        pause_s = _EVERY_S
         while not self._stopped.is_set():
             self._some.wait()  # an idle process leaves the store alone
-            self._stopped.wait(_EVERY_S)
+            self._stopped.wait(pause_s)
             self._some.clear()
-            self._write()
+            pause_s = _EVERY_S if self._write() else min(2 * pause_s, _LONGEST_WAIT_S)
+        self._write()  # what was kept while the thread was writing
 
-    def _write(self) -> None:
+    def _write(self) -> bool:
+        """Write what waits; whether the store was there for it."""
         with self._changing:
             rows, self._waiting = self._waiting, []
+        taken = True
         for model in dict.fromkeys(model for model, _ in rows):
             for folder, images in by_folder(self._settings, (row for of, row in rows if of == model)).items():
                 for start in range(0, len(images), _MOST_ROWS):
-                    self._write_object(folder, model, images[start : start + _MOST_ROWS])
+                    taken &= self._write_object(folder, model, images[start : start + _MOST_ROWS])
+        return taken
 
-    def _write_object(self, folder: str, model: ModelIdentity, images: list[Seen]) -> None:
+    def _write_object(self, folder: str, model: ModelIdentity, images: list[Seen]) -> bool:
         bucket, key = self._settings.results_bucket, new_key(self._settings, folder, model.sha256)
         try:
             self._store.write_json(bucket, key, document(model, images), replacing=None, indent=None)
+        except StoreRefused as error:  # to try again would change nothing
+            log.warning("features are lost", extra={"images": len(images), "problem": str(error)})
         except Exception as error:  # whatever it was, it costs no result
-            log.info("features are not kept yet", extra={"images": len(images), "problem": str(error)})
+            log.warning("features are not kept yet", extra={"images": len(images), "problem": str(error)})
             with self._changing:
                 self._waiting = [(model, image) for image in images] + self._waiting
             self._some.set()
+            return False
+        return True

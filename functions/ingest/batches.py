@@ -74,7 +74,7 @@ class Batches:
             last = name
 
     def features(self, show: str, after: str, limit: int) -> dict[str, Any]:
-        """Where the feature vectors of a batch's images stand, of whichever models; the page compares them itself.
+        """Where the feature vectors of a batch's images stand, of any version of the first model; the page compares them.
 
         Args:
             show: as above.

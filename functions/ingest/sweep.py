@@ -203,7 +203,10 @@ class Sweeper:
         if judge.is_dead_lettered(image):
             return "dead_lettered"
         created = self._created(image, options.model)
-        if options.periodic and (created.id in self._announced or image.key in (self._heard or ())):
+        heard = (
+            self._heard if options.within_s is not None else None
+        )  # what was heard is for the sweeps at the start alone
+        if options.periodic and (created.id in self._announced or image.key in (heard or ())):
             return "waiting"
         if not options.dry_run:
             only = {FOR_MODEL: options.model} if options.model else {}

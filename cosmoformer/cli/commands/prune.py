@@ -13,6 +13,8 @@ from cosmoformer.storage.pruning import orphans, prune
 from cosmoformer.storage.store import Store
 from cosmoformer.text import printable
 
+_AT_ONCE = 1000
+
 
 @click.command(
     epilog="""\b
@@ -45,10 +47,13 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
         )
     if not yes:
         click.confirm(f"Delete {_results(len(found))} of images that are gone?", abort=True, err=True)
-    outcomes = map_stream(lambda orphan: prune(store, orphan), found)
-    pruned = [orphan.image_key for orphan, is_gone in zip(found, outcomes, strict=True) if is_gone]
-    forget(store, pruned)
-    click.echo(f"{_results(len(pruned))} deleted", err=True)
+    pruned = 0
+    for start in range(0, len(found), _AT_ONCE):
+        some = found[start : start + _AT_ONCE]
+        # Vectors first: whoever ends this in between finds the results of the rest again, but would find no vector without one.
+        forget(store, [orphan.image_key for orphan in some])
+        pruned += sum(map_stream(lambda orphan: prune(store, orphan), some))
+    click.echo(f"{_results(pruned)} deleted", err=True)
 
 
 def _results(count: int) -> str:

@@ -172,6 +172,10 @@ def _fill(store: Store, library: Library, classifier: Classifier, model: str) ->
             "the image was judged by another model than the one that is served now",
             "Have it judged anew: cosmoformer sweep --again stale",
         )
+    if not classifier.metadata.features:
+        raise InvalidRequest(
+            "the model that is served gives no feature vectors", "Export it anew, or: python -m training.repack"
+        )
 
     def describe(content: bytes, zoom: float) -> bytes:
         return classifier.features(content, zoom=zoom).tobytes()

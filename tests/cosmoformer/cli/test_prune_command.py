@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from cosmoformer.cli import main
+from cosmoformer.models.registry import ModelIdentity
+from cosmoformer.storage.features import Seen, document, listed, new_key
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
@@ -66,3 +68,20 @@ def test_an_empty_bucket_is_suspicious(shell: Cli, store: Store) -> None:
     assert _left(store) == BOTH
     assert shell("prune", "--yes", "--even-all").exit_code == 0
     assert _left(store) == []
+
+
+def test_who_ends_it_early_keeps_no_vector_of_a_deleted_result(
+    shell: Cli, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors go before the results by which a later prune would find them."""
+    model = ModelIdentity("cosmoformer", 1, "a" * 64)
+    row = Seen("n1/b.png", "e" * 32, b"\x00\x3c")
+    key = new_key(store.settings, "", model.sha256)
+    store.write_json(store.settings.results_bucket, key, document(model, [row]), replacing=None)
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cosmoformer.cli.commands.prune.prune", interrupted)
+    assert shell("prune", "--yes").exit_code != 0
+    assert list(listed(store)) == [] and _left(store) == BOTH

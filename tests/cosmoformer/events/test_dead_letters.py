@@ -11,6 +11,7 @@ from cosmoformer.errors import BrokerUnavailable, InvalidRequest
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.dead_letters import DeadLetters, subject_digest
+from cosmoformer.served_models import FOR_MODEL
 from cosmoformer.storage.store import Store
 
 
@@ -160,3 +161,13 @@ def test_keys_that_no_letter_can_have_are_refused(letters: DeadLetters, store: S
     """What the store could not even be asked for is the caller's fault, not the store's."""
     with pytest.raises(InvalidRequest, match="expected the key of a dead letter"):
         letters.replay(lambda _: None, [store.settings.dead_letters_prefix + rest])
+
+
+def test_a_further_models_letter_is_replayed_for_that_model_alone(letters: DeadLetters) -> None:
+    """The others have nothing to do; the letter of the first model's goes to all, as ever."""
+    event = _event()
+    keys = [letters.keep(_failed(event), model) for model in ("v1.2-votes", "")]
+    sent: list[Event] = []
+    for key in keys:
+        letters.replay(sent.append, [key])
+    assert sent == [Event({**event.attributes, FOR_MODEL: "v1.2-votes"}, event.data), event]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from cosmoformer.errors import InvalidRequest, StoreUnavailable
 from cosmoformer.likeness.filling import fill
 from cosmoformer.likeness.library import Library
+from cosmoformer.settings import Settings
 from cosmoformer.storage.features import listed
+from cosmoformer.storage.store import Store
 from tests.cosmoformer.judged_images import SAMPLES, Judged
 
 
@@ -32,3 +36,17 @@ def test_what_has_no_vector_gets_one(judged: Judged) -> None:
     judged.judge("demo/another.jpg", SAMPLES[min(SAMPLES)])
     assert fill(store, library, "another model", describe) == 0
     assert fill(store, library, model, describe) == 1
+
+
+def test_what_cannot_be_kept_is_not_computed(judged: Judged) -> None:
+    """Without a place for vectors that is said; while the store is away nothing looks done."""
+    model = judged.classifier.sha256
+    nowhere = Settings(**(vars(judged.store.settings) | {"features_prefix": ""}))
+    with pytest.raises(InvalidRequest, match="FEATURES_PREFIX is empty"):
+        fill(Store(nowhere), Library(judged.store, model), model, lambda content, zoom: b"")
+
+    def away(content: bytes, zoom: float) -> bytes:
+        raise StoreUnavailable("gone")
+
+    with pytest.raises(StoreUnavailable):
+        fill(judged.store, Library(judged.store, model), model, away)

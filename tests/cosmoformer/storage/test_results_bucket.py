@@ -101,3 +101,12 @@ def test_results_of_other_releases_are_results() -> None:
     """All kinds of result are results, also with members that this release does not know."""
     for result in (GOOD, estimated_result(), rejected_result()):
         assert is_result(result | {"provenance": {"new": 1}})
+
+
+def test_of_two_rejections_the_later_counts_where_one_is_nobodys(store: Store) -> None:
+    """What a version lacked gives way to what no version can read, and the other way round."""
+    nobodys, a_models = rejected_result(), rejected_result(reason="The model needs other bands.")
+    a_models["model"] = dict(GOOD["model"])
+    bucket = ResultsBucket(store)
+    for result in (a_models, nobodys, a_models):
+        assert bucket.write(result) == result

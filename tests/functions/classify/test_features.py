@@ -161,3 +161,27 @@ def test_what_waits_is_bounded(deployment: Deployment, monkeypatch: pytest.Monke
     waiting.stop()
     assert set(kept(deployment.store)) == {f"{number}.jpg" for number in range(3, 8)}
     assert len(list(listed(deployment.store))) == 3
+
+
+def test_what_the_store_refuses_is_not_tried_again(
+    deployment: Deployment, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it will never take is lost, with a warning; the results are there."""
+    monkeypatch.setattr(features, "_EVERY_S", 0.05)
+    tried = []
+
+    def rule(method: str, path: str, _: HTTPMessage) -> Refusal | None:
+        if method != "PUT" or "/features/" not in path:
+            return None
+        tried.append(path)
+        return Refusal(403, "InvalidObjectState")
+
+    with lacking_store(deployment.settings.s3_endpoint_url, rule) as store:
+        handler = start(s3_endpoint_url=store.url)
+        judge(deployment, handler, "a.jpg", SAMPLES[0].read_bytes())
+        deadline = time.monotonic() + 60
+        while "features are lost" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        handler.features.stop()
+    assert len(tried) == 1 and ResultsBucket(deployment.store).read("a.jpg")

@@ -17,8 +17,10 @@ from cosmoformer.settings import Settings
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from functions.ingest import catch_up
+from functions.ingest.announce import Broker
 from functions.ingest.app import create_app
 from functions.ingest.hooks import alias_event
+from functions.ingest.sweep import Sweeper
 from functions.runtime.start import stop_background
 from tests.cosmoformer.local.subscriber import Subscriber, wait_until
 from tests.functions.ingest.conftest import client_with, events_at, post_event, put_image, put_result
@@ -180,6 +182,16 @@ def test_the_sweep_at_the_start_is_for_every_model(
     second = judged_by_second.served_models
     told = {(event.subject, event.attributes.get(FOR_MODEL)) for event in events_at(broker)}
     assert told == {("b.png", None), ("a.png", second), ("b.png", second)}
+
+
+def test_pings_look_at_images_that_were_heard(judged_by_second: Settings, store: Store, broker: Subscriber) -> None:
+    """Whatever became of the sweep at the start: what was heard then and has no result yet is announced again."""
+    put_image(store, "a.png")
+    waiting = Settings(**(vars(judged_by_second) | {"sweep_at_start_seconds": 30.0}))
+    sweeper = Sweeper(waiting, store, Broker(waiting))
+    sweeper.heard("a.png")
+    sweeper.sweep_by_ping(cloudevents.new(type=cloudevents.SWEEP_PING, source="/ping", id="1", data={"min_age_s": 0}))
+    assert "a.png" in {event.subject for event in events_at(broker)}
 
 
 @pytest.mark.parametrize(("name", "announced"), [("cosmoformer", True), (SECOND, True), ("votes", False)])
