@@ -6,6 +6,7 @@ import bz2
 import gzip
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,26 @@ FITS_IMAGES = {
 
 
 @pytest.fixture(scope="module")
-def bare(browser: Browser) -> Iterator[Page]:
-    """A document with the page's modules and security policy."""
+def page_url() -> Iterator[str]:
+    """Where the page is served."""
     server = PageServer(0, web_folder(), b"{}", security_headers("http://127.0.0.1:1", "http://127.0.0.1:2"))
     server.start("page")
-    with bare_page(browser, f"http://127.0.0.1:{server.port}") as page:
-        yield page
+    yield f"http://127.0.0.1:{server.port}"
     server.stop(1)
+
+
+@pytest.fixture(scope="module")
+def bare(browser: Browser, page_url: str) -> Iterator[Page]:
+    """A document with the page's modules and security policy."""
+    with bare_page(browser, page_url) as page:
+        yield page
+
+
+@pytest.fixture
+def fresh(browser: Browser, page_url: str) -> Iterator[Page]:
+    """The same, of one test."""
+    with bare_page(browser, page_url) as page:
+        yield page
 
 
 def saved(form: str) -> bytes:
@@ -187,3 +201,58 @@ def test_fits_have_pictures(bare: Page, tmp_path: Path) -> None:
         }"""
     )
     assert dict(zip(FITS_IMAGES, found, strict=True)) == {name: [120, 90, True, True, True] for name in FITS_IMAGES}
+
+
+def header(*cards: str) -> bytes:
+    return b"".join(card.encode().ljust(80) for card in (*cards, "END")).ljust(2880)
+
+
+def image_header(**values: int) -> bytes:
+    start = "SIMPLE  =                    T"
+    cards = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": 2, "NAXIS2": 2} | values
+    return header(start, *(f"{name:8}= {value:20}" for name, value in cards.items()))
+
+
+MALICIOUS = {
+    "naxis1.fits": image_header(NAXIS=1, NAXIS1=-2880) * 2,
+    "pcount.fits": image_header(NAXIS=1, NAXIS1=0, PCOUNT=-2880) * 2,
+    "naxis.fits": image_header(NAXIS=4_000_000_000),
+    "half.fits": image_header(NAXIS1=1, NAXIS2=-1, PCOUNT=1),
+    "wide.fits": image_header(NAXIS1=2_000_000_000),
+    "else.fits": b"TELESCOP=".ljust(80) + image_header(NAXIS1=1).ljust(9000),
+    "bomb.fits.gz": gzip.compress(image_header(NAXIS1=10, NAXIS2=10) + bytes(66 * 2**20)),
+}
+
+
+def test_malicious_fits_have_none(bare: Page, tmp_path: Path) -> None:
+    """Headers that lead nowhere, sizes that no memory holds and files that unpack to more than 64 MiB cost next to nothing."""
+    for name, content in {**MALICIOUS, "good.fits": FITS_IMAGES["int16.fits"]}.items():
+        (tmp_path / name).write_bytes(content)
+    bare.set_input_files("input", [tmp_path / name for name in (*MALICIOUS, "good.fits")])
+    found = bare.evaluate(
+        """async () => {
+            const {thumbnail} = await import("/js/thumbnails.js");
+            const files = [...document.querySelector("input").files];
+            const within = 5000;
+            return Promise.all(files.map(async (file) => Boolean(await thumbnail(file, {within}))));
+        }"""
+    )
+    assert found == [False] * len(MALICIOUS) + [True]
+    assert len(bare.workers) == 1
+
+
+def test_a_worker_that_hangs_is_replaced(fresh: Page) -> None:
+    """A picture that takes too long gets none, and the next ones are drawn."""
+    hanging = "addEventListener('message', () => { for (;;); });"
+    fresh.route("**/thumbnailer.js", lambda route: route.fulfill(body=hanging, content_type="text/javascript"), times=1)
+    fresh.set_input_files("input", SAMPLES[:1])
+    draw = """async (within) => {
+        const {thumbnail} = await import("/js/thumbnails.js");
+        return Boolean(await thumbnail(document.querySelector("input").files[0], {within}));
+    }"""
+    assert fresh.evaluate(draw, 500) is False
+    assert fresh.evaluate(draw, 9000) is True
+    deadline = time.monotonic() + 20
+    while len(fresh.workers) > 1 and time.monotonic() < deadline:
+        fresh.wait_for_timeout(100)
+    assert len(fresh.workers) == 1
