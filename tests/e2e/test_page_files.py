@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,28 @@ def test_a_worker_that_hangs_is_replaced(fresh: Page) -> None:
     while len(fresh.workers) > 1 and time.monotonic() < deadline:
         fresh.wait_for_timeout(100)
     assert len(fresh.workers) == 1
+
+
+def test_archive_names_and_losses(bare: Page) -> None:
+    """Names that are taken are changed, images of any size are in it, and what could not be fetched is told."""
+    found = bare.evaluate(
+        """async () => {
+            const {zipped} = await import("/js/zip.js");
+            const {signal} = new AbortController();
+            const file = (name, text) => ({name, file: new File([text], name), size: text.length});
+            const stored = (name, imageUrl) => ({name, imageUrl, size: 13 * 2 ** 20});
+            const lost = stored("lost.webp", "/nothing.webp");
+            const items = [file("n/a.jpg", "one"), file("n/a.jpg", "two"), stored("n/a.jpg", "/shapes/spiral.webp"), lost];
+            const {blob, words} = await zipped(items, signal);
+            const bytes = Array.from(new Uint8Array(await blob.arrayBuffer()));
+            const whole = await zipped(items.slice(0, 2), signal);
+            return [bytes, words, whole.words, await zipped([lost], signal).catch(({message}) => message)];
+        }"""
+    )
+    with zipfile.ZipFile(io.BytesIO(bytes(found[0]))) as archive:
+        assert archive.testzip() is None
+        spiral = (web_folder() / "shapes/spiral.webp").read_bytes()
+        content = {name: archive.read(name) for name in archive.namelist()}
+    assert content == {"n/a.jpg": b"one", "n/a~2.jpg": b"two", "n/a~3.jpg": spiral}
+    assert found[1:3] == ["1 of 4 images could not be read and are not in the archive.", ""]
+    assert "None of these images could be read" in found[3]

@@ -6,10 +6,10 @@ import { thumbnail } from "./thumbnails.js";
 const LARGEST_BYTES = 12 * 2 ** 20; // what is fetched to be looked at; a larger one is only named
 const FETCHES_AT_ONCE = 3;
 
-/** The picture of an item as a Blob, or null where there is none to be had. */
-export async function pictureOf(item, signal) {
+/** The picture of an item as a Blob, or null where there is none to be had, or it has more bytes than `most`. */
+export async function pictureOf(item, signal, most = LARGEST_BYTES) {
   if (item.file) return item.file;
-  if (!item.imageUrl || item.size > LARGEST_BYTES) return null;
+  if (!item.imageUrl || item.size > most) return null;
   try {
     const response = await fetch(item.imageUrl, { credentials: "omit", signal });
     return response.ok ? await response.blob() : null;
