@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from cosmoformer.local.page import PageServer, security_headers, web_folder
 from tests.e2e.bare_page import bare_page
@@ -282,3 +282,103 @@ def test_archive_names_and_losses(bare: Page) -> None:
     assert content == {"n/a.jpg": b"one", "n/a~2.jpg": b"two", "n/a~3.jpg": spiral}
     assert found[1:3] == ["1 of 4 images could not be read and are not in the archive.", ""]
     assert "None of these images could be read" in found[3]
+
+
+def test_contact_sheet_tells_what_it_leaves_out(bare: Page) -> None:
+    """A sheet of the first 600 galaxies says that there are more."""
+    found = bare.evaluate(
+        """async () => {
+            const {sheetOf} = await import("/js/sheet.js");
+            const {signal} = new AbortController();
+            const items = Array.from({length: 601}, (_, place) => ({name: `${place}.jpg`, state: "waiting"}));
+            const [more, all] = [await sheetOf(items, signal), await sheetOf(items.slice(0, 600), signal)];
+            return [more.words, all.words, more.blob.type];
+        }"""
+    )
+    assert found == ["The sheet holds the first 600 of 601 galaxies.", "", "image/jpeg"]
+
+
+def test_a_card_that_comes_back_is_drawn_once(bare: Page) -> None:
+    """A card that goes out of sight and comes back while its picture is drawn gets one picture; later ones get theirs."""
+    bare.set_input_files("input", SAMPLES[:1])
+    found = bare.evaluate(
+        """async () => {
+            const {Pictures} = await import("/js/pictures.js");
+            const create = URL.createObjectURL;
+            let [made, drawn] = [0, 0];
+            URL.createObjectURL = (blob) => { made += 1; return create.call(URL, blob); };
+            const done = Promise.withResolvers();
+            const pictures = new Pictures(() => { drawn += 1; done.resolve(); });
+            const item = {file: document.querySelector("input").files[0]};
+            const look = () => {
+                const element = document.createElement("div");
+                item.card = {element};
+                pictures.drawWhenSeen(item);
+                pictures.see([{isIntersecting: true, target: element}]);
+            };
+            look();
+            pictures.forget(item);
+            item.card = null;
+            look();
+            await done.promise;
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            const first = [made, drawn];
+            look();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            URL.createObjectURL = create;
+            return [first, [made, drawn]];
+        }"""
+    )
+    assert found == [[1, 1], [2, 2]]
+
+
+def test_a_late_picture_does_not_replace_the_next(fresh: Page, tmp_path: Path) -> None:
+    """In the large view, a FITS image that is drawn after the next one was opened leaves that one alone."""
+
+    def slow(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    fresh.route("**/thumbnailer.js", slow)
+    (tmp_path / "a.fits").write_bytes(FITS_IMAGES["int16.fits"])
+    (tmp_path / "b.jpg").write_bytes(saved("JPEG"))
+    fresh.set_input_files("input", [tmp_path / "a.fits", tmp_path / "b.jpg"])
+    found = fresh.evaluate(
+        """async () => {
+            const frame = Object.assign(document.createElement("div"), {id: "large-picture"});
+            document.body.append(frame, Object.assign(document.createElement("p"), {id: "large-alike-said"}));
+            const {LargeView} = await import("/js/large.js");
+            const view = Object.create(LargeView.prototype);
+            Object.assign(view, {loading: new AbortController(), heatMap: {begin() {}}});
+            const files = [...document.querySelector("input").files];
+            const [first, second] = files.map((file) => ({file, name: file.name, state: "waiting"}));
+            view.item = first;
+            const late = view.showPicture();
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            view.item = second;
+            await view.showPicture();
+            const shown = view.url;
+            await late;
+            return [view.url === shown, frame.querySelector("img").alt];
+        }"""
+    )
+    assert found == [True, "The image b.jpg"]
+
+
+def test_a_duplicate_is_as_like_as_the_first(bare: Page) -> None:
+    """What was dropped twice has the distance of the image that was sent."""
+    found = bare.evaluate(
+        """async () => {
+            const {Likeness} = await import("/js/likeness.js");
+            const likeness = new Likeness({});
+            likeness.read = () => {};
+            const images = new Map([["e a", Float32Array.of(1, 0)], ["f b", Float32Array.of(0, 1)]]);
+            likeness.objects.set("x", {model: "m", images});
+            const result = (etag) => ({image: {etag}, model: {sha256: "m"}});
+            const [first, other] = [{key: "a", batch: "z", result: result("e")}, {key: "b", batch: "z", result: result("f")}];
+            const items = [first, other, {twin: first, result: first.result}, {twin: other, result: other.result}];
+            await likeness.compare(first, items, "", null);
+            return items.map(({distance}) => distance);
+        }"""
+    )
+    assert found == [0, 1, 0, 1]

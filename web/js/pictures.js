@@ -24,6 +24,7 @@ export class Pictures {
   constructor(onDrawn) {
     this.onDrawn = onDrawn;
     this.items = new WeakMap();
+    this.pending = new WeakSet(); // items, which may go out of sight and come back meanwhile
     this.turn = turns(FETCHES_AT_ONCE);
     this.observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "50%" });
     this.work = new AbortController();
@@ -54,8 +55,11 @@ export class Pictures {
   }
 
   async draw(item, signal) {
+    if (this.pending.has(item)) return;
+    this.pending.add(item);
     const content = item.file ?? await this.turn(() => pictureOf(item, signal));
     const thumb = content && await thumbnail(content, { isWanted: () => item.card });
+    this.pending.delete(item);
     if (thumb && !item.card) URL.revokeObjectURL(thumb); // it is out of sight again
     else if (thumb) this.onDrawn(item, thumb);
   }
