@@ -6,6 +6,8 @@ import bz2
 import gzip
 import hashlib
 import io
+import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from cosmoformer.local.page import PageServer, security_headers, web_folder
 from tests.e2e.bare_page import bare_page
@@ -40,13 +42,26 @@ FITS_IMAGES = {
 
 
 @pytest.fixture(scope="module")
-def bare(browser: Browser) -> Iterator[Page]:
-    """A document with the page's modules and security policy."""
+def page_url() -> Iterator[str]:
+    """Where the page is served."""
     server = PageServer(0, web_folder(), b"{}", security_headers("http://127.0.0.1:1", "http://127.0.0.1:2"))
     server.start("page")
-    with bare_page(browser, f"http://127.0.0.1:{server.port}") as page:
-        yield page
+    yield f"http://127.0.0.1:{server.port}"
     server.stop(1)
+
+
+@pytest.fixture(scope="module")
+def bare(browser: Browser, page_url: str) -> Iterator[Page]:
+    """A document with the page's modules and security policy."""
+    with bare_page(browser, page_url) as page:
+        yield page
+
+
+@pytest.fixture
+def fresh(browser: Browser, page_url: str) -> Iterator[Page]:
+    """The same, of one test."""
+    with bare_page(browser, page_url) as page:
+        yield page
 
 
 def saved(form: str) -> bytes:
@@ -187,3 +202,183 @@ def test_fits_have_pictures(bare: Page, tmp_path: Path) -> None:
         }"""
     )
     assert dict(zip(FITS_IMAGES, found, strict=True)) == {name: [120, 90, True, True, True] for name in FITS_IMAGES}
+
+
+def header(*cards: str) -> bytes:
+    return b"".join(card.encode().ljust(80) for card in (*cards, "END")).ljust(2880)
+
+
+def image_header(**values: int) -> bytes:
+    start = "SIMPLE  =                    T"
+    cards = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": 2, "NAXIS2": 2} | values
+    return header(start, *(f"{name:8}= {value:20}" for name, value in cards.items()))
+
+
+MALICIOUS = {
+    "naxis1.fits": image_header(NAXIS=1, NAXIS1=-2880) * 2,
+    "pcount.fits": image_header(NAXIS=1, NAXIS1=0, PCOUNT=-2880) * 2,
+    "naxis.fits": image_header(NAXIS=4_000_000_000),
+    "half.fits": image_header(NAXIS1=1, NAXIS2=-1, PCOUNT=1),
+    "wide.fits": image_header(NAXIS1=2_000_000_000),
+    "else.fits": b"TELESCOP=".ljust(80) + image_header(NAXIS1=1).ljust(9000),
+    "bomb.fits.gz": gzip.compress(image_header(NAXIS1=10, NAXIS2=10) + bytes(66 * 2**20)),
+}
+
+
+def test_malicious_fits_have_none(bare: Page, tmp_path: Path) -> None:
+    """Headers that lead nowhere, sizes that no memory holds and files that unpack to more than 64 MiB cost next to nothing."""
+    for name, content in {**MALICIOUS, "good.fits": FITS_IMAGES["int16.fits"]}.items():
+        (tmp_path / name).write_bytes(content)
+    bare.set_input_files("input", [tmp_path / name for name in (*MALICIOUS, "good.fits")])
+    found = bare.evaluate(
+        """async () => {
+            const {thumbnail} = await import("/js/thumbnails.js");
+            const files = [...document.querySelector("input").files];
+            const within = 5000;
+            return Promise.all(files.map(async (file) => Boolean(await thumbnail(file, {within}))));
+        }"""
+    )
+    assert found == [False] * len(MALICIOUS) + [True]
+    assert len(bare.workers) == 1
+
+
+def test_a_worker_that_hangs_is_replaced(fresh: Page) -> None:
+    """A picture that takes too long gets none, and the next ones are drawn."""
+    hanging = "addEventListener('message', () => { for (;;); });"
+    fresh.route("**/thumbnailer.js", lambda route: route.fulfill(body=hanging, content_type="text/javascript"), times=1)
+    fresh.set_input_files("input", SAMPLES[:1])
+    draw = """async (within) => {
+        const {thumbnail} = await import("/js/thumbnails.js");
+        return Boolean(await thumbnail(document.querySelector("input").files[0], {within}));
+    }"""
+    assert fresh.evaluate(draw, 500) is False
+    assert fresh.evaluate(draw, 9000) is True
+    deadline = time.monotonic() + 20
+    while len(fresh.workers) > 1 and time.monotonic() < deadline:
+        fresh.wait_for_timeout(100)
+    assert len(fresh.workers) == 1
+
+
+def test_archive_names_and_losses(bare: Page) -> None:
+    """Names that are taken are changed, images of any size are in it, and what could not be fetched is told."""
+    found = bare.evaluate(
+        """async () => {
+            const {zipped} = await import("/js/zip.js");
+            const {signal} = new AbortController();
+            const file = (name, text) => ({name, file: new File([text], name), size: text.length});
+            const stored = (name, imageUrl) => ({name, imageUrl, size: 13 * 2 ** 20});
+            const lost = stored("lost.webp", "/nothing.webp");
+            const items = [file("n/a.jpg", "one"), file("n/a.jpg", "two"), stored("n/a.jpg", "/shapes/spiral.webp"), lost];
+            const {blob, words} = await zipped(items, signal);
+            const bytes = Array.from(new Uint8Array(await blob.arrayBuffer()));
+            const whole = await zipped(items.slice(0, 2), signal);
+            return [bytes, words, whole.words, await zipped([lost], signal).catch(({message}) => message)];
+        }"""
+    )
+    with zipfile.ZipFile(io.BytesIO(bytes(found[0]))) as archive:
+        assert archive.testzip() is None
+        spiral = (web_folder() / "shapes/spiral.webp").read_bytes()
+        content = {name: archive.read(name) for name in archive.namelist()}
+    assert content == {"n/a.jpg": b"one", "n/a~2.jpg": b"two", "n/a~3.jpg": spiral}
+    assert found[1:3] == ["1 of 4 images could not be read and are not in the archive.", ""]
+    assert "None of these images could be read" in found[3]
+
+
+def test_contact_sheet_tells_what_it_leaves_out(bare: Page) -> None:
+    """A sheet of the first 600 galaxies says that there are more."""
+    found = bare.evaluate(
+        """async () => {
+            const {sheetOf} = await import("/js/sheet.js");
+            const {signal} = new AbortController();
+            const items = Array.from({length: 601}, (_, place) => ({name: `${place}.jpg`, state: "waiting"}));
+            const [more, all] = [await sheetOf(items, signal), await sheetOf(items.slice(0, 600), signal)];
+            return [more.words, all.words, more.blob.type];
+        }"""
+    )
+    assert found == ["The sheet holds the first 600 of 601 galaxies.", "", "image/jpeg"]
+
+
+def test_a_card_that_comes_back_is_drawn_once(bare: Page) -> None:
+    """A card that goes out of sight and comes back while its picture is drawn gets one picture; later ones get theirs."""
+    bare.set_input_files("input", SAMPLES[:1])
+    found = bare.evaluate(
+        """async () => {
+            const {Pictures} = await import("/js/pictures.js");
+            const create = URL.createObjectURL;
+            let [made, drawn] = [0, 0];
+            URL.createObjectURL = (blob) => { made += 1; return create.call(URL, blob); };
+            const done = Promise.withResolvers();
+            const pictures = new Pictures(() => { drawn += 1; done.resolve(); });
+            const item = {file: document.querySelector("input").files[0]};
+            const look = () => {
+                const element = document.createElement("div");
+                item.card = {element};
+                pictures.drawWhenSeen(item);
+                pictures.see([{isIntersecting: true, target: element}]);
+            };
+            look();
+            pictures.forget(item);
+            item.card = null;
+            look();
+            await done.promise;
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            const first = [made, drawn];
+            look();
+            await new Promise((resolve) => setTimeout(resolve, 500));
+            URL.createObjectURL = create;
+            return [first, [made, drawn]];
+        }"""
+    )
+    assert found == [[1, 1], [2, 2]]
+
+
+def test_a_late_picture_does_not_replace_the_next(fresh: Page, tmp_path: Path) -> None:
+    """In the large view, a FITS image that is drawn after the next one was opened leaves that one alone."""
+
+    def slow(route: Route) -> None:
+        time.sleep(1)
+        route.continue_()
+
+    fresh.route("**/thumbnailer.js", slow)
+    (tmp_path / "a.fits").write_bytes(FITS_IMAGES["int16.fits"])
+    (tmp_path / "b.jpg").write_bytes(saved("JPEG"))
+    fresh.set_input_files("input", [tmp_path / "a.fits", tmp_path / "b.jpg"])
+    found = fresh.evaluate(
+        """async () => {
+            const frame = Object.assign(document.createElement("div"), {id: "large-picture"});
+            document.body.append(frame, Object.assign(document.createElement("p"), {id: "large-alike-said"}));
+            const {LargeView} = await import("/js/large.js");
+            const view = Object.create(LargeView.prototype);
+            Object.assign(view, {loading: new AbortController(), heatMap: {begin() {}}});
+            const files = [...document.querySelector("input").files];
+            const [first, second] = files.map((file) => ({file, name: file.name, state: "waiting"}));
+            view.item = first;
+            const late = view.showPicture();
+            await new Promise((resolve) => setTimeout(resolve, 300));
+            view.item = second;
+            await view.showPicture();
+            const shown = view.url;
+            await late;
+            return [view.url === shown, frame.querySelector("img").alt];
+        }"""
+    )
+    assert found == [True, "The image b.jpg"]
+
+
+def test_a_duplicate_is_as_like_as_the_first(bare: Page) -> None:
+    """What was dropped twice has the distance of the image that was sent."""
+    found = bare.evaluate(
+        """async () => {
+            const {Likeness} = await import("/js/likeness.js");
+            const likeness = new Likeness({});
+            likeness.read = () => {};
+            const images = new Map([["e a", Float32Array.of(1, 0)], ["f b", Float32Array.of(0, 1)]]);
+            likeness.objects.set("x", {model: "m", images});
+            const result = (etag) => ({image: {etag}, model: {sha256: "m"}});
+            const [first, other] = [{key: "a", batch: "z", result: result("e")}, {key: "b", batch: "z", result: result("f")}];
+            const items = [first, other, {twin: first, result: first.result}, {twin: other, result: other.result}];
+            await likeness.compare(first, items, "", null);
+            return items.map(({distance}) => distance);
+        }"""
+    )
+    assert found == [0, 1, 0, 1]

@@ -9,12 +9,8 @@ const READS_AT_ONCE = 6; // as many connections as browsers open to a host
 /**
  * What stands in the results bucket of a batch, in the order of the keys.
  *
- * @param {string} api - URL of the ingest function.
- * @param {string} batch - the name that shows it.
  * @param {object} [on] - offline(waiting, words) as for uploads.
- * @yields {{key: string, name: string, result: object|null, others: object, reason: string, imageUrl: string}} `name` is the name
- *   that the file was uploaded by; `others` has the results of further models by name; `reason` says why there is no result;
- *   `imageUrl` is presigned, and expires like every address.
+ * @yields {{key, name, result, others, reason, imageUrl}} `name` is the file's; `others` has the results of further models by name; `reason` says why there is no result; `imageUrl` expires.
  * @throws {Failure} when the name is no batch's, or the API fails.
  */
 export async function* openBatch(api, batch, signal, on) {

@@ -130,7 +130,7 @@ export class Board {
     if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
   }
 
-  /** First and last place of what has cards now; of many items the rows in sight, with room for the others. */
+  /** First and last place of what has cards now. */
   range() {
     this.list.classList.toggle("many", this.isMany);
     const rows = this.isMany ? this.rows() : null;
@@ -143,7 +143,7 @@ export class Board {
     return rows ? [first * rows.columns, last * rows.columns] : [0, count];
   }
 
-  /** How many columns there are, how high a row is with the gap below it, and how far the list has been scrolled, pixels. */
+  /** The columns, the height of a row with its gap, and how far the list has been scrolled, pixels. */
   rows() {
     const style = getComputedStyle(this.list);
     const widths = style.gridTemplateColumns.split(" ");

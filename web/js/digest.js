@@ -9,8 +9,6 @@ const digestTurn = turns(DIGESTS_AT_ONCE);
 /**
  * SHA-256 of a file's content, in hexadecimal digits. Browsers offer it to secure pages only (https, or this machine);
  * elsewhere size, time of change and name have to do.
- *
- * @returns {Promise<string>}
  */
 export async function fingerprint(file) {
   if (!globalThis.crypto?.subtle) return `${file.size}/${file.lastModified}/${file.name}`;

@@ -18,8 +18,7 @@ export function extension(name) {
 /**
  * Looks at a file before it is sent: its size, and its type by its first bytes, whatever its name says.
  *
- * @returns {Promise<{type: string, reason: string}>} its media type; `reason` is empty, or says why it cannot be sent and
- *   what to do.
+ * @returns {Promise<{type, reason}>} its media type; `reason` says why it cannot be sent and what to do.
  */
 export function examine(file, maxBytes) {
   return readTurn(async () => {

@@ -97,7 +97,6 @@ export class Filters {
     return [...judged.sort(by), ...others];
   }
 
-  /** Show how many there are of each kind, and how many of them are shown. */
   show(items, visible) {
     this.votes.offer(items);
     this.offerShares(inOrder(namesOf(items, "probabilities")));

@@ -1,4 +1,4 @@
-// The page's own pace: changes are shown at the next frame, together, and long lists in portions, so that it always answers.
+// The page's own pace: changes are shown together at the next frame, long lists in portions.
 
 const PORTION_MS = 6; // of the 16 ms of a frame; the rest is the browser's, for style, layout and paint
 const HIDDEN_MS = 500;

@@ -1,6 +1,5 @@
 // Arrow keys in the grid of cards: from picture to picture, so that nobody has to tab through hundreds of them.
 
-/** Lets the arrow keys, Home and End move from the picture of one card to that of another. */
 export function listenForKeys(board) {
   board.list.addEventListener("keydown", (event) => {
     if (!event.target.matches(".open") || event.altKey || event.ctrlKey || event.metaKey) return;

@@ -144,7 +144,8 @@ export class LargeView {
     picture.src = this.url;
     // What the browser cannot show, such as FITS, stands there small.
     await picture.decode().catch(async () => {
-      const drawn = await thumbnail(content);
+      const drawn = await thumbnail(content, { isWanted: () => !signal.aborted });
+      if (signal.aborted) return URL.revokeObjectURL(drawn);
       this.forget();
       picture.src = this.url = drawn ?? "";
       return picture.decode();

@@ -49,7 +49,8 @@ export class Likeness {
   }
 }
 
-const placeOf = ({ key, result }) => `${result.image.etag} ${key}`;
+// A duplicate was not sent: it has the key of the first of its kind.
+const placeOf = ({ key, result, twin }) => `${result.image.etag} ${key ?? twin?.key}`;
 
 /** The vectors in an object by image; docs/results.md has its members. */
 function opened({ model, length, images, vectors }) {

@@ -57,7 +57,9 @@ async function save(button, task, name) {
   const { signal } = opening;
   button.disabled = true;
   try {
-    keep(await task(board.visible, signal), name);
+    const { blob, words } = await task(board.visible, signal);
+    keep(blob, name);
+    tell("notice", words);
   } catch (error) {
     if (!signal.aborted) tell("notice", error.message);
   }

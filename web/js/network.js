@@ -22,7 +22,6 @@ export async function answers(url) {
 /**
  * A fetch that waits while there is no way to the server.
  *
- * @param {string} name - of the server, in words.
  * @param {function} [tell] - as for untilBack.
  * @throws {TypeError} when the server answers, but not to this page.
  */
@@ -40,9 +39,8 @@ export async function reach(url, name, tell, signal, options = {}) {
 }
 
 /**
- * Waits until the server of an address answers again: asks it now and then, and at once when the browser comes online.
+ * Waits until a server answers again: asks it now and then, and when the browser comes online.
  *
- * @param {string} name - of the server, in words.
  * @param {function} [tell] - called with (true, words) while there is anything to wait for, then with (false, "").
  */
 export async function untilBack(url, name, tell, signal) {
@@ -81,7 +79,6 @@ function wordsFor(name) {
   return `The ${name} does not answer. Everything goes on by itself once it does; is the network there?`;
 }
 
-/** A pause that the browser's coming online cuts short. */
 async function pauseUnlessOnline(ms) {
   const online = new AbortController();
   const cut = () => online.abort();

@@ -11,7 +11,6 @@ const ERROR = "_error";
 // Invisible characters that turn the text after them round: "exe.jpg" could show as "gpj.exe".
 const REORDERING = /[\u202a-\u202e\u2066-\u2069]/g;
 
-/** The element of this id. */
 export const part = (id) => document.getElementById(id);
 
 /** A new element with a class, and text or children. */
@@ -36,8 +35,7 @@ export function glyph(shape) {
 /** Text as it may be shown. */
 export const shown = (text) => String(text).replace(REORDERING, "\ufffd");
 
-/** A text by which names sort as people count: "2.jpg" before "10.jpg", upper and lower case alike. Comparing such texts takes a
- * hundredth of what a collator does. */
+/** A text by which names sort as people count: "2.jpg" before "10.jpg", upper and lower case alike. A collator takes a hundred times as long. */
 export const nameKey = (name) => name.normalize("NFKD").toLowerCase().replace(/\d+/g, (digits) => digits.padStart(15, "0"));
 
 /** A sorted copy, by what a function gives for each. */
@@ -63,8 +61,7 @@ function bars({ probabilities, class: best }, write) {
   });
 }
 
-/** Shows a prediction in a description list: its probabilities as bars, or its values as numbers, `most` of them at the most; votes
- * have a place of their own. */
+/** Shows a prediction in a description list: probabilities as bars, or `most` values as numbers. */
 export function showRows(list, prediction, { write = percent, most = Infinity } = {}) {
   const values = prediction.class === undefined ? valuesOf(prediction) : null;
   list.hidden = values && !Object.keys(values).length;
@@ -88,7 +85,7 @@ function numbersOf(prediction) {
   return { ...valuesOf(prediction), ...Object.fromEntries(fractions) };
 }
 
-/** The values of a prediction by name, as texts with their unit: "54.21 ± 3.1 deg" where one of the name and "_error" stands beside it. */
+/** The values of a prediction by name, as texts: "54.21 ± 3.1 deg". */
 function valuesOf({ values = {}, units = {} }) {
   const isError = (name) => name.endsWith(ERROR) && name.slice(0, -ERROR.length) in values;
   return Object.fromEntries(Object.entries(values).filter(([name]) => !isError(name)).map(([name, value]) => {
@@ -137,7 +134,7 @@ export function wordsFor(prediction) {
 /** "cosmoformer v3"; empty when no model was needed. */
 export const modelOf = (result) => (result?.model ? `${result.model.name} v${result.model.version}` : "");
 
-/** Seconds from upload to answer, as this page saw them or, for a batch opened again, as store and classifier noted them. */
+/** Seconds from upload to answer, as this page saw them or as store and classifier noted them. */
 export function secondsOf({ sentAt, ended, result }) {
   if (sentAt && ended) return (ended - sentAt) / 1000;
   const stored = Date.parse(result?.image?.last_modified ?? "");

@@ -6,10 +6,10 @@ import { thumbnail } from "./thumbnails.js";
 const LARGEST_BYTES = 12 * 2 ** 20; // what is fetched to be looked at; a larger one is only named
 const FETCHES_AT_ONCE = 3;
 
-/** The picture of an item as a Blob, or null where there is none to be had. */
-export async function pictureOf(item, signal) {
+/** The picture of an item as a Blob, or null where there is none to be had, or it has more bytes than `most`. */
+export async function pictureOf(item, signal, most = LARGEST_BYTES) {
   if (item.file) return item.file;
-  if (!item.imageUrl || item.size > LARGEST_BYTES) return null;
+  if (!item.imageUrl || item.size > most) return null;
   try {
     const response = await fetch(item.imageUrl, { credentials: "omit", signal });
     return response.ok ? await response.blob() : null;
@@ -24,6 +24,7 @@ export class Pictures {
   constructor(onDrawn) {
     this.onDrawn = onDrawn;
     this.items = new WeakMap();
+    this.pending = new WeakSet(); // items, which may go out of sight and come back meanwhile
     this.turn = turns(FETCHES_AT_ONCE);
     this.observer = new IntersectionObserver((entries) => this.see(entries), { rootMargin: "50%" });
     this.work = new AbortController();
@@ -54,8 +55,11 @@ export class Pictures {
   }
 
   async draw(item, signal) {
+    if (this.pending.has(item)) return;
+    this.pending.add(item);
     const content = item.file ?? await this.turn(() => pictureOf(item, signal));
     const thumb = content && await thumbnail(content, { isWanted: () => item.card });
+    this.pending.delete(item);
     if (thumb && !item.card) URL.revokeObjectURL(thumb); // it is out of sight again
     else if (thumb) this.onDrawn(item, thumb);
   }

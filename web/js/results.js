@@ -26,7 +26,6 @@ const placeOf = ({ address }, model) => (model ? address.further[model] : addres
  *
  * While the network is away it waits, and an address that has expired is renewed.
  *
- * @param {object} item - that was uploaded: its `address` names where the result will stand.
  * @param {object} options - {api, signal, on}; on.offline(waiting, words) as for uploads. `model` names a further one.
  * @throws {Failure} transient when there is none after ten minutes; final when this page cannot read it.
  */
@@ -46,7 +45,6 @@ export async function awaitResult(item, { api, signal, on = {}, model = "" }) {
   });
 }
 
-/** What stands at the address now, or null. */
 async function ask(item, work, signal) {
   if (isExpired(placeOf(item, work.model).expires, item.address.received)) await renew(item, work, signal);
   const answer = await read(item, work, signal);
@@ -67,7 +65,7 @@ async function read(item, work, signal) {
   }
 }
 
-/** The result at a presigned address, or null while there is none; waits while there is no way to the store. */
+/** The result at a presigned address, or null while there is none. */
 export async function readResult(url, on, signal) {
   const response = await reach(url, "object store", on?.offline, signal);
   // While there is nothing, stores answer 404 or, when the signer may not list the bucket, 403.
@@ -75,7 +73,7 @@ export async function readResult(url, on, signal) {
   return isResult(document) ? document : null;
 }
 
-/** Whether a document is a result, of any version; somebody else's object in its place is replaced in time. */
+/** Whether a document is a result, of any version. */
 function isResult(document) {
   if (!Number.isInteger(document?.schema_version)) return false;
   if (document.schema_version !== SCHEMA_VERSION) return true;

@@ -8,11 +8,11 @@ import { percent } from "./results.js";
 import { STATES } from "./states.js";
 import { thumbnail } from "./thumbnails.js";
 
-export const MOST = 600; // on one sheet
+const MOST = 600; // on one sheet
 const [SIDE, GAP, TEXT] = [200, 12, 44]; // pixels of a picture, between two, and of the words below
 const COLUMNS = 6;
 
-/** The sheet of some items, as a JPEG. */
+/** The sheet of some items, as a JPEG, and `words` on those that it has no room for. */
 export async function sheetOf(items, signal) {
   const some = items.slice(0, MOST);
   const columns = Math.min(COLUMNS, some.length);
@@ -28,9 +28,10 @@ export async function sheetOf(items, signal) {
     signal.throwIfAborted();
     await breath();
   }
-  return new Promise((resolve) => {
+  const blob = await new Promise((resolve) => {
     canvas.toBlob(resolve, "image/jpeg", 0.9);
   });
+  return { blob, words: items.length > MOST ? `The sheet holds the first ${MOST} of ${items.length} galaxies.` : "" };
 }
 
 async function draw(context, item, x, y, signal) {

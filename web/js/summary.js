@@ -1,4 +1,4 @@
-// The overview above the cards: progress of all files, where they stand in a sentence, and whether the classifier still wakes.
+// The overview above the cards.
 
 import { inWords } from "./files.js";
 import { part, say } from "./parts.js";
@@ -11,7 +11,7 @@ const SHORT_MS = 15_000;
 const WAKING = "Waking the classifier. It sleeps while nobody needs it, so the first answer takes a few seconds.";
 
 export class Summary {
-  /** @param {function} onLater - called when the overview is to be looked at again, though nothing has changed. */
+  /** @param {function} onLater - called when the overview is to be shown anew. */
   constructor(onLater) {
     this.onLater = onLater;
     this.timer = 0;

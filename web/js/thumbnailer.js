@@ -11,8 +11,7 @@ async function draw(file) {
   try {
     const scale = Math.min(1, SIDE / Math.min(picture.width, picture.height));
     const canvas = new OffscreenCanvas(Math.ceil(picture.width * scale), Math.ceil(picture.height * scale));
-    // A canvas that is read is best kept in memory, not on the graphics card. What is transparent shows black: so the
-    // classifier sees it.
+    // A canvas that is read is best kept in memory, not on the graphics card. What is transparent shows black.
     const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     context.imageSmoothingQuality = "medium";
     context.drawImage(picture, 0, 0, canvas.width, canvas.height);
@@ -28,22 +27,48 @@ const BLOCK = 2880;
 const CARD = 80;
 const WHITE = 0.997; // share of the pixels that are no brighter
 const LARGEST_FITS = 64 * 2 ** 20;
+const MAGIC = "SIMPLE  =";
+const MOST_AXES = 999;
 const NUMBERS = { 8: ["getUint8", 1], 16: ["getInt16", 2], 32: ["getInt32", 4], "-32": ["getFloat32", 4], "-64": ["getFloat64", 8] };
 
 async function fits(file) {
   if (file.size > LARGEST_FITS) throw new Error("too large");
-  const packed = new Uint8Array(await file.slice(0, 2).arrayBuffer());
-  const whole = packed[0] === 31 && packed[1] === 139 ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file;
-  const bytes = await new Response(whole).arrayBuffer();
+  const bytes = await unpacked(file);
   for (let place = 0; place < bytes.byteLength;) {
     const { cards, end } = header(bytes, place);
-    const axes = Array.from({ length: Number(cards.NAXIS) }, (_, axis) => Number(cards[`NAXIS${axis + 1}`]));
+    const axes = Array.from({ length: whole(cards.NAXIS, MOST_AXES) }, (_, axis) => whole(cards[`NAXIS${axis + 1}`]));
     const [, size] = NUMBERS[cards.BITPIX];
     if (axes.length > 1 && !/TABLE/.test(cards.XTENSION ?? "") && axes[0] > 1 && axes[1] > 1) return imageOf(new DataView(bytes, end), axes, cards);
-    const count = axes.length ? axes.reduce((product, length) => product * length, 1) + Number(cards.PCOUNT ?? 0) : 0;
+    const count = axes.length ? axes.reduce((product, length) => product * length, 1) + whole(cards.PCOUNT ?? 0) : 0;
     place = end + Math.ceil((count * size) / BLOCK) * BLOCK;
   }
   throw new Error("no image");
+}
+
+/** All bytes of a file that begins as FITS does. How much a gzip file holds is known only once it is unpacked. */
+async function unpacked(file) {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  const stream = file.stream();
+  const reader = (first === 31 && second === 139 ? stream.pipeThrough(new DecompressionStream("gzip")) : stream).getReader();
+  const parts = [];
+  let [head, size] = ["", 0];
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return new Blob(parts).arrayBuffer();
+    head += String.fromCharCode(...value.subarray(0, MAGIC.length - head.length));
+    size += value.length;
+    parts.push(value);
+    if (MAGIC.startsWith(head) && size <= LARGEST_FITS) continue;
+    reader.cancel().catch(() => {});
+    throw new Error("no FITS, or too large");
+  }
+}
+
+/** A length, never negative: so each header leads on. */
+function whole(value, most = Infinity) {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0 || number > most) throw new Error("no length");
+  return number;
 }
 
 function header(bytes, start) {
@@ -59,6 +84,7 @@ function header(bytes, start) {
 /** The first plane, each of its cells so many pixels apart, north as it lies: the first row is the lowest. */
 function imageOf(data, [width, height], cards) {
   const [read, size] = NUMBERS[cards.BITPIX];
+  if (width * height * size > data.byteLength) throw new Error("cut off");
   const step = Math.max(1, Math.floor(Math.min(width, height) / SIDE));
   const [columns, rows] = [Math.floor(width / step), Math.floor(height / step)];
   const blank = Number(cards.BLANK ?? NaN);

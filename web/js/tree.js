@@ -1,7 +1,7 @@
 // The decision tree of Galaxy Zoo 2 (Willett et al. 2013, table 2): the table of cosmoformer/votes/tree.py, as tests/web/test_tree.py
 // checks. What follows the first equals sign is JSON.
 
-/** Questions in the order of the table, by name: their words, and their answers with the question that each leads to, "" for none. */
+/** By name: words, and answers with the question that each leads to, "" for none. */
 export const TREE = {
   "smooth-or-featured": {
     "words": "Is the galaxy simply smooth and rounded, with no sign of a disk?",

@@ -19,9 +19,7 @@ const putTurn = turns(PUTS_AT_ONCE);
  * @param {object[]} items - {file, name, type}; `abort`, an AbortController, cancels one, and nothing more is reported of it.
  *   An item that was uploaded in vain before (it has an `address`) is uploaded under the same key.
  * @param {object} options
- * @param {string} options.api - URL of the ingest function.
  * @param {Batch} [options.batch] - the session's, so that one link reopens all of it; a new one when left out.
- * @param {AbortSignal} options.signal - cancels everything; the promise is rejected.
  * @param {object} options.on - started(item); progress(item, bytes); uploaded(item, {key, show, resultUrl, expires});
  *   refused(item, reason) when the API does not take the file; failed(item, reason) when trying again may help;
  *   offline(waiting, words) when it begins and ends to wait for a server.

@@ -12,10 +12,10 @@ const known = (question) => (Object.hasOwn(TREE, question) ? TREE[question] : nu
 /** The votes of a prediction, by question; null where the model tells none. */
 export const votesOf = (prediction) => (Object.keys(prediction?.votes ?? {}).length ? prediction.votes : null);
 
-/** The question in words; of a question that the page does not know, its name. */
+/** The question in words, or its name. */
 export const wordsOf = (question) => known(question)?.words ?? spaced(question);
 
-/** An answer in words; of one that the page does not know, its name. */
+/** An answer in words, or its name. */
 export function answerWords(question, answer) {
   const answers = known(question)?.answers ?? {};
   return Object.hasOwn(answers, answer) ? answers[answer].words : spaced(answer);

@@ -1,5 +1,4 @@
-// The way of one galaxy through Galaxy Zoo's decision tree: the questions that it leads to, with bars of the answers, and the other
-// questions folded below.
+// A galaxy's way through the decision tree, with bars of the answers; other questions are folded below.
 
 import { make, shown } from "./parts.js";
 import { percent } from "./results.js";

@@ -33,7 +33,7 @@ export class Work {
     this.begin();
   }
 
-  /** Take files in, [{file, name}]: show all of them, and upload those that can be, so many at a time that the page always answers. */
+  /** Take files in, [{file, name}], so many at a time that the page always answers. */
   async take(found) {
     const { signal } = this.all;
     const portions = [];
@@ -59,7 +59,7 @@ export class Work {
     if (reason && item.state === "waiting") this.end(item, "rejected", { reason });
   }
 
-  /** Marks what has been dropped before. Only files of one length can be the same, so hardly any has to be read for this. */
+  /** Marks what has been dropped before. Only files of one length are read for this. */
   async findTwins(items) {
     const fresh = new Set(items);
     const bySize = Map.groupBy(this.board.items.filter(({ file, reason }) => file && !reason), ({ size }) => size);
