@@ -110,12 +110,8 @@ def system(folder: Path, idle_s: float, *, bundled: bool = False, **more: str) -
     data, log = folder / "data", folder / "up.log"
     data.mkdir(parents=True)
     options = {"DATA_DIR": str(data), "IDLE_SECONDS": str(idle_s), "SWEEP_EVERY_SECONDS": "0", "LOG_LEVEL": "WARNING"}
-    env = (
-        {name: value for name, value in clean_environment().items() if name in outside()}
-        | free_ports()
-        | options
-        | more
-    )
+    own = free_ports() | options | more
+    env = {name: value for name, value in clean_environment().items() if name in outside()} | own
     process = start_process([sys.executable, "-m", "cosmoformer", "up"], log=log, env=env)
     try:
         _wait_up(process, log)

@@ -203,9 +203,8 @@ class Sweeper:
         if judge.is_dead_lettered(image):
             return "dead_lettered"
         created = self._created(image, options.model)
-        heard = (
-            self._heard if options.within_s is not None else None
-        )  # what was heard is for the sweeps at the start alone
+        # What was heard is for the sweeps at the start alone.
+        heard = self._heard if options.within_s is not None else None
         if options.periodic and (created.id in self._announced or image.key in (heard or ())):
             return "waiting"
         if not options.dry_run:

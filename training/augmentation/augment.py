@@ -181,10 +181,14 @@ def preset(name: str) -> Augmentation:
 
 def scaled(images: Tensor, side: int) -> Tensor:
     """Float images (N, 3, side, side) in 0..1 of uint8 images (N, 3, S, S), on their device."""
-    floats = images.float() / 255
+    return resized(images.float() / 255, side)
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Float images (N, 3, side, side) of others (N, 3, S, S); those that have the side already come back themselves."""
     if images.shape[-1] == side:
-        return floats
-    return F.interpolate(floats, size=[side, side], mode="bilinear", antialias=True, align_corners=False)
+        return images
+    return F.interpolate(images, size=[side, side], mode="bilinear", antialias=True, align_corners=False)
 
 
 def normalise(images: Tensor) -> Tensor:

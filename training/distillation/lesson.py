@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cosmoformer.terminal import console, progress
-from training.augmentation.augment import scaled
+from training.augmentation.augment import resized, scaled
 from training.augmentation.views import angles
 from training.data.cache import ImageCache, locked
 from training.distillation.teachers import Teacher
@@ -83,16 +82,10 @@ def live_lesson(teachers: Sequence[Teacher], task: Task) -> Lesson:
             )
 
     def tell(images: Tensor) -> Tensor:
-        each = [_aligned(teacher.tell(_resized(images, teacher.side)), teacher.task, task) for teacher in teachers]
+        each = [_aligned(teacher.tell(resized(images, teacher.side)), teacher.task, task) for teacher in teachers]
         return torch.stack(each).nanmean(dim=0)
 
     return Lesson(None, _told(teachers), tell)
-
-
-def _resized(images: Tensor, side: int) -> Tensor:
-    if images.shape[-1] == side:
-        return images
-    return F.interpolate(images, size=[side, side], mode="bilinear", antialias=True, align_corners=False)
 
 
 def _told(teachers: Sequence[Teacher]) -> str:
