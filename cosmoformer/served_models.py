@@ -50,6 +50,7 @@ def changes_for(name: str) -> dict[str, str]:
         "results_prefix": f"{folder}results/",
         "explanations_prefix": f"{folder}explanations/",
         "features_prefix": f"{folder}features/",
+        "copies_prefix": f"{folder}copies/",
         "judgements_key": f"{folder}judgements.json",
         "serving_key": f"{folder}serving.json",
     }
@@ -59,5 +60,7 @@ def settings_for(settings: Settings, name: str) -> Settings:
     """The settings of one of the served models; ``MODEL_NAME``, and an empty name, change nothing."""
     if name in ("", settings.model_name):
         return settings
-    off = {place: "" for place in ("judgements_key", "features_prefix") if not getattr(settings, place)}
+    off = {
+        place: "" for place in ("judgements_key", "features_prefix", "copies_prefix") if not getattr(settings, place)
+    }
     return Settings(**(vars(settings) | changes_for(name) | off))

@@ -8,7 +8,7 @@ from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
-from cosmoformer.storage.features import forget
+from cosmoformer.storage import copies, features
 from cosmoformer.storage.pruning import orphans, prune
 from cosmoformer.storage.store import Store
 from cosmoformer.text import printable
@@ -50,8 +50,9 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
     pruned = 0
     for start in range(0, len(found), _AT_ONCE):
         some = found[start : start + _AT_ONCE]
-        # Vectors first: whoever ends this in between finds the results of the rest again, but would find no vector without one.
-        forget(store, [orphan.image_key for orphan in some])
+        # The results last: whoever ends this in between finds those that are left again, but nothing else by itself.
+        features.forget(store, [orphan.image_key for orphan in some])
+        copies.forget(store, settings.copies_prefix, [orphan.key for orphan in some])
         pruned += sum(map_stream(lambda orphan: prune(store, orphan), some))
     click.echo(f"{_results(pruned)} deleted", err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 
 from cosmoformer.cli import main
 from cosmoformer.models.registry import ModelIdentity
+from cosmoformer.storage import copies
 from cosmoformer.storage.features import Seen, document, listed, new_key
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
@@ -68,6 +70,19 @@ def test_an_empty_bucket_is_suspicious(shell: Cli, store: Store) -> None:
     assert _left(store) == BOTH
     assert shell("prune", "--yes", "--even-all").exit_code == 0
     assert _left(store) == []
+
+
+def test_copies_of_deleted_results_go_too(shell: Cli, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted stands nowhere else afterwards; copies of other results stay."""
+    monkeypatch.setattr(copies, "FEWEST", 1)
+    prefix = store.settings.copies_prefix
+    copies.write(store, prefix, [copies.copy_of(key, "e" * 32, {"of": key}) for key in BOTH])
+    assert shell("prune", "--yes").exit_code == 0
+    [left] = store.list(store.settings.results_bucket, prefix)
+    content = store.read(store.settings.results_bucket, left.key)
+    assert content and [line.split(b"\t")[0] for line in gzip.decompress(content[0]).splitlines()] == [
+        b'"%s"' % BOTH[0].encode()
+    ]
 
 
 def test_who_ends_it_early_keeps_no_vector_of_a_deleted_result(
