@@ -36,9 +36,10 @@ class Copies:
 
     def keep(self, key: str, etag: str, result: Any) -> None:
         """Have a result that was written copied soon."""
-        self._background.keep((key, etag, result))
+        if self._prefix:
+            self._background.keep(copy_of(key, etag, result))  # as text, which takes a quarter of the memory
 
-    def _write(self, rows: Sequence[tuple[str, str, Any]]) -> None:
-        latest: dict[str, Copy] = {key: copy_of(key, etag, result) for key, etag, result in rows}
+    def _write(self, rows: Sequence[Copy]) -> None:
+        latest = {copy.key: copy for copy in rows}
         if len(latest) >= FEWEST:
             write(self._store, self._prefix, latest.values())
