@@ -8,7 +8,6 @@ longest task, and the memory of its scripts, asked every two seconds.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,9 +18,9 @@ from typing import Any
 
 from benchmarks import harness, pictures
 from benchmarks.backlog import System, system
+from benchmarks.browser import chromium, drop
 from benchmarks.harness import Goal, Report
 
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 _ASKED_EVERY_MS = 2000
 _SECONDS_A_FILE, _GRACE_S = 1.0, 120.0
 _LONGEST_MS, _MOST_MB = 100, 300
@@ -59,17 +58,17 @@ def main(argv: list[str] | None = None) -> Report:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with system(folder, idle_s=60, bundled=True) as running, opened(running) as page:
-            drop = dropped(page, running, _galaxies(folder / "survey", files))
-    report.add("page", "seconds", [drop.seconds], "s")
-    report.add("page", "longest task", [drop.longest_ms / 1000], "s")
-    report.add("page", "heap", drop.heap_mb, "MB")
-    report.add("page", "most cards at a time", [drop.cards], "")
+            found = dropped(page, running, _galaxies(folder / "survey", files))
+    report.add("page", "seconds", [found.seconds], "s")
+    report.add("page", "longest task", [found.longest_ms / 1000], "s")
+    report.add("page", "heap", found.heap_mb, "MB")
+    report.add("page", "most cards at a time", [found.cards], "")
     report.goals += [
-        Goal("files lost", drop.lost, 0),
-        Goal("milliseconds of the longest task", drop.longest_ms, _LONGEST_MS),
-        Goal("megabytes of scripts, most", max(drop.heap_mb), _MOST_MB),
+        Goal("files lost", found.lost, 0),
+        Goal("milliseconds of the longest task", found.longest_ms, _LONGEST_MS),
+        Goal("megabytes of scripts, most", max(found.heap_mb), _MOST_MB),
     ]
-    report.notes.append(f"The page said: {drop.said}")
+    report.notes.append(f"The page said: {found.said}")
     harness.write(report, options.out)
     return report
 
@@ -85,15 +84,11 @@ def _galaxies(folder: Path, count: int) -> Path:
 @contextmanager
 def opened(running: System) -> Iterator[Any]:
     """The system's page in Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=_ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{running.settings.page_port}")
         page.wait_for_selector("#choose-files:enabled", state="attached")
         yield page
-        browser.close()
 
 
 def dropped(page: Any, running: System, folder: Path) -> Drop:
@@ -101,10 +96,8 @@ def dropped(page: Any, running: System, folder: Path) -> Drop:
     browser, count = page.context.browser, len(list(folder.iterdir()))
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable")
-    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
     browser.start_tracing(page=page, categories=["toplevel"])
-    for step in ("dragEnter", "dragOver", "drop"):
-        devtools.send("Input.dispatchDragEvent", {"type": step, "x": 40, "y": 40, "data": data})
+    drop(page, folder)
     began, heap, cards = time.monotonic(), [_heap_mb(devtools)], 0
     while time.monotonic() < began + _GRACE_S + count * _SECONDS_A_FILE:
         page.wait_for_timeout(_ASKED_EVERY_MS)

@@ -17,7 +17,8 @@ from cosmoformer.settings import Settings, load
 from cosmoformer.settings_file import effective_environment
 from cosmoformer.storage.dropping import drop_files
 from cosmoformer.storage.image_files import find_images
-from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.side_by_side import all_rows
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import table_of
 from cosmoformer.storage.votable import write_votable
@@ -127,10 +128,12 @@ class Client:
     def results(self, prefix: str = "") -> Results:
         """The results of all images whose key starts with ``prefix``, in the order of their keys.
 
+        Where several models are served, each has those of further ones as :func:`cosmoformer.storage.side_by_side.row` says.
+
         Raises:
             StoreUnavailable: the store does not answer.
         """
-        return Results(ResultsBucket(self._store).all(prefix))
+        return Results(all_rows(self._store, prefix))
 
     def wait(self, keys: Iterable[str], *, timeout_s: float | None = None) -> Results:
         """The results of some images, once all are there, in the order of ``keys``.

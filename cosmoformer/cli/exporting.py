@@ -19,8 +19,8 @@ from cosmoformer.errors import InvalidRequest, PermanentError
 from cosmoformer.storage.catalogues import read_catalogue
 from cosmoformer.storage.fits_table import write_fits
 from cosmoformer.storage.parquet import write_parquet
-from cosmoformer.storage.results import Result, ResultsBucket
-from cosmoformer.storage.side_by_side import with_others
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.side_by_side import all_rows
 from cosmoformer.storage.sky_match import check, match
 from cosmoformer.storage.spool import Spool
 from cosmoformer.storage.store import Store
@@ -98,7 +98,7 @@ def export(store: Store, wish: Wish) -> None:
     if wish.beside:
         _require(*_MATCHING)
     elif wish.form == "json" and wish.output is None:
-        for result in with_others(store, ResultsBucket(store).all(wish.prefix, since=wish.since)):
+        for result in all_rows(store, wish.prefix, since=wish.since):
             sys.stdout.buffer.write(json_line(result))
         return
     other = None
@@ -165,6 +165,5 @@ def _collect(store: Store, wish: Wish, spool: Spool) -> None:
     bar, advance = progress(console(stderr=True), "reading results", None)
     after = spool.last["image"]["key"] if spool.last else ""
     with bar:
-        found = ResultsBucket(store).all(wish.prefix, after=after, since=wish.since)
-        for count in spool.add(with_others(store, found)):
+        for count in spool.add(all_rows(store, wish.prefix, after=after, since=wish.since)):
             advance(count)

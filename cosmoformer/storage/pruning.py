@@ -2,7 +2,7 @@
 
 A result is pruned when it says itself which image of ``IMAGES_BUCKET`` it is about, stands at the place of that image's result,
 and the store says, right before, that there is no such image. Whatever else stands under ``RESULTS_PREFIX`` is left alone:
-results of images of other buckets, those of further models under prefixes of their own, and what is no result.
+results of images of other buckets, and what is no result. Those of a further model are found with its own settings.
 """
 
 from __future__ import annotations

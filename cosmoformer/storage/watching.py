@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
+from cosmoformer.served_models import settings_for
+from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, as_result, result_key
+from cosmoformer.storage.side_by_side import buckets_of, row
 from cosmoformer.storage.sky_objects import Told, is_told
 from cosmoformer.storage.store import ObjectInfo, Store
 
@@ -36,18 +39,47 @@ def _common_start(first: str, last: str) -> str:
 
 
 def watch(store: Store, prefix: str) -> Iterator[list[Result]]:
-    """Results as they come, for ever: first those that are there, then those that are new or were replaced.
+    """Rows of :mod:`cosmoformer.storage.side_by_side` as they come, for ever: first those that are there, then those with news.
 
     Yields:
         The news of each look into the store, possibly none.
     """
-    settings, seen = store.settings, dict[str, str]()
+    models = {name: settings_for(store.settings, name) for name in buckets_of(store)}
+    seen: dict[str, dict[str, str]] = {name: {} for name in models}
     while True:
-        listed = list(store.list(settings.results_bucket, settings.results_prefix + prefix))
-        news = [info for info in listed if seen.get(info.key) != info.etag]
-        yield list(_read(store, [info.key for info in news]).values())
-        seen.update((info.key, info.etag) for info in news)
+        listed = {name: _etags(store, settings, prefix) for name, settings in models.items()}
+        news = {
+            name: _read(store, settings, [key for key, etag in listed[name].items() if seen[name].get(key) != etag])
+            for name, settings in models.items()
+        }
+        yield [row(judged) for judged in _by_image(store, models, listed, news)]
+        seen = listed
         time.sleep(_PAUSE_S)
+
+
+def _etags(store: Store, settings: Settings, prefix: str) -> dict[str, str]:
+    listed = store.list(settings.results_bucket, settings.results_prefix + prefix)
+    return {info.key: info.etag for info in listed}
+
+
+def _by_image(
+    store: Store,
+    models: Mapping[str, Settings],
+    listed: Mapping[str, Collection[str]],
+    news: Mapping[str, Mapping[str, Result]],
+) -> Iterator[dict[str, Result]]:
+    """Of each image that a model has news of, the results of all models that have one."""
+    images = dict.fromkeys(result["image"]["key"] for results in news.values() for result in results.values())
+    places = {image: {name: result_key(settings, image) for name, settings in models.items()} for image in images}
+    older = {
+        name: [
+            place[name] for place in places.values() if place[name] in listed[name] and place[name] not in news[name]
+        ]
+        for name in models
+    }
+    found = {name: {**news[name], **_read(store, settings, older[name])} for name, settings in models.items()}
+    for place in places.values():
+        yield {name: found[name][key] for name, key in place.items() if key in found[name]}
 
 
 def wait_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told] | None = None) -> Iterator[list[Result]]:
@@ -67,7 +99,7 @@ def wait_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told] |
     while pending:
         listed = look_up(store, store.settings.results_bucket, pending).values()
         news = [info for info in listed if stale.get(info.key) != info.etag]
-        results = _read(store, [info.key for info in news])
+        results = _read(store, store.settings, [info.key for info in news])
         stale.update((info.key, info.etag) for info in news)
         done = [key for key, found in results.items() if _is_of(found, pending[key], words.get(found["image"]["key"]))]
         for key in done:
@@ -81,10 +113,10 @@ def _is_of(result: Result, etag: str, told: Told | None) -> bool:
     return bool(result["image"]["etag"] == etag) and (told is None or is_told(result.get("object"), told))
 
 
-def _read(store: Store, keys: list[str]) -> dict[str, Result]:
+def _read(store: Store, settings: Settings, keys: list[str]) -> dict[str, Result]:
     """Results by their own object keys; those deleted meanwhile are left out."""
-    bucket = store.settings.results_bucket
+    bucket = settings.results_bucket
     with ThreadPoolExecutor(PARALLEL) as pool:
         found = zip(keys, pool.map(lambda key: store.read_json(bucket, key), keys), strict=True)
-        documents = {key: as_result(store.settings, key, document[0]) for key, document in found if document}
+        documents = {key: as_result(settings, key, document[0]) for key, document in found if document}
         return {key: result for key, result in documents.items() if result is not None}

@@ -98,7 +98,7 @@ class Handler:
         if event.type.startswith((cloudevents.OBJECT_CREATED, cloudevents.OBJECT_CREATED_CEPH)):
             return self._judge_objects(read_event(event), event)
         if is_picture(event.content_type):
-            return reply(self.judge_bytes(event.data, origin_of(event), event.attributes, or_error=False))
+            return self._reply(self.judge_bytes(event.data, origin_of(event), event.attributes, or_error=False))
         if event.type == cloudevents.ALIAS_MOVED:
             self._serving.recheck()
             return None
@@ -117,27 +117,28 @@ class Handler:
             raise Overloaded(f"one image has been worked on for more than {STUCK_S:.0f} s")
 
     def judge_bytes(
-        self,
-        content: bytes,
-        origin: Origin,
-        also: Mapping[str, str] = MappingProxyType({}),
-        *,
-        or_error: bool = True,
-        served: Served | None = None,
+        self, content: bytes, origin: Origin, also: Mapping[str, str] = MappingProxyType({}), *, or_error: bool = True
     ) -> Result:
         """The result of an image that came by itself; it is not recorded anywhere.
 
         What else came with it may tell of the object, or ask for an explanation; where there is none, that is an error, or told
-        in its place. ``served`` is the version that judges; the one that is served now where none is said.
+        in its place.
         """
-        image, served = ImageFacts(None, None, None, len(content), None), served or self._serving.current()
-        wanted = also.get(ASKED_BY, "")
-        result, _ = self._judge(content, image, origin, served, sky_objects.read(also))
-        self._count(result)
+        served, wanted = self._serving.current(), also.get(ASKED_BY, "")
+        result, _ = self.describe_bytes(content, origin, served, also)
         if is_asked(wanted) and result["status"] == "classified":
             explain = self._explainer.explain if or_error else self._explainer.explain_or_refuse
             result["explanation"] = explain(content, result, served, wanted)
         return result
+
+    def describe_bytes(
+        self, content: bytes, origin: Origin, served: Served, also: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[Result, bytes]:
+        """Such a result by a version, and what that saw: float16, the least significant byte first; empty for nothing."""
+        image = ImageFacts(None, None, None, len(content), None)
+        result, seen = self._judge(content, image, origin, served, sky_objects.read(also))
+        self._count(result)
+        return result, seen.vector if seen else b""
 
     def reject_unread(self, size: int, origin: Origin) -> Result:
         """The result of an image that came by itself and is over the limit, without reading it."""
@@ -146,7 +147,7 @@ class Handler:
 
     def reject_event_unread(self, event: Event, size: int) -> Event:
         """The reply to an event whose image is over the limit."""
-        return reply(self.reject_unread(size, origin_of(event)))
+        return self._reply(self.reject_unread(size, origin_of(event)))
 
     def _judge_objects(self, found: list[ObjectCreated], event: Event) -> Event | None:
         """Judge every object of a notification, also those behind one that fails."""
@@ -193,7 +194,7 @@ class Handler:
                 standing.result, info.etag, told, served.version.identity
             ):
                 metrics.IMAGES.labels("repeated", "", str(served.version.version)).inc()
-                return reply(standing.result)
+                return self._reply(standing.result)
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result, seen = self._judge(content, image, origin_of(event), served, told)
             with metrics.PHASE_SECONDS.labels("record").time():
@@ -206,7 +207,10 @@ class Handler:
                 "judged", extra={"status": result["status"], "seconds": result["seconds"], "stands": kept is result}
             )
             self._explainer.answers(kept, info.etag, content, served, wanted)
-            return reply(kept)
+            return self._reply(kept)
+
+    def _reply(self, result: Result) -> Event:
+        return reply(result, self._settings.model_name)
 
     def _fetch(self, key: str) -> tuple[ObjectInfo, bytes | ImageRejected]:
         """An image and its content, or why it has none for us: trying again would not change that."""
@@ -254,8 +258,8 @@ class Handler:
             framing = told.framing(served.artifact.metadata.radii, self._settings.zoom)
             judgement = self._judgement(content, image, served, framing)
             result, sky = self._classification(judgement, image, origin, served), judgement.sky
-            if served.artifact.metadata.features and image.key:
-                seen = Seen(image.key, image.etag or "", judgement.features)
+            if served.artifact.metadata.features:
+                seen = Seen(image.key or "", image.etag or "", judgement.features)
         except ImageRejected as error:
             result = predictor.rejection(image, error, origin, served.version)
         return predictor.with_object(result, told, sky, self._settings), seen

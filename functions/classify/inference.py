@@ -20,12 +20,11 @@ from cosmoformer import strict_json
 from cosmoformer.errors import CosmoFormerError, InvalidRequest
 from cosmoformer.settings import Settings
 from cosmoformer.storage.facts import Origin
-from cosmoformer.storage.results import Result
 from functions.classify import metrics
 from functions.classify.handler import Handler
 from functions.classify.limits import read_body
 from functions.classify.serving import ModelServing, Served
-from functions.classify.tensors import images_of, output_tensors, outputs_of_model
+from functions.classify.tensors import Judged, images_of, output_tensors, outputs_of_model
 from functions.runtime.store_gate import StoreGate
 
 log = logging.getLogger(__name__)
@@ -120,25 +119,23 @@ def _request(settings: Settings) -> Mapping[str, Any]:
 
 def _inferred(asked: Mapping[str, Any], settings: Settings, handler: Handler, served: Served) -> dict[str, Any]:
     contents = images_of(asked.get("inputs"), settings)
-    results = [
-        _accepted(number, handler.judge_bytes(content, Origin(None, None, None, datetime.now(UTC)), served=served))
-        for number, content in enumerate(contents)
-    ]
+    images = [_judged(number, content, handler, served) for number, content in enumerate(contents)]
     answer = {"model_name": served.version.name, "model_version": str(served.version.version)}
     if isinstance(asked.get("id"), str):
         answer["id"] = asked["id"]
-    return {**answer, "outputs": output_tensors(results, asked.get("outputs"))}
+    return {**answer, "outputs": output_tensors(images, asked.get("outputs"))}
 
 
-def _accepted(number: int, result: Result) -> Result:
-    """A result with a prediction.
+def _judged(number: int, content: bytes, handler: Handler, served: Served) -> Judged:
+    """What a model says of one of the images.
 
     Raises:
         InvalidRequest: the image was rejected; the protocol has no word for a part of an answer.
     """
+    result, features = handler.describe_bytes(content, Origin(None, None, None, datetime.now(UTC)), served)
     if rejection := result["rejection"]:
         raise InvalidRequest(f"image {number}: {rejection['code']}: {rejection['reason']}")
-    return result
+    return Judged(result["prediction"], features)
 
 
 def _json(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -22,15 +22,20 @@ def is_picture(content_type: str | None) -> bool:
     return (content_type or "").lower().startswith(PICTURES)
 
 
-def reply(result: Result) -> Event:
-    """The event that announces a result; its id is the same each time the same judgement is announced."""
+def reply(result: Result, judge: str) -> Event:
+    """The event that announces a result; its id is the same each time the same judgement is announced.
+
+    Args:
+        result: the result.
+        judge: name of the model that is served here: several may each reject the same image, and a rejection may name none.
+    """
     image, model = result["image"], result["model"] or {}
     identity = [
         image["bucket"],
         image["key"],
         image["etag"],
         image["sha256"],
-        model.get("name"),
+        model.get("name", judge),
         model.get("version"),
         model.get("sha256"),
         result["event"]["id"],

@@ -8,6 +8,7 @@
 | asked, question_names        | FP64, BYTES | [N, Q], [Q] | of 100 volunteers, how many would be asked           |
 | values, value_names          | FP64, BYTES | [N, V], [V] | other numbers                                        |
 | in_domain                    | FP64     | [N]    | likeness to what the model learned from                        |
+| features                     | FP32     | [N, F] | feature vectors, by which like galaxies are found              |
 """
 
 from __future__ import annotations
@@ -16,19 +17,34 @@ import base64
 import binascii
 import io
 import math
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.models.artifact import Metadata
 from cosmoformer.models.outputs import DOMAIN
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Result
+from cosmoformer.storage.features import BYTES
 
 Tensor = dict[str, Any]
 MOST_IMAGES = 64  # a request; each takes a prediction's time
 _EXPECTED = "Send one input: BYTES of shape [N] with files in base64, or UINT8 of shape [N, S, S, 3]"
 _MOST_AXES, _LONGEST_SIDE = 4, 100_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of one image.
+
+    Attributes:
+        prediction: as a result has it.
+        features: its feature vector, as :class:`cosmoformer.storage.features.Seen` has it; empty where the model gives none.
+    """
+
+    prediction: Mapping[str, Any]
+    features: bytes
 
 
 def images_of(inputs: Any, settings: Settings) -> list[bytes]:
@@ -109,16 +125,18 @@ def outputs_of_model(metadata: Metadata) -> list[Tensor]:
     found = [_form("class", "BYTES", -1)] if metadata.classes else []
     for name, (names, size) in sizes.items():
         found += [_form(name, "FP64", -1, size), _form(names, "BYTES", size)] if size else []
-    return found + ([_form("in_domain", "FP64", -1)] if DOMAIN in metadata.values else [])
+    found += [_form("in_domain", "FP64", -1)] if DOMAIN in metadata.values else []
+    return found + ([_form("features", "FP32", -1, metadata.features)] if metadata.features else [])
 
 
-def output_tensors(results: Sequence[Result], wanted: Any) -> list[Tensor]:
-    """The tensors of some results of one model: those that are wanted, or all.
+def output_tensors(images: Sequence[Judged], wanted: Any) -> list[Tensor]:
+    """The tensors of some images, judged by one model: those that are wanted, or all.
 
     Raises:
         InvalidRequest: one is wanted that this model does not give.
     """
-    tensors = {tensor["name"]: tensor for tensor in _tensors([result["prediction"] for result in results])}
+    found = (*_tensors([image.prediction for image in images]), *_features([image.features for image in images]))
+    tensors = {tensor["name"]: tensor for tensor in found}
     if not wanted:
         return list(tensors.values())
     names = (
@@ -146,6 +164,12 @@ def _tensors(predictions: Sequence[Mapping[str, Any]]) -> Iterator[Tensor]:
             yield _form(names, "BYTES", len(labels)) | {"data": labels}
     if "in_domain" in predictions[0]:
         yield _form("in_domain", "FP64", count) | {"data": [one["in_domain"] for one in predictions]}
+
+
+def _features(vectors: Sequence[bytes]) -> Iterator[Tensor]:
+    if length := len(vectors[0]) // BYTES:
+        numbers = [number for vector in vectors for number in struct.unpack(f"<{length}e", vector)]
+        yield _form("features", "FP32", len(vectors), length) | {"data": numbers}
 
 
 def _votes(prediction: Mapping[str, Any]) -> dict[str, float]:

@@ -11,10 +11,11 @@ from cosmoformer.models.registry import Registry
 from cosmoformer.settings import load
 from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
-from tests.cosmoformer.judged_images import describing, judged
+from tests.cosmoformer.judged_images import judged
+from tests.deployments import deployment, describing
 from tests.mlflow_server import MlflowServer
 
-__all__ = ["describing", "judged"]
+__all__ = ["deployment", "describing", "judged"]
 
 
 @pytest.fixture

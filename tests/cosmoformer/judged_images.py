@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from cosmoformer.api.classifier import Classifier
-from cosmoformer.models import artifact
-from cosmoformer.models.bundled import BUNDLED, bundle
-from cosmoformer.models.registration import register
-from cosmoformer.models.registry import ModelVersion, Registry
+from cosmoformer.models.bundled import BUNDLED
+from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.results import ResultsBucket, classified
 from cosmoformer.storage.store import Store
-from tests.conftest import ObjectStore
-from tests.mlflow_server import MlflowServer
+from tests.deployments import Deployment
 
 SAMPLES = {path.stem: path.read_bytes() for path in sorted((BUNDLED / "samples").glob("*.jpg"))}
-
-
-@pytest.fixture(scope="session")
-def describing() -> bytes:
-    """The bundled model, which gives features if it does not already."""
-    from training.repack import repacked  # needs torch, which few of these tests do
-
-    model = bundle().artifact
-    return model if artifact.read_metadata(model).features else repacked(model)
 
 
 @dataclass(frozen=True)
@@ -58,19 +43,10 @@ class Judged:
 
 
 @pytest.fixture
-def judged(
-    object_store: ObjectStore, mlflow_server: MlflowServer, bucket: Callable[[], str], tmp_path: Path, describing: bytes
-) -> Judged:
+def judged(deployment: Deployment, describing: bytes) -> Judged:
     """A store with all samples, judged by a model that is the champion."""
-    settings = object_store.settings(
-        images_bucket=bucket(),
-        results_bucket=bucket(),
-        mlflow_tracking_uri=mlflow_server.url,
-        model_name=f"test-{uuid4().hex[:8]}",
-        likeness_cache_dir=tmp_path / "likeness",
-    )
-    version = register(Registry(settings), describing, tags={}, alias="champion")
-    found = Judged(Store(settings), version, Classifier(describing, settings=settings))
+    version = deployment.register(describing, alias="champion")
+    found = Judged(deployment.store, version, Classifier(describing, settings=deployment.settings))
     for name, content in SAMPLES.items():
         found.judge(f"demo/{name}.jpg", content)
     return found

@@ -1,23 +1,13 @@
-"""Chromium, and pages opened in it that are watched for errors."""
+"""Pages opened in Chromium that are watched for errors."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
-
-_ARGUMENTS = [
-    "--no-sandbox",  # Chromium refuses to start as root with it
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 # Makes the page count how many uploads it has under way; what the browser reports comes in another order.
 COUNT_SENDING = """() => {
@@ -31,18 +21,6 @@ COUNT_SENDING = """() => {
         send.call(this, body);
     };
 }"""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Headless Chromium, the system's own."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is not on PATH. Install it: `sudo apt-get install chromium`")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -71,14 +49,6 @@ def opened(browser: Browser, url: str, **context: Any) -> Iterator[Page]:
 def choose(page: Page, *files: Path) -> None:
     """Choose files as a person does, by the file chooser."""
     page.set_input_files("#choose-files", list(files))
-
-
-def drop(page: Page, *paths: Path) -> None:
-    """Drop files and folders on the page, as a file manager does."""
-    devtools = page.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for step in ("dragEnter", "dragOver", "drop"):
-        devtools.send("Input.dispatchDragEvent", {"type": step, "x": 40, "y": 40, "data": data})
 
 
 def card(page: Page, name: str) -> Locator:

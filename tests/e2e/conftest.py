@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from benchmarks.browser import chromium
 from tests.conftest import ObjectStore
-from tests.e2e.browser import chromium, opened
+from tests.e2e.browser import opened
 from tests.e2e.page_stage import Stage, running_stage
 from tests.e2e.running_system import RunningSystem
 

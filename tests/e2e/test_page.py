@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, Route, ViewportSize, expect
 
+from benchmarks.browser import drop
 from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.results import ResultsBucket
-from tests.e2e.browser import COUNT_SENDING, card, choose, drop, opened
+from tests.e2e.browser import COUNT_SENDING, card, choose, opened
 from tests.e2e.galaxies import SAMPLES, copies
 from tests.e2e.page_stage import SPIRAL, Stage
 from tests.e2e.running_system import RunningSystem

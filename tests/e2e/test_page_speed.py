@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browser import choose, chromium, drop, opened
+from benchmarks.browser import chromium, drop
+from tests.e2e.browser import choose, opened
 from tests.e2e.galaxies import SAMPLES
 from tests.e2e.running_system import RunningSystem
 

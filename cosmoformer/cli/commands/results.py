@@ -17,15 +17,17 @@ from rich.text import Text
 from cosmoformer.cli.columns import named_columns
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.cli.exporting import Partner, Wish, export, json_line
+from cosmoformer.served_models import further_models
 from cosmoformer.settings import Settings
 from cosmoformer.storage.headlines import headline, mark_of
-from cosmoformer.storage.results import Result, ResultsBucket
+from cosmoformer.storage.results import Result
+from cosmoformer.storage.side_by_side import OTHERS, all_rows
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.watching import watch
 from cosmoformer.terminal import console, table, text
 from cosmoformer.timestamps import moment
 
-Show = Callable[[Sequence[Result], int], None]  # given what is new, and how many results are known
+Show = Callable[[Sequence[Result], int], None]  # given what is new, and how many images the first model has judged
 _AROUND_ROWS = 6  # lines of the terminal that are not rows
 
 
@@ -81,7 +83,9 @@ Examples:
     "--column", "renamed", multiple=True, metavar="NAME=HEADING", help="Column of --match that has ra or dec."
 )
 @click.option("--watch", "watching", is_flag=True, help="Go on showing results as they come, until Ctrl-C.")
-@click.option("--until", type=click.IntRange(1), metavar="N", help="With --watch: end when there are N results.")
+@click.option(
+    "--until", type=click.IntRange(1), metavar="N", help="With --watch: end when MODEL_NAME's model has judged N."
+)
 @with_settings
 def command(
     settings: Settings,
@@ -102,6 +106,9 @@ def command(
     tree asked_QUESTION and f_QUESTION_ANSWER. In CSV, text that a spreadsheet would run as a formula, or that begins with an
     apostrophe, has an apostrophe put in front.
 
+    Where several models are served, there is a row for every image that any of them has judged. The columns of further ones come
+    behind, under their names; what a model has not judged is empty.
+
     With --match follow the columns of the nearest object of another table, and separation, in seconds of arc. What is read for a
     file is kept in FILE.part until the file is written: after an interruption, say the same again.
     """
@@ -114,9 +121,9 @@ def command(
         return
     beside = _partner(form, other, radius, renamed)
     if form is None:
-        results = list(ResultsBucket(store).all(prefix, since=since))
-        out = console()
-        out.print(result_table(out, results) if results else text(f"no results{_under(prefix)}"))
+        results = list(all_rows(store, prefix, since=since))
+        out, further = console(), further_models(settings)
+        out.print(result_table(out, results, further) if results else text(f"no results{_under(prefix)}"))
     else:
         export(store, Wish(form, prefix, since, None if output == Path("-") else output, beside))
 
@@ -148,18 +155,19 @@ def _under(prefix: str) -> str:
     return f" under {prefix!r}" if prefix else ""
 
 
-def result_table(out: Console, results: Iterable[Result]) -> Table:
-    """Results as a table for people."""
-    made = table(out, "key", "class", ">confidence", "mark", ">model", "status")
+def result_table(out: Console, results: Iterable[Result], further: Sequence[str] = ()) -> Table:
+    """Results as a table for people, with a column for each of the ``further`` models."""
+    made = table(out, "key", "class", ">confidence", "mark", ">model", "status", *further)
     for result in results:
-        made.add_row(*result_cells(result))
+        made.add_row(*result_cells(result, further))
     return made
 
 
-def result_cells(result: Result) -> list[Text]:
+def result_cells(result: Result, further: Sequence[str] = ()) -> list[Text]:
     """One row of :func:`result_table`."""
     prediction, rejection, model = result["prediction"] or {}, result["rejection"], result["model"] or {}
     mark = mark_of(prediction)
+    others = result.get(OTHERS, {})
     return [
         text(result["image"]["key"]),
         text(headline(prediction) if prediction else None, "yellow" if mark else "green"),
@@ -167,36 +175,43 @@ def result_cells(result: Result) -> list[Text]:
         text(mark or None, "yellow"),
         text(model.get("version")),
         text(f"rejected: {rejection['reason']}" if rejection else result["status"], "red" if rejection else ""),
+        *(_cell_of_further(others.get(name)) for name in further),
     ]
 
 
+def _cell_of_further(result: Result | None) -> Text:
+    if result is None or result["prediction"]:
+        return text(result and headline(result["prediction"]))
+    return text(f"rejected: {result['rejection']['code']}", "red")
+
+
 def _watch(store: Store, prefix: str, *, as_json: bool, until: int | None) -> None:
-    out = console()
+    out, further = console(), further_models(store.settings)
     if as_json or not out.is_terminal:
-        _follow(store, prefix, until, _show_json if as_json else _show_lines)
+        _follow(store, prefix, until, _show_json if as_json else _show_lines(further))
     else:
         with Live(console=out, auto_refresh=False) as live:
-            _follow(store, prefix, until, _live_view(live, out, _under(prefix)))
+            _follow(store, prefix, until, _live_view(live, out, _under(prefix), further))
 
 
 def _follow(store: Store, prefix: str, until: int | None, show: Show) -> None:
     known: set[str] = set()
     with suppress(KeyboardInterrupt):
         for news in watch(store, prefix):
-            known.update(result["image"]["key"] for result in news)
+            known.update(result["image"]["key"] for result in news if result["status"])
             show(news, len(known))
             if until is not None and len(known) >= until:
                 return
 
 
-def _live_view(live: Live, out: Console, where: str) -> Show:
+def _live_view(live: Live, out: Console, where: str, further: Sequence[str]) -> Show:
     """Keeps the newest results that fit the terminal on it."""
     newest: deque[Result] = deque(maxlen=max(out.height - _AROUND_ROWS, 1))
 
     def show(news: Sequence[Result], count: int) -> None:
         newest.extend(news)
         caption = text(f"{count:,} results{where}; Ctrl-C ends", "dim")
-        live.update(Group(result_table(out, newest), caption), refresh=True)
+        live.update(Group(result_table(out, newest, further), caption), refresh=True)
 
     return show
 
@@ -206,7 +221,11 @@ def _show_json(news: Sequence[Result], _: int) -> None:
         click.echo(json_line(result), nl=False)
 
 
-def _show_lines(news: Sequence[Result], _: int) -> None:
+def _show_lines(further: Sequence[str]) -> Show:
     """The cells of the table with tabs between, for a pipe."""
-    for result in news:
-        click.echo("\t".join(cell.plain for cell in result_cells(result)))
+
+    def show(news: Sequence[Result], _: int) -> None:
+        for result in news:
+            click.echo("\t".join(cell.plain for cell in result_cells(result, further)))
+
+    return show

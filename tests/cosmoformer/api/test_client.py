@@ -10,9 +10,11 @@ import pytest
 
 from cosmoformer import Client
 from cosmoformer.errors import InvalidRequest, PermanentError, TransientError
+from cosmoformer.served_models import settings_for
+from cosmoformer.settings import Settings
 from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
-from tests.cosmoformer.sample_results import classified_result, put_results
+from tests.cosmoformer.sample_results import classified_result, estimated_result, put_results
 
 
 @pytest.fixture
@@ -62,6 +64,16 @@ def test_results_are_tables(client: Client, folder: Path) -> None:
     assert set(table.colnames) == set(frame.columns)
     assert len(client.results()) == 4 and len(results[:2]) == 2
     assert client.results("nothing/").to_pandas().empty
+
+
+def test_results_of_further_models_stand_beside(client: Client) -> None:
+    """A row an image that any served model has judged, as in the command's tables."""
+    both = Client(Settings(**(vars(client.settings) | {"served_models": "hue"})))
+    put_results(Store(client.settings), classified_result("a.png"))
+    put_results(Store(settings_for(client.settings, "hue")), *(estimated_result(f"{name}.png") for name in "ab"))
+    frame = both.results().to_pandas()
+    assert list(frame["key"]) == ["a.png", "b.png"] and list(frame["status"].notna()) == [True, False]
+    assert frame["hue_value_inclination_deg_"].notna().all()
 
 
 def test_results_are_waited_for(client: Client, folder: Path) -> None:

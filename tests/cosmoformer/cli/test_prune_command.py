@@ -11,11 +11,12 @@ from click.testing import CliRunner
 from cosmoformer.cli import main
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.storage import copies
+from cosmoformer.served_models import settings_for
 from cosmoformer.storage.features import Seen, document, listed, new_key
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
-from tests.cosmoformer.sample_results import classified_result
+from tests.cosmoformer.sample_results import classified_result, put_results
 
 
 @pytest.fixture
@@ -83,6 +84,18 @@ def test_copies_of_deleted_results_go_too(shell: Cli, store: Store, monkeypatch:
     assert content and [line.split(b"\t")[0] for line in gzip.decompress(content[0]).splitlines()] == [
         b'"%s"' % BOTH[0].encode()
     ]
+
+
+def test_results_of_further_models_go_too(shell: Cli, store: Store) -> None:
+    """Also of an image that no other has judged; each image is named once, and the results of images that are there stay."""
+    further = Store(settings_for(store.settings, "hue"))
+    for key in ("a.png", "n1/b.png", "c.png"):
+        result = classified_result(key)
+        result["image"]["bucket"] = store.settings.images_bucket
+        put_results(further, result)
+    result = shell("prune", "--yes", SERVED_MODELS="hue")
+    assert (result.stdout, result.stderr) == ("c.png\nn1/b.png\n", "3 results deleted\n")
+    assert _left(store) == [result_key(further.settings, "a.png"), BOTH[0]]
 
 
 def test_who_ends_it_early_keeps_no_vector_of_a_deleted_result(

@@ -16,6 +16,7 @@ import pandas
 import pytest
 from astropy.io.votable import parse_single_table
 
+from cosmoformer.served_models import settings_for
 from cosmoformer.storage.results import Result
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
@@ -71,6 +72,24 @@ def test_the_table_shows_values(results: Cli, store: Store) -> None:
     lines = results("results", "n2/").stdout.splitlines()
     assert "inclination (deg) -77.5, axis ratio 0.25" in lines[1] and lines[1].endswith("3  classified")
     assert lines[2].split() == ["n2/b.png", "a", "1,", "b", "2,", "…", "3", "classified"]
+
+
+def test_a_further_model_has_a_column(results: Cli, store: Store) -> None:
+    """In the table and while watching, where an image has a line that no other model has judged, but does not count."""
+    further, two = Store(settings_for(store.settings, "hue")), {"SERVED_MODELS": "hue"}
+    put_results(store, classified_result("n4/b.png"))
+    put_results(further, *(estimated_result(f"n4/{name}.png", {"hue": 0.5}) for name in "ab"), rejected_result("n4/c"))
+    lines = results("results", "n4/", **two).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["key", "class", "confidence", "mark", "model", "status", "hue"],
+        ["n4/a.png", "hue", "0.5"],
+        ["n4/b.png", "spiral", "0.900", "3", "classified", "hue", "0.5"],
+        ["n4/c", "rejected:", "not_an_image"],
+    ]
+    watched = results("results", "n4/", "--watch", "--until", "1", **two).stdout.splitlines()
+    assert sorted(line.split() for line in watched) == [line.split() for line in lines[1:]]
+    told = results("results", "n4/", "--json", **two).stdout.splitlines()
+    assert [json.loads(line)["status"] for line in told] == [None, "classified", None]
 
 
 @pytest.mark.usefixtures("some")

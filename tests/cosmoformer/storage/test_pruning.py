@@ -46,7 +46,7 @@ def test_results_of_deleted_images_are_found(store: Store, gone: set[str]) -> No
 
 
 def test_what_is_no_orphan_is_left_alone(store: Store) -> None:
-    """Results of other buckets and of further models under prefixes of their own, and what is no result, are not found."""
+    """Results of other buckets, those at another's place, and what is no result, are not found."""
     _put(store, classified_result("elsewhere.png"), bucket="another")
     _put(store, classified_result("m51.png"), key="results/inclination/m51.png.json")
     store.write(store.settings.results_bucket, "results/notes.json", b"{}", "application/json")

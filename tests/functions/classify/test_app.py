@@ -23,6 +23,7 @@ from cosmoformer import logs
 from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
+from cosmoformer.served_models import changes_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, ResultsBucket, Standing, result_key, schema
 from cosmoformer.storage.store import Store
@@ -267,7 +268,7 @@ def test_events_of_two_models_are_told_apart(client: FlaskClient, deployment: De
     again = reply(first) | {"model": reply(first)["model"] | {"name": "another"}}
     key = result_key(deployment.settings, "named.jpg")
     deployment.store.write(deployment.settings.results_bucket, key, json.dumps(again).encode(), "application/json")
-    assert replies.reply(again).attributes["id"] != first.headers["ce-id"]
+    assert replies.reply(again, deployment.settings.model_name).attributes["id"] != first.headers["ce-id"]
 
 
 @pytest.mark.parametrize(
@@ -285,6 +286,22 @@ def test_a_bad_file_is_recorded_as_rejected(
     assert reply(send(client, inside))["rejection"]["code"] == code
     bare = client.post("/", data=content, content_type="image/png")
     assert bare.json and bare.json["rejection"]["code"] == code
+
+
+@pytest.mark.parametrize("content", [b"no galaxy", bytes(2 << 20)])
+def test_each_models_rejection_of_an_image_has_an_event_of_its_own(
+    client: FlaskClient, deployment: Deployment, serving: ModelServing, content: bytes
+) -> None:
+    """Of the same event, whether the image is referred to or inside; one model's word is announced under one id each time."""
+    further = Settings(**(vars(deployment.settings) | changes_for("further")))
+    second = Handler(further, deployment.store, ResultsBucket(deployment.store, settings=further), serving)
+    drop(deployment, "bad.jpg", content)
+    referring = created(deployment, "bad.jpg")
+    inside = cloudevents.new(type=cloudevents.IMAGE, source="t", id="i", data=content, content_type="image/png")
+    for event in (referring, inside):
+        first, again, other = send(client, event), send(client, event), second.handle(event)
+        assert other and reply(first)["rejection"] == other.json()["rejection"]
+        assert first.headers["ce-id"] == again.headers["ce-id"] != other.id
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def test_missing_bands_are_the_word_of_the_version_that_wanted_them(deployment: 
     first = Stage(deployment, bands_artifact()).put(red(), "other.fits")
     second = Stage(deployment, bands_artifact()).put(red(), "other.fits")
     assert first["model"]["version"] < second["model"]["version"]
-    assert reply(first).id != reply(second | {"event": first["event"]}).id
+    assert reply(first, "m").id != reply(second | {"event": first["event"]}, "m").id
 
 
 def test_what_no_model_could_read_is_no_models_word(deployment: Deployment) -> None:

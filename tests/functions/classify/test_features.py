@@ -25,18 +25,11 @@ from functions.classify.handler import Handler
 from functions.classify.judgements import Judgement
 from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.lacking_store import Refusal, lacking_store
-from training.repack import repacked
 
 SAMPLES = sorted((BUNDLED / "samples").glob("*.jpg"))[:2]
 BATCH = "uploads/20260131T120000Z-06fd27ed9254cee426c1fc249176d7d8/"
 MODEL = ModelIdentity("cosmoformer", 1, "a" * 64)
 Start = Callable[..., Handler]
-
-
-@pytest.fixture(scope="module")
-def describing(model: bytes) -> bytes:
-    """The bundled model, which gives features if it does not already."""
-    return model if artifact.read_metadata(model).features else repacked(model)
 
 
 @pytest.fixture

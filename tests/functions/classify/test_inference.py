@@ -16,10 +16,11 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from cosmoformer.models import artifact
 from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import ResultsBucket
-from functions.classify import inference
+from functions.classify import inference, predictor
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.limits import read_body
@@ -98,6 +99,18 @@ def test_several_files_are_answered_as_images_that_come_by_themselves(client: Fl
         asked = dict(zip(found["question_names"]["data"], array(found["asked"])[number], strict=True))
         assert asked["bar"] == bare["votes"]["bar"]["asked"]
         assert found["in_domain"]["data"][number] == bare["in_domain"]
+
+
+def test_feature_vectors_are_answered(client: FlaskClient, path: str, model: bytes) -> None:
+    """Each image's is the artifact's own, as it is kept of images in the bucket, and the metadata tell its length."""
+    loaded = artifact.load(model)
+    found = array(tensors(client.post(f"{path}/infer", json=files(*FILES, outputs=[{"name": "features"}])))["features"])
+    (told,) = (one for one in json.loads(client.get(path).data)["outputs"] if one["name"] == "features")
+    assert (told["datatype"], told["shape"]) == ("FP32", [-1, loaded.metadata.features])
+    for vector, content in zip(found, FILES, strict=True):
+        picture = predictor.decode(content, predictor.Limits(1 << 20, 1 << 22))
+        _, expected = predictor.described(loaded, predictor.preprocess(picture.seen))
+        assert np.allclose(vector, np.frombuffer(expected, "<f2").astype(np.float32), rtol=1e-3, atol=1e-3)
 
 
 def test_pixels_are_judged_as_a_file_of_them(client: FlaskClient, path: str) -> None:
