@@ -58,7 +58,7 @@ def fill(settings: Settings, count: int) -> None:
     store = Store(settings)
     copies = Copies(settings, store)
     copies.start()
-    copied, bare = ResultsBucket(store, written=copies.keep), ResultsBucket(store)
+    copied, bare = ResultsBucket(store, on_written=copies.keep), ResultsBucket(store)
 
     def put(number: int) -> None:
         key = f"survey/field-{number // 1000:04}/galaxy-{number:07}.fits"

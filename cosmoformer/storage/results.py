@@ -171,7 +171,7 @@ class ResultsBucket:
         store: the object store.
         champion: asks the registry, now, which version the alias points to; used only when two models disagree.
         settings: say where results stand, where that is not as the store's settings say.
-        written: is told of each result that was written: its key in the results bucket, the eTag there, and the result.
+        on_written: is told of each result that was written: its key in the results bucket, the eTag there, and the result.
     """
 
     def __init__(
@@ -179,9 +179,9 @@ class ResultsBucket:
         store: Store,
         champion: Callable[[], ModelIdentity | None] = lambda: None,
         settings: Settings | None = None,
-        written: Callable[[str, str, Result], None] = lambda key, etag, result: None,
+        on_written: Callable[[str, str, Result], None] = lambda key, etag, result: None,
     ) -> None:
-        self._store, self._champion, self._written = store, champion, written
+        self._store, self._champion, self._on_written = store, champion, on_written
         self._settings = settings or store.settings
 
     def read(self, image_key: str) -> Result | None:
@@ -224,7 +224,7 @@ class ResultsBucket:
             if old.result and not self._replaces(result, old.result):
                 return old.result
             if etag := self._store.write_json(self._settings.results_bucket, key, result, replacing=old.etag):
-                self._written(key, etag, result)
+                self._on_written(key, etag, result)
                 return result
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
@@ -261,9 +261,14 @@ class ResultsBucket:
         # Under another name, or with another digest for the same number, it counts in another registry.
         return new.name != old.name or new.version >= old.version
 
-    def keys(self, prefix: str = "", after: str = "") -> Iterator[str]:
+    def entries(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """All results whose image key starts with ``prefix`` and comes after another key, as the store lists them."""
+        start = after and result_key(self._settings, after)
+        return self._store.list(self._settings.results_bucket, f"{self._settings.results_prefix}{prefix}", start)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
         """Object keys of all results whose image key starts with ``prefix``."""
-        return (entry.key for entry in self._listed(prefix, after))
+        return (entry.key for entry in self.entries(prefix))
 
     def all(self, prefix: str = "", *, after: str = "", since: datetime | None = None) -> Iterator[Result]:
         """Every result whose image key starts with ``prefix``, in key order, read several at a time.
@@ -273,15 +278,11 @@ class ResultsBucket:
             after: key of the image whose result was read last; those up to it are left out.
             since: results that were finished before are left out.
         """
-        listed = self._listed(prefix, after)
+        listed = self.entries(prefix, after)
         late = (entry for entry in listed if since is None or entry.last_modified >= since - _CLOCKS_DIFFER)
         found = with_copies(self._store, self._settings.copies_prefix, late)
         results = map_stream(self._read, found, _PARALLEL, is_quick=lambda entry: entry[1] is not None)
         return (result for result in results if result and (since is None or _is_since(result, since)))
-
-    def _listed(self, prefix: str, after: str) -> Iterator[ObjectInfo]:
-        start = after and result_key(self._settings, after)
-        return self._store.list(self._settings.results_bucket, f"{self._settings.results_prefix}{prefix}", start)
 
     def _read(self, found: tuple[ObjectInfo, Any]) -> Result | None:
         """A result of a listing, from its copy if there is one."""

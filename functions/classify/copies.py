@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cosmoformer.settings import Settings
-from cosmoformer.storage.copies import FEWEST, Copy, copy_of, write
+from cosmoformer.storage.copies import MIN_ROWS, Copy, copy_of, write
 from cosmoformer.storage.store import Store
 from functions.classify.background import Background
 
@@ -14,7 +14,7 @@ _EVERY_S = 30.0
 
 
 class Copies:
-    """Copies that wait to be written. A process that judges few images at a time keeps none.
+    """Copies that wait to be written. A process that judges few images before it ends keeps none.
 
     Args:
         settings: ``COPIES_PREFIX`` says where; where it is empty, nothing is kept.
@@ -23,7 +23,7 @@ class Copies:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._prefix, self._store = settings.copies_prefix, store
-        self._background = Background("copies", self._write, lambda rows: [rows], _EVERY_S)
+        self._background = Background("copies", self._write, lambda rows: [rows], _EVERY_S, at_least=MIN_ROWS)
 
     def start(self) -> None:
         """Write from now on what is kept."""
@@ -41,5 +41,5 @@ class Copies:
 
     def _write(self, rows: Sequence[Copy]) -> None:
         latest = {copy.key: copy for copy in rows}
-        if len(latest) >= FEWEST:
+        if len(latest) >= MIN_ROWS:
             write(self._store, self._prefix, latest.values())

@@ -24,7 +24,7 @@ class Features:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
-        self._background = Background("features", self._write, self._parts, _EVERY_S)
+        self._background = Background("features", self._write, self._split, _EVERY_S)
 
     def start(self) -> None:
         """Write from now on what is kept."""
@@ -39,7 +39,7 @@ class Features:
         """Have a vector written soon."""
         self._background.keep((model, image))
 
-    def _parts(self, rows: Sequence[_Row]) -> list[list[_Row]]:
+    def _split(self, rows: Sequence[_Row]) -> list[list[_Row]]:
         """Vectors of one model and one folder each."""
         return [
             [(model, image) for image in images]

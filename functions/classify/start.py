@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> Flask:
     gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
     gate.start()
     copies = Copies(settings, store)
-    results = ResultsBucket(store, champion=lambda: champion(registry, settings), written=copies.keep)
+    results = ResultsBucket(store, champion=lambda: champion(registry, settings), on_written=copies.keep)
     handler = Handler(settings, store, results, serving, times)
     handler.judgements.start()
     handler.features.start()

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 
 from cosmoformer.cli import main
 from cosmoformer.models.registry import ModelIdentity
-from cosmoformer.storage import copies
 from cosmoformer.served_models import settings_for
+from cosmoformer.storage import copies
 from cosmoformer.storage.features import Seen, document, listed, new_key
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
@@ -74,13 +74,17 @@ def test_an_empty_bucket_is_suspicious(shell: Cli, store: Store) -> None:
 
 
 def test_copies_of_deleted_results_go_too(shell: Cli, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is deleted stands nowhere else afterwards; copies of other results stay."""
-    monkeypatch.setattr(copies, "FEWEST", 1)
-    prefix = store.settings.copies_prefix
-    copies.write(store, prefix, [copies.copy_of(key, "e" * 32, {"of": key}) for key in BOTH])
+    """What is deleted stands nowhere else afterwards, though its copy came late; copies of other results stay."""
+    monkeypatch.setattr(copies, "MIN_ROWS", 1)
+    prefix, bucket = store.settings.copies_prefix, store.settings.results_bucket
+    etags = {entry.key: entry.etag for entry in store.list(bucket)}
     assert shell("prune", "--yes").exit_code == 0
-    [left] = store.list(store.settings.results_bucket, prefix)
-    content = store.read(store.settings.results_bucket, left.key)
+    copies.write(store, prefix, [copies.copy_of(key, etags[key], {"of": key}) for key in BOTH])
+    assert shell("prune", "--dry-run").exit_code == 0
+    assert len(list(store.list(bucket, prefix))) == 1
+    assert shell("prune", "--yes").exit_code == 0
+    [left] = store.list(bucket, prefix)
+    content = store.read(bucket, left.key)
     assert content and [line.split(b"\t")[0] for line in gzip.decompress(content[0]).splitlines()] == [
         b'"%s"' % BOTH[0].encode()
     ]

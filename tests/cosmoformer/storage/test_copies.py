@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import tempfile
 from http.client import HTTPMessage
 
 import pytest
 
 from cosmoformer.settings import Settings
 from cosmoformer.storage import copies
-from cosmoformer.storage.copies import Copy, copy_of, forget, write
+from cosmoformer.storage.copies import Copy, copy_of, write
 from cosmoformer.storage.results import Result, ResultsBucket, result_key
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.sample_results import classified_result, located_result, rejected_result, voted_result
@@ -25,8 +27,8 @@ KEYS = [
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handful of results is worth a copy."""
-    monkeypatch.setattr(copies, "_FIRST", 2)
-    monkeypatch.setattr(copies, "FEWEST", 2)
+    monkeypatch.setattr(copies, "_MIN_RESULTS", 2)
+    monkeypatch.setattr(copies, "MIN_ROWS", 2)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def results(store: Store) -> list[Result]:
     kinds = itertools.cycle((classified_result, voted_result, located_result, rejected_result))
     found = [kind(key) for kind, key in zip(kinds, KEYS, strict=False)]
     made: list[Copy] = []
-    bucket = ResultsBucket(store, written=lambda key, etag, result: made.append(copy_of(key, etag, result)))
+    bucket = ResultsBucket(store, on_written=lambda key, etag, result: made.append(copy_of(key, etag, result)))
     for result in found:
         bucket.write(result)
     for start in range(3):
@@ -96,13 +98,17 @@ def test_a_broken_object_costs_requests_and_no_result(
 def test_lines_that_are_none_and_other_objects_are_left_alone(store: Store, results: list[Result]) -> None:
     """Lines out of order, without tabs, or no JSON, and objects of other names, cost no result."""
     prefix, bucket = store.settings.copies_prefix, store.settings.results_bucket
-    write(store, prefix, [Copy("results/z.json", "e", b"{}"), Copy("results/a", "e", b"\xff\n\n\t\t")])
-    [first, *_] = store.list(bucket, store.settings.results_prefix)
-    write(store, prefix, [Copy(first.key, first.etag, b"{"), Copy(first.key, first.etag, b"null")])
+    write(store, prefix, [Copy(b"results/z.json", "e", b"{}"), Copy(b"results/a", "e", b"\xff\n\n\t\t")])
+    first = next(store.list(bucket, store.settings.results_prefix))
+    write(store, prefix, [Copy(first.key.encode(), first.etag, b"{"), Copy(first.key.encode(), first.etag, b"null")])
+    strange = [b'"\\ud800"\te\t{}', b"[" * 5000 + b"\te\t{}", b"1\te\t{}", b'"\xff"\te\t{}', b'"results/a"\t\xff\t{}']
+    for number, line in enumerate(strange):
+        key = f"{prefix}20260101T00000{number}Z-1-00000000.jsonl.gz"
+        store.write(bucket, key, gzip.compress(line), copies.CONTENT_TYPE)
     for name in ("README", "20260101T000000Z-xx-00000000.jsonl.gz", "20260101T000000Z-1-00000000.jsonl.gz"):
         store.write(bucket, f"{prefix}{name}", b"hello", "text/plain")
     found, asked = asked_one_by_one(store.settings)
-    assert (found, asked) == (results, [])
+    assert found == results and len(asked) <= 1
 
 
 def test_few_results_of_many_are_asked_for(
@@ -122,12 +128,61 @@ def test_without_the_setting_all_are_asked_for(store: Store, results: list[Resul
     assert (found, len(asked)) == (results, len(results))
 
 
-def test_copies_can_be_forgotten(store: Store, results: list[Result]) -> None:
-    """Those of some results go, those of others stay, and an object that would hold too few goes as a whole."""
-    prefix, bucket = store.settings.copies_prefix, store.settings.results_bucket
-    gone = [result_key(store.settings, key) for key in KEYS[0::3][:3] + KEYS[1:2]]
-    forget(store, prefix, gone)
-    objects = list(store.list(bucket, prefix))
-    assert sorted(entry.key.split("-")[1] for entry in objects) == ["3", "4"]
+def test_copies_that_do_not_count_can_be_deleted(store: Store, results: list[Result]) -> None:
+    """Stale ones, those of results that are gone and broken objects go; the others are written anew and are read as before."""
+    prefix, bucket = store.settings.copies_prefix, ResultsBucket(store)
+    assert copies.tidy(store, prefix, bucket.entries) == 0
+    assert len(list(store.list(store.settings.results_bucket, prefix))) == 3
+    bucket.withdraw(results[0])
+    changed = results[3] | {"seconds": 9.0}
+    key = result_key(store.settings, changed["image"]["key"])
+    standing = bucket.standing(changed["image"]["key"])
+    assert store.write_json(store.settings.results_bucket, key, changed, replacing=standing.etag)
+    store.write(store.settings.results_bucket, f"{prefix}20260101T000000Z-9-00000000.jsonl.gz", b"broken", "text/plain")
+    assert copies.tidy(store, prefix, bucket.entries) == 2 + 9
+    [left] = store.list(store.settings.results_bucket, prefix)
+    assert f"-{len(results) - 2}-" in left.key
     found, asked = asked_one_by_one(store.settings)
-    assert found == results and len(asked) == 4 + 1
+    assert found == [*results[1:3], changed, *results[4:]] and len(asked) == 1
+    assert copies.tidy(store, prefix, bucket.entries) == 0
+
+
+@pytest.mark.parametrize("method", ["list", "get"])
+def test_copies_that_may_not_be_read_cost_requests(
+    store: Store, results: list[Result], method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A key that may read results alone reads all of them, with a warning."""
+
+    def rule(asked: str, path: str, _: HTTPMessage) -> Refusal | None:
+        of_copies = "prefix=copies" in path.replace("%2F", "/") if method == "list" else "/copies/" in path
+        return Refusal(403, "AccessDenied") if asked == "GET" and of_copies else None
+
+    with lacking_store(store.settings.s3_endpoint_url, rule) as lacking:
+        behind = Store(Settings(**(vars(store.settings) | {"s3_endpoint_url": lacking.url})))
+        assert list(ResultsBucket(behind).all()) == results
+    assert "copies of results cannot be read" in caplog.text
+
+
+def test_a_machine_without_room_for_copies_asks_for_results(
+    store: Store, results: list[Result], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where no temporary file can be made, nothing is missing."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert list(ResultsBucket(store).all()) == results
+    assert "copies of results cannot be read" in caplog.text
+
+
+def test_the_latest_copies_are_read_where_there_are_too_many(
+    store: Store, results: list[Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older ones are more likely to be stale."""
+    monkeypatch.setattr(copies, "_MAX_OBJECTS", 3)
+    for number in range(4):
+        stale = [Copy(b"results/%d" % row, "e", b"{}") for row in range(copies.MIN_ROWS)]
+        key = write(store, store.settings.copies_prefix, stale)
+        whole = store.read(store.settings.results_bucket, key)
+        assert whole
+        early = f"{store.settings.copies_prefix}20200101T00000{number}Z-9-00000000.jsonl.gz"
+        store.write(store.settings.results_bucket, early, whole[0], copies.CONTENT_TYPE)
+        store.delete(store.settings.results_bucket, key)
+    assert asked_one_by_one(store.settings) == (results, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -27,7 +28,7 @@ def objects(store: Store) -> list[str]:
 
 
 def judge(store: Store, kept: Copies, count: int) -> None:
-    bucket = ResultsBucket(store, written=kept.keep)
+    bucket = ResultsBucket(store, on_written=kept.keep)
     for number in range(count):
         bucket.write(classified_result(f"{number}.png"))
         bucket.write(classified_result(f"{number}.png"))  # which changes nothing
@@ -35,18 +36,18 @@ def judge(store: Store, kept: Copies, count: int) -> None:
 
 def test_many_results_are_copied_into_one_object(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written is copied once, with the eTag by which a listing names it."""
-    monkeypatch.setattr(stored, "_FIRST", 2)
+    monkeypatch.setattr(stored, "_MIN_RESULTS", 2)
     kept = Copies(store.settings, store)
     kept.start()
-    judge(store, kept, stored.FEWEST)
+    judge(store, kept, stored.MIN_ROWS)
     kept.stop()
     [key] = objects(store)
-    assert f"-{stored.FEWEST}-" in key
+    assert f"-{stored.MIN_ROWS}-" in key
     listed = store.list(store.settings.results_bucket, store.settings.results_prefix)
     assert all(copy for _, copy in stored.with_copies(store, store.settings.copies_prefix, listed))
 
 
-@pytest.mark.parametrize(("changes", "count"), [({}, stored.FEWEST - 1), ({"copies_prefix": ""}, stored.FEWEST)])
+@pytest.mark.parametrize(("changes", "count"), [({}, stored.MIN_ROWS - 1), ({"copies_prefix": ""}, stored.MIN_ROWS)])
 def test_few_results_or_a_setting_make_none(store: Store, changes: dict[str, str], count: int) -> None:
     """A handful would save no request; an empty COPIES_PREFIX keeps none."""
     kept = Copies(Settings(**(vars(store.settings) | changes)), store)
@@ -54,6 +55,19 @@ def test_few_results_or_a_setting_make_none(store: Store, changes: dict[str, str
     judge(store, kept, count)
     kept.stop()
     assert not objects(store)
+
+
+def test_few_at_a_time_wait_until_there_are_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that judges slowly writes a copy all the same, later."""
+    monkeypatch.setattr(copies, "_EVERY_S", 0.01)
+    kept = Copies(store.settings, store)
+    kept.start()
+    for number in range(stored.MIN_ROWS):
+        kept.keep(f"results/{number}.json", "e", {"number": number})
+        time.sleep(0.02)
+    kept.stop()
+    [key] = objects(store)
+    assert f"-{stored.MIN_ROWS}-" in key
 
 
 def test_nobody_waits_for_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +78,7 @@ def test_nobody_waits_for_them(store: Store, monkeypatch: pytest.MonkeyPatch) ->
     try:
         for number in range(10_000):
             kept.keep(f"results/{number}.json", "e", {"number": number})
-            if number > stored.FEWEST and number % 100 == 0 and objects(store):
+            if number > stored.MIN_ROWS and number % 100 == 0 and objects(store):
                 return
         raise AssertionError("nothing was written")
     finally:
