@@ -119,7 +119,7 @@ def forget(store: Store, image_keys: Collection[str]) -> None:
             if len(left) == len(rows):
                 continue
             if left and found:
-                model = ModelIdentity(**found[0]["model"])
+                model = ModelIdentity(*(found[0]["model"][name] for name in ("name", "version", "sha256")))
                 store.write_json(
                     bucket,
                     new_key(settings, folder_of(settings, left[0].key), model.sha256),

@@ -18,7 +18,7 @@ from cosmoformer import strict_json
 from cosmoformer.addresses import is_address, is_loopback
 from cosmoformer.errors import ObjectGone, SettingsError, StoreRefused, StoreUnavailable
 from cosmoformer.settings import Settings
-from cosmoformer.storage import answers, credentials
+from cosmoformer.storage import answers, credentials, listing
 from cosmoformer.storage.answers import Precondition, code_of
 
 log = logging.getLogger(__name__)
@@ -108,8 +108,9 @@ class Store:
         self.settings = settings
         self.knows_conditions = True
         self._client: Any = None
-        # Now rather than at the first request; what is wrong with the settings is told whoever uses the store.
-        with suppress(SettingsError):
+        with suppress(
+            SettingsError
+        ):  # made now rather than at the first request; whoever uses it is told what is wrong
             _ = self.client
 
     @property
@@ -288,11 +289,9 @@ class Store:
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """Every object whose key starts with a prefix and comes after another key, in key order (that of UTF-8 bytes)."""
-        place = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
         with self._errors(prefix):
-            for page in self.client.get_paginator("list_objects_v2").paginate(**place):
-                for entry in page.get("Contents", []):
-                    yield _info(entry["Key"], entry, entry["Size"])
+            found = listing.entries(self.client, bucket, prefix, after)
+            yield from (_info(entry["Key"], entry, entry["Size"]) for entry in found)
 
     def _errors(self, key: str) -> AbstractContextManager[None]:
         return answers.understood(self.settings.s3_endpoint_url, key)
