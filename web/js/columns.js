@@ -112,13 +112,13 @@ function taskValue(items, name) {
 
 function votes(items, name) {
   const given = ({ result }) => result?.prediction?.votes?.[name];
-  const known = TREE[name];
+  const known = Object.hasOwn(TREE, name) ? TREE[name] : null;
   const asks = known ? `"${known.words}"` : name;
   const answers = [...new Set(items.flatMap((item) => Object.keys(given(item)?.fractions ?? {})))].sort();
   return [
     column(`asked_${identifier(name)}`, "number", `Of 100 volunteers, how many would be asked ${asks}`, (item) => given(item)?.asked, "", "stat.weight;src.morph"),
     ...answers.map((answer) => column(`f_${identifier(`${name}_${answer}`)}`, "number",
-      `Fraction of those asked ${asks} who answer "${known?.answers[answer]?.words ?? answer}".`,
+      `Fraction of those asked ${asks} who answer "${known?.answers[answer]?.[0] ?? answer}".`,
       (item) => given(item)?.fractions[answer], "", "src.morph.param;arith.ratio")),
   ];
 }

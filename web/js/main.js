@@ -5,7 +5,6 @@ import { BatchLink, batchesOf, reopened, showEarlier } from "./batchlink.js";
 import { Board } from "./board.js";
 import { Comparison } from "./compare.js";
 import { explanationOf } from "./explain.js";
-import { keep, listenForDownloads } from "./export.js";
 import { inWords } from "./files.js";
 import { Filters } from "./filters.js";
 import { listenForFiles } from "./intake.js";
@@ -14,6 +13,7 @@ import { LargeView } from "./large.js";
 import { showLegend } from "./legend.js";
 import { part, say, shown } from "./parts.js";
 import { Pictures } from "./pictures.js";
+import { listenForDownloads } from "./saving.js";
 import { Summary } from "./summary.js";
 import { Work } from "./work.js";
 
@@ -50,20 +50,6 @@ async function sortAlike(item, signal) {
   likeness ??= new Likeness({ offline: showAway });
   await likeness.compare(item, board.items, config.api, signal);
   filters.sortAlike(item.name);
-}
-
-/** Saves what a task makes of the items that are shown, and says so meanwhile. */
-async function save(button, task, name) {
-  const { signal } = opening;
-  button.disabled = true;
-  try {
-    const { blob, words } = await task(board.visible, signal);
-    keep(blob, name);
-    tell("notice", words);
-  } catch (error) {
-    if (!signal.aborted) tell("notice", error.message);
-  }
-  button.disabled = false;
 }
 
 function tell(id, words) {
@@ -148,11 +134,9 @@ function showAway(waiting, words) {
 
 function listen() {
   listenForFiles(take, (words) => tell("notice", words));
-  listenForDownloads(() => board.items);
+  listenForDownloads(board, (words) => tell("notice", words), () => opening.signal);
   listenForCards();
   listenForKeys(board);
-  part("sheet").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./sheet.js")).sheetOf(...shown), "galaxies.jpg"));
-  part("zip").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./zip.js")).zipped(...shown), "galaxies.zip"));
   part("dense").addEventListener("click", ({ target }) => {
     target.setAttribute("aria-pressed", part("cards").classList.toggle("dense"));
     board.refresh();
