@@ -81,7 +81,7 @@ def security_headers(api: str, *stores: str) -> dict[str, str]:
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
-        # Markup cannot be made from text, such as a file's name, even by mistake. The one policy names the scripts of the workers.
+        # Markup cannot be made from text, such as a file's name, even by mistake. The one policy names the workers' scripts.
         "require-trusted-types-for": "'script'",
         "trusted-types": "workers",
     }
