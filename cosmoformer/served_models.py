@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cosmoformer.errors import SettingsError
+from cosmoformer.errors import InvalidRequest, SettingsError
 from cosmoformer.settings import Settings
 
 #: Attribute of an event that is for one model alone; the others have nothing to do.
@@ -30,6 +30,18 @@ def further_models(settings: Settings) -> tuple[str, ...]:
             "Expected registered models whose names are 1 to 63 letters, digits, dots, underscores and hyphens",
         )
     return tuple(dict.fromkeys(name for name in names if name != settings.model_name))
+
+
+def one_served(settings: Settings, name: str) -> str:
+    """The name of a served model that somebody asks for; an empty one means ``MODEL_NAME``.
+
+    Raises:
+        InvalidRequest: none of this name is served.
+    """
+    known = (settings.model_name, *further_models(settings))
+    if name not in ("", *known):
+        raise InvalidRequest(f"model must be one that is served ({', '.join(known)}), got {name[:80]!r}")
+    return name
 
 
 def is_name(name: str) -> bool:

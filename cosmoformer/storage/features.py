@@ -97,9 +97,12 @@ def rows_of(found: Any, model: str = "") -> list[Seen]:
         return []
 
 
-def listed(store: Store, folder: str = "", after: str = "") -> Iterator[str]:
-    """Keys of all objects with vectors of images of a folder, or of all, that come after the key of one."""
-    settings = store.settings
+def listed(store: Store, folder: str = "", after: str = "", *, settings: Settings | None = None) -> Iterator[str]:
+    """Keys of all objects with vectors of images of a folder, or of all, that come after the key of one.
+
+    ``settings`` are those of a model that is served beside the first (:func:`~cosmoformer.served_models.settings_for`).
+    """
+    settings = settings or store.settings
     if not settings.features_prefix:
         return iter(())
     found = store.list(settings.results_bucket, f"{settings.features_prefix}{folder}", after)

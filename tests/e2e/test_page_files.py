@@ -363,22 +363,3 @@ def test_a_late_picture_does_not_replace_the_next(fresh: Page, tmp_path: Path) -
         }"""
     )
     assert found == [True, "The image b.jpg"]
-
-
-def test_a_duplicate_is_as_like_as_the_first(bare: Page) -> None:
-    """What was dropped twice has the distance of the image that was sent."""
-    found = bare.evaluate(
-        """async () => {
-            const {Likeness} = await import("/js/likeness.js");
-            const likeness = new Likeness({});
-            likeness.read = () => {};
-            const images = new Map([["e a", Float32Array.of(1, 0)], ["f b", Float32Array.of(0, 1)]]);
-            likeness.objects.set("x", {model: "m", images});
-            const result = (etag) => ({image: {etag}, model: {sha256: "m"}});
-            const [first, other] = [{key: "a", batch: "z", result: result("e")}, {key: "b", batch: "z", result: result("f")}];
-            const items = [first, other, {twin: first, result: first.result}, {twin: other, result: other.result}];
-            await likeness.compare(first, items, "", null);
-            return items.map(({distance}) => distance);
-        }"""
-    )
-    assert found == [0, 1, 0, 1]
