@@ -19,6 +19,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
 from cosmoformer.local.page import PageServer, security_headers, web_folder
+from cosmoformer.storage.tables import columns
+from tests.cosmoformer.sample_results import classified_result
 from tests.e2e.bare_page import bare_page
 from tests.e2e.galaxies import SAMPLES
 
@@ -156,6 +158,21 @@ def test_fingerprint(bare: Page) -> None:
         }"""
     )
     assert found == [hashlib.sha256(sample.read_bytes()).hexdigest() for sample in SAMPLES]
+
+
+def test_names_that_look_alike_have_columns_of_their_own(bare: Page) -> None:
+    """The page's tables have the same headings as those of the command line, also where two classes would have one."""
+    result = classified_result("m51.png", probabilities={"edge on": 0.5, "edge-on": 0.3, "Edge_On": 0.2})
+    headings = bare.evaluate(
+        """async (result) => {
+            const {columnsFor} = await import("/js/columns.js");
+            return columnsFor([{name: "m51.png", result}]).map((column) => column.name);
+        }""",
+        result,
+    )
+    described = [column.name for column in columns([result])]
+    assert [name for name in headings if name in described] == described and "p_edge_on_3" in described
+    assert len(set(headings)) == len(headings)
 
 
 def test_thumbnail(bare: Page, tmp_path: Path) -> None:

@@ -69,7 +69,18 @@ const KNOWN_VALUES = {
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
   const ofResult = OF_RESULT.map(member);
-  return [FILE, ...ofResult, ...ofPrediction(items), ...modelsOf(items).flatMap((model) => further(items, model)), ...OF_PAGE];
+  return distinct([FILE, ...ofResult, ...ofPrediction(items), ...modelsOf(items).flatMap((model) => further(items, model)), ...OF_PAGE]);
+}
+
+/** The columns; what has the heading of one before, but for capitals, gets a number behind it. */
+function distinct(columns) {
+  const taken = new Set();
+  return columns.map((column) => {
+    let name = column.name;
+    for (let number = 2; taken.has(name.toLowerCase()); number++) name = `${column.name}_${number}`;
+    taken.add(name.toLowerCase());
+    return { ...column, name };
+  });
 }
 
 function member([name, path, kind, description, unit = "", ucd = ""]) {
