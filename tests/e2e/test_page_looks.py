@@ -15,12 +15,13 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from cosmoformer.likeness.index import Index
 from cosmoformer.models.registry import ModelVersion
-from cosmoformer.storage.features import Seen, document, new_key
+from cosmoformer.storage.features import Seen, document, listed, new_key, rows_of
 from tests.conftest import ObjectStore
 from tests.e2e.bare_page import bare_page
 from tests.e2e.browser import card, choose, opened
-from tests.e2e.galaxies import copies
-from tests.e2e.page_stage import MODEL, Stage, running_stage
+from tests.e2e.galaxies import SAMPLES, copies
+from tests.e2e.page_stage import MODEL, Stage, running_stage, until
+from tests.e2e.running_system import RunningSystem
 from tests.e2e.test_page_further import INCLINATION, SECOND, measure
 from tests.e2e.test_page_speed import LONGEST_TASK_MS, longest_task_ms
 from tests.e2e.test_page_thousands import named
@@ -190,6 +191,26 @@ def test_the_oddest_first(page: Page, stage: Stage, tmp_path: Path) -> None:
     expect(page.locator(".card bdi").first).to_have_text("c.jpg")
     page.get_by_role("button", name="Start over").click()
     expect(page.locator("#sort")).to_have_value("dropped")
+
+
+def test_real_vectors_sort(browser: Browser, system: RunningSystem) -> None:
+    """Of galaxies that the whole system has judged those come first that the model's own vectors set apart."""
+    store = system.store
+    with opened(browser, f"http://127.0.0.1:{system.settings.page_port}") as page:
+        choose(page, *SAMPLES)
+        expect(page.locator("#status")).to_contain_text(f"{len(SAMPLES)} of {len(SAMPLES)} classified", timeout=90_000)
+        folder = f"uploads/{page.url.partition('batch=')[2]}/"
+
+        def written() -> list[Seen] | None:
+            objects = [store.read_json(store.settings.results_bucket, key) for key in listed(store, folder)]
+            rows = [row for found in objects if found for row in rows_of(found[0])]
+            return rows if len(rows) == len(SAMPLES) else None
+
+        rows = until(written, "feature vectors of all images")
+        page.select_option("#sort", label="oddest first")
+        isolation = exact_isolation(np.stack([np.frombuffer(row.vector, "<f2") for row in rows]))
+        expected = [rows[place].key.rpartition("/")[2] for place in isolation.argsort()[::-1]]
+        expect(page.locator(".card bdi")).to_have_text(expected)
 
 
 @pytest.fixture(scope="module")

@@ -328,7 +328,8 @@ def test_cancel(page: Page, stage: Stage, tmp_path: Path) -> None:
     """One file of several is cancelled while it waits; the others go on, and it can be uploaded after all."""
     held: list[Route] = []
     page.route("**/uploads", lambda route: held.append(route), times=1)
-    choose(page, *copies(tmp_path, "a.jpg", "b.jpg"))
+    with page.expect_request("**/uploads"):
+        choose(page, *copies(tmp_path, "a.jpg", "b.jpg"))
     card(page, "a.jpg").get_by_role("button", name="Cancel: a.jpg").click()
     expect(card(page, "a.jpg").locator(".verdict")).to_have_text("Cancelled")
     held[0].continue_()

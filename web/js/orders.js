@@ -79,10 +79,10 @@ export class Orders {
       "sort-shares": inOrder(namesOf(items, "probabilities")).map((name) => [`share:${name}`, describeClass(name).label]),
     };
     for (const [id, each] of Object.entries(choices)) {
-      offer(part(id), each);
+      if (!offer(part(id), each)) continue;
       part(id).hidden = !each.length;
+      part("sort").value = this.sort;
     }
-    part("sort").value = this.sort;
   }
 
   /** Sort by how much items look like one of this name; their `distance` says so. */

@@ -50,10 +50,11 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Fills a list of choices with [value, words], if it has others: what is chosen stays, where it still can be. */
+/** Fills a list of choices with [value, words], if it has others: only then, since the list may be open. Returns whether it had. */
 export function offer(list, choices) {
-  if (choices.map(([value]) => value).join() === Array.from(list.children, ({ value }) => value).join()) return;
+  if (choices.map(([value]) => value).join() === Array.from(list.children, ({ value }) => value).join()) return false;
   list.replaceChildren(...choices.map(([value, words]) => new Option(shown(words), value)));
+  return true;
 }
 
 /** Rows of a description list: every class with its probability. */
