@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from cosmoformer.errors import SettingsError
+from cosmoformer.errors import InvalidRequest, SettingsError
 from cosmoformer.settings import Settings
 
 #: Attribute of an event that is for one model alone; the others have nothing to do.
@@ -32,6 +32,18 @@ def further_models(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name != settings.model_name))
 
 
+def one_served(settings: Settings, name: str) -> str:
+    """The name of a served model that somebody asks for; an empty one means ``MODEL_NAME``.
+
+    Raises:
+        InvalidRequest: none of this name is served.
+    """
+    known = (settings.model_name, *further_models(settings))
+    if name not in ("", *known):
+        raise InvalidRequest(f"model must be one that is served ({', '.join(known)}), got {name[:80]!r}")
+    return name
+
+
 def is_name(name: str) -> bool:
     """Whether a further model could have this name."""
     return bool(_NAME.fullmatch(name))
@@ -50,6 +62,7 @@ def changes_for(name: str) -> dict[str, str]:
         "results_prefix": f"{folder}results/",
         "explanations_prefix": f"{folder}explanations/",
         "features_prefix": f"{folder}features/",
+        "copies_prefix": f"{folder}copies/",
         "judgements_key": f"{folder}judgements.json",
         "serving_key": f"{folder}serving.json",
     }
@@ -59,5 +72,7 @@ def settings_for(settings: Settings, name: str) -> Settings:
     """The settings of one of the served models; ``MODEL_NAME``, and an empty name, change nothing."""
     if name in ("", settings.model_name):
         return settings
-    off = {place: "" for place in ("judgements_key", "features_prefix") if not getattr(settings, place)}
+    off = {
+        place: "" for place in ("judgements_key", "features_prefix", "copies_prefix") if not getattr(settings, place)
+    }
     return Settings(**(vars(settings) | changes_for(name) | off))

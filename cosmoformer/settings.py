@@ -113,6 +113,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RESULTS_PREFIX", "results/", "text", "", "store", "Start of every result's object key."),
     Setting("EXPLANATIONS_PREFIX", "explanations/", "text", "", "store", "Start of the object key of every explanation that was asked for."),
     Setting("FEATURES_PREFIX", "features/", "text", "", "store", "Start of the object key of every object with feature vectors of images, for `cosmoformer similar`; empty to keep none."),
+    Setting("COPIES_PREFIX", "copies/", "text", "", "store", "Start of the object key of every object with copies of results, from which `cosmoformer results` reads many in little time; empty to keep none."),
     Setting("DEAD_LETTERS_PREFIX", "dead-letters/", "text", "", "store", "Start of every dead letter's object key."),
     Setting("JUDGEMENTS_KEY", "judgements/latest.json", "text", "", "store", "Object in the results bucket through which processes share their predictions by image digest; empty for none."),
     Setting("STORE_TIMEOUT_SECONDS", "20", "number", "seconds", "store", "How long one request to the store may take.", least=0.1, most=3600),

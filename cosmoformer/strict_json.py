@@ -26,12 +26,19 @@ def loads(text: str | bytes) -> Any:
         value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except RecursionError:
         raise _too_deep() from None
+    if _opened(text) <= MOST_LEVELS:  # as in nearly all documents, which are not looked through
+        return value
     level = [value] if isinstance(value, dict | list) else []
     for _ in range(MOST_LEVELS):
         level = [inner for outer in level for inner in _containers(outer)]
         if not level:
             return value
     raise _too_deep()
+
+
+def _opened(text: str | bytes) -> int:
+    """How many levels a text could have at most."""
+    return text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
 
 
 def _containers(outer: dict[str, Any] | list[Any]) -> Iterable[Any]:

@@ -158,7 +158,7 @@ def _spooled(store: Store, wish: Wish) -> Iterator[Spool]:
             click.echo(printable(kept), err=True)
             raise
         yield spool
-    part.unlink()
+    part.unlink(missing_ok=True)  # another process may have gone on with it
 
 
 def _collect(store: Store, wish: Wish, spool: Spool) -> None:

@@ -81,9 +81,9 @@ def security_headers(api: str, *stores: str) -> dict[str, str]:
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
-        # Markup cannot be made from text, such as a file's name, even by mistake. The one policy names the script of a worker.
+        # Markup cannot be made from text, such as a file's name, even by mistake. The one policy names the workers' scripts.
         "require-trusted-types-for": "'script'",
-        "trusted-types": "thumbnailer",
+        "trusted-types": "workers",
     }
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),

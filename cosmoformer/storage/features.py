@@ -97,9 +97,12 @@ def rows_of(found: Any, model: str = "") -> list[Seen]:
         return []
 
 
-def listed(store: Store, folder: str = "", after: str = "") -> Iterator[str]:
-    """Keys of all objects with vectors of images of a folder, or of all, that come after the key of one."""
-    settings = store.settings
+def listed(store: Store, folder: str = "", after: str = "", *, settings: Settings | None = None) -> Iterator[str]:
+    """Keys of all objects with vectors of images of a folder, or of all, that come after the key of one.
+
+    ``settings`` are those of a model that is served beside the first (:func:`~cosmoformer.served_models.settings_for`).
+    """
+    settings = settings or store.settings
     if not settings.features_prefix:
         return iter(())
     found = store.list(settings.results_bucket, f"{settings.features_prefix}{folder}", after)
@@ -119,7 +122,7 @@ def forget(store: Store, image_keys: Collection[str]) -> None:
             if len(left) == len(rows):
                 continue
             if left and found:
-                model = ModelIdentity(**found[0]["model"])
+                model = ModelIdentity(*(found[0]["model"][name] for name in ("name", "version", "sha256")))
                 store.write_json(
                     bucket,
                     new_key(settings, folder_of(settings, left[0].key), model.sha256),

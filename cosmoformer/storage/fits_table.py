@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from cosmoformer.storage.tables import DESCRIPTION, Column, Kind, ResultTable, Row, Value
+from cosmoformer.storage.tables import DESCRIPTION, Column, Kind, ResultTable, Row, Value, with_distinct_names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _ROWS = 10_000  # that are held in memory
 _BLOCK = 2880  # bytes, of which a FITS file has a whole number
+_CARD = 60  # characters of a value, and room for a number behind it
 _NO_INTEGER = -(2**63)
 _TYPES: dict[Kind, tuple[str, str]] = {"integer": ("K", ">i8"), "number": ("D", ">f8"), "flag": ("L", "S1")}
 _BLANK: dict[Kind, Any] = {"text": b"", "integer": _NO_INTEGER, "number": float("nan"), "flag": b"\0"}
@@ -56,19 +58,26 @@ def _widths(table: ResultTable) -> list[int]:
 def _header(table: ResultTable, formats: Sequence[str]) -> fits.Header:
     from astropy.io import fits
 
+    described = list(with_distinct_names(map(_plain, table.columns)))
     columns = [
         fits.Column(column.name, form, column.unit or None, null=_NO_INTEGER if column.kind == "integer" else None)
-        for column, form in zip(table.columns, formats, strict=True)
+        for column, form in zip(described, formats, strict=True)
     ]
     header = fits.BinTableHDU.from_columns(columns, nrows=0).header
     header["NAXIS2"] = len(table.results)
     header["EXTNAME"] = ("MORPHOLOGIES", DESCRIPTION)
     header["RADESYS"] = ("ICRS", "of the columns ra and dec")
-    for number, column in enumerate(table.columns, 1):
-        header[f"TCOMM{number}"] = _ascii(column.description).decode()
+    for number, column in enumerate(described, 1):
+        header[f"TCOMM{number}"] = column.description
         if column.ucd:
             header[f"TUCD{number}"] = column.ucd
     return header
+
+
+def _plain(column: Column) -> Column:
+    """The column, described as a header can: in ASCII, its name and unit on a card each."""
+    name, unit, ucd = (_ascii(text).decode()[:_CARD] for text in (column.name, column.unit, column.ucd))
+    return replace(column, name=name, unit=unit, ucd=ucd, description=_ascii(column.description).decode())
 
 
 def _groups(table: ResultTable, kind: np.dtype[Any]) -> Iterator[np.ndarray]:

@@ -30,6 +30,12 @@ def can_be_listed(text: str) -> bool:
     return not text or (is_key(text) and not _NOT_XML.search(text))
 
 
+def listable_start(text: str) -> str:
+    """The text up to what no listing can repeat."""
+    found = _NOT_XML.search(text)
+    return text[: found.start()] if found else text
+
+
 def key_of_json(prefix: str, image_key: str) -> str:
     """Where something about an image stands: ``prefix`` + image key + ``.json``.
 

@@ -19,13 +19,14 @@ from cosmoformer.errors import StoreUnavailable
 from cosmoformer.models.registry import ModelIdentity, ModelVersion
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
+from cosmoformer.storage.copies import with_copies
 from cosmoformer.storage.domain import Domain, domain_members
 from cosmoformer.storage.explanations import explanation_key
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
 from cosmoformer.storage.sky_objects import Told, is_told, of_metadata, same_told
-from cosmoformer.storage.store import Store
+from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import moment, rfc3339
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,7 @@ class ResultsBucket:
         store: the object store.
         champion: asks the registry, now, which version the alias points to; used only when two models disagree.
         settings: say where results stand, where that is not as the store's settings say.
+        on_written: is told of each result that was written: its key in the results bucket, the eTag there, and the result.
     """
 
     def __init__(
@@ -177,8 +179,9 @@ class ResultsBucket:
         store: Store,
         champion: Callable[[], ModelIdentity | None] = lambda: None,
         settings: Settings | None = None,
+        on_written: Callable[[str, str, Result], None] = lambda key, etag, result: None,
     ) -> None:
-        self._store, self._champion = store, champion
+        self._store, self._champion, self._on_written = store, champion, on_written
         self._settings = settings or store.settings
 
     def read(self, image_key: str) -> Result | None:
@@ -220,7 +223,8 @@ class ResultsBucket:
             old, standing = standing or self.standing(image_key), None  # known from before for the first attempt only
             if old.result and not self._replaces(result, old.result):
                 return old.result
-            if self._store.write_json(self._settings.results_bucket, key, result, replacing=old.etag):
+            if etag := self._store.write_json(self._settings.results_bucket, key, result, replacing=old.etag):
+                self._on_written(key, etag, result)
                 return result
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
@@ -257,11 +261,14 @@ class ResultsBucket:
         # Under another name, or with another digest for the same number, it counts in another registry.
         return new.name != old.name or new.version >= old.version
 
-    def keys(self, prefix: str = "", *, after: str = "", since: datetime | None = None) -> Iterator[str]:
-        """Object keys of all results whose image key starts with ``prefix``, but for those that :meth:`all` would leave out."""
-        start = self._settings.results_prefix + prefix
-        listed = self._store.list(self._settings.results_bucket, start, after and result_key(self._settings, after))
-        return (entry.key for entry in listed if since is None or entry.last_modified >= since - _CLOCKS_DIFFER)
+    def entries(self, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """All results whose image key starts with ``prefix`` and comes after another key, as the store lists them."""
+        start = after and result_key(self._settings, after)
+        return self._store.list(self._settings.results_bucket, f"{self._settings.results_prefix}{prefix}", start)
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Object keys of all results whose image key starts with ``prefix``."""
+        return (entry.key for entry in self.entries(prefix))
 
     def all(self, prefix: str = "", *, after: str = "", since: datetime | None = None) -> Iterator[Result]:
         """Every result whose image key starts with ``prefix``, in key order, read several at a time.
@@ -271,16 +278,17 @@ class ResultsBucket:
             after: key of the image whose result was read last; those up to it are left out.
             since: results that were finished before are left out.
         """
-        bucket = self._settings.results_bucket
+        listed = self.entries(prefix, after)
+        late = (entry for entry in listed if since is None or entry.last_modified >= since - _CLOCKS_DIFFER)
+        found = with_copies(self._store, self._settings.copies_prefix, late)
+        results = map_stream(self._read, found, _PARALLEL, is_quick=lambda entry: entry[1] is not None)
+        return (result for result in results if result and (since is None or _is_since(result, since)))
 
-        def read(key: str) -> Result | None:
-            found = self._store.read_json(bucket, key)
-            return as_result(self._settings, key, found[0]) if found else None
-
-        found = (
-            result for result in map_stream(read, self.keys(prefix, after=after, since=since), _PARALLEL) if result
-        )
-        return (result for result in found if since is None or _is_since(result, since))
+    def _read(self, found: tuple[ObjectInfo, Any]) -> Result | None:
+        """A result of a listing, from its copy if there is one."""
+        entry, copy = found
+        read = self._store.read_json(self._settings.results_bucket, entry.key) if copy is None else (copy, entry.etag)
+        return as_result(self._settings, entry.key, read[0]) if read else None
 
 
 def _is_since(result: Result, since: datetime) -> bool:

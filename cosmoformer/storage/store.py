@@ -18,7 +18,7 @@ from cosmoformer import strict_json
 from cosmoformer.addresses import is_address, is_loopback
 from cosmoformer.errors import ObjectGone, SettingsError, StoreRefused, StoreUnavailable
 from cosmoformer.settings import Settings
-from cosmoformer.storage import answers, credentials
+from cosmoformer.storage import answers, credentials, listing
 from cosmoformer.storage.answers import Precondition, code_of
 
 log = logging.getLogger(__name__)
@@ -108,8 +108,9 @@ class Store:
         self.settings = settings
         self.knows_conditions = True
         self._client: Any = None
-        # Now rather than at the first request; what is wrong with the settings is told whoever uses the store.
-        with suppress(SettingsError):
+        with suppress(
+            SettingsError
+        ):  # made now rather than at the first request; whoever uses it is told what is wrong
             _ = self.client
 
     @property
@@ -161,23 +162,27 @@ class Store:
                 raise ObjectGone(f"there is no object {key!r} (any more)") from None
             return listed
 
-    def read_json(self, bucket: str, key: str) -> tuple[Any, str] | None:
-        """A JSON object and its eTag, or None when there is none; content that is no JSON is read as null."""
+    def read(self, bucket: str, key: str) -> tuple[bytes, str] | None:
+        """An object's content and its eTag, or None when there is no such object."""
         try:
             with self._errors(key):
                 answer = self.client.get_object(Bucket=bucket, Key=key)
                 with answer["Body"] as body:
-                    content, etag = body.read(), answer["ETag"].strip('"')
+                    return body.read(), answer["ETag"].strip('"')
         except ObjectGone:
             return None
+
+    def read_json(self, bucket: str, key: str) -> tuple[Any, str] | None:
+        """A JSON object and its eTag, or None when there is none; content that is no JSON is read as null."""
+        found = self.read(bucket, key)
         try:
-            return strict_json.loads(content), etag
+            return found and (strict_json.loads(found[0]), found[1])
         except ValueError:
-            return None, etag
+            return found and (None, found[1])
 
     def write_json(
         self, bucket: str, key: str, document: Any, *, replacing: str | None, indent: int | None = 1
-    ) -> bool:
+    ) -> str | None:
         """Write a JSON object only if the one it replaces is still there.
 
         A store that knows no such condition is looked at right before the write instead, so that of two writers at the same
@@ -191,7 +196,7 @@ class Store:
             indent: spaces a level, for people; None writes large documents ten times faster.
 
         Returns:
-            Whether it was written; False when another writer came first.
+            Its eTag; None when another writer came first, and it was not written.
         """
         body = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent).encode()
         if self.knows_conditions:
@@ -204,20 +209,21 @@ class Store:
             log.warning("the store knows no conditional writes: of two at the same moment the later one stays")
         found = self.read_json(bucket, key)
         if (found and found[1]) != replacing:
-            return False
+            return None
         return self._write_json_if(bucket, key, body)
 
-    def _replace(self, bucket: str, key: str, body: bytes, replacing: str | None) -> bool:
+    def _replace(self, bucket: str, key: str, body: bytes, replacing: str | None) -> str | None:
         if not replacing:
             return self._write_json_if(bucket, key, body, IfNoneMatch="*")
         # Ceph 16 compares a PUT's If-Match with the bare eTag, so that the quotes which RFC 9110 demands never match.
         quoted = f'"{replacing}"'
-        return any(self._write_json_if(bucket, key, body, IfMatch=etag) for etag in (quoted, replacing))
+        wrote = (self._write_json_if(bucket, key, body, IfMatch=etag) for etag in (quoted, replacing))
+        return next(filter(None, wrote), None)
 
-    def _write_json_if(self, bucket: str, key: str, body: bytes, **condition: str) -> bool:
+    def _write_json_if(self, bucket: str, key: str, body: bytes, **condition: str) -> str | None:
         try:
             with self._errors(key):
-                self.client.put_object(
+                answer = self.client.put_object(
                     Bucket=bucket,
                     Key=key,
                     Body=body,
@@ -226,13 +232,13 @@ class Store:
                     **condition,
                 )
         except (Precondition, ObjectGone):  # the latter for If-Match on an object that was deleted meanwhile
-            return False
+            return None
         except StoreUnavailable as error:
             # Ceph 16 now and then answers the loser of a race with 500 UnknownError.
             if code_of(error.__cause__) == "UnknownError":
-                return False
+                return None
             raise
-        return True
+        return str(answer["ETag"]).strip('"')
 
     def write(
         self, bucket: str, key: str, body: bytes, content_type: str, metadata: Mapping[str, str] | None = None
@@ -283,11 +289,9 @@ class Store:
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """Every object whose key starts with a prefix and comes after another key, in key order (that of UTF-8 bytes)."""
-        place = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
         with self._errors(prefix):
-            for page in self.client.get_paginator("list_objects_v2").paginate(**place):
-                for entry in page.get("Contents", []):
-                    yield _info(entry["Key"], entry, entry["Size"])
+            found = listing.entries(self.client, bucket, prefix, after)
+            yield from (_info(entry["Key"], entry, entry["Size"]) for entry in found)
 
     def _errors(self, key: str) -> AbstractContextManager[None]:
         return answers.understood(self.settings.s3_endpoint_url, key)

@@ -19,8 +19,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import IO, Any, Literal, Protocol
 
 from cosmoformer.storage.results import Result
@@ -150,7 +151,20 @@ def columns(results: Iterable[Result]) -> tuple[Column, ...]:
         for name, other in result.get(OTHERS, {}).items():
             others.setdefault(name, _Seen()).add(other)
     further = (_of_model(name, column) for name in sorted(others) for column in others[name].columns_of_further())
-    return (*COLUMNS, *own.columns(), *further)
+    return tuple(with_distinct_names((*COLUMNS, *own.columns(), *further)))
+
+
+def with_distinct_names(found: Iterable[Column]) -> Iterator[Column]:
+    """The columns; what has the heading of one before, but for capitals, gets a number behind it."""
+    taken: set[str] = set()
+    for column in found:
+        name = next(name for name in _numbered(column.name) if name.lower() not in taken)
+        taken.add(name.lower())
+        yield column if name == column.name else replace(column, name=name)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return chain([name], (f"{name}_{number}" for number in count(2)))
 
 
 def _of_model(name: str, column: Column) -> Column:
@@ -169,8 +183,8 @@ class _Seen:
     def add(self, result: Result) -> None:
         prediction = result["prediction"] or {}
         self._classes.update(prediction.get("probabilities", ()))
-        units = prediction.get("units", {})
-        self._values |= {name: units.get(name, "") for name in prediction.get("values", ())}
+        for name in prediction.get("values", ()):
+            self._values[name] = _text(_member(prediction, ("units", name))) or ""
         for question, votes in prediction.get("votes", {}).items():
             self._answers.setdefault(question, set()).update(votes["fractions"])
 
@@ -221,17 +235,44 @@ def _identifier(name: str) -> str:
 
 
 def flatten(result: Result, table: Sequence[Column]) -> Row:
-    """One result as a row: value by heading, None where the result has none; lists are joined with semicolons."""
-    return {column.name: _value(result, column.path) for column in table}
+    """One result as a row: value by heading, None where the result has none; lists are joined with semicolons.
+
+    What is not of its column's kind, as other programs may write it, is None, too.
+    """
+    return {column.name: _VALUES[column.kind](_member(result, column.path)) for column in table}
 
 
-def _value(result: Mapping[str, Any], path: tuple[str, ...]) -> Value:
+def _member(result: Mapping[str, Any], path: tuple[str, ...]) -> Any:
     found: Any = result
     for member in path:
-        if found is None:
+        if not isinstance(found, dict):
             return None
         found = found.get(member)
-    return ";".join(found) if isinstance(found, list) else found
+    return found
+
+
+def _text(found: Any) -> str | None:
+    if isinstance(found, list):
+        found = ";".join(map(str, found))
+    if not isinstance(found, str):
+        return None
+    return found if found.isascii() else found.encode(errors="replace").decode()  # JSON can spell half a character
+
+
+def _integer(found: Any) -> int | None:
+    return found if isinstance(found, int) and not isinstance(found, bool) and -_INTEGERS <= found < _INTEGERS else None
+
+
+def _number(found: Any) -> int | float | None:
+    return found if isinstance(found, float) else _integer(found)
+
+
+def _flag(found: Any) -> bool | None:
+    return found if isinstance(found, bool) else None
+
+
+_INTEGERS = 2**63
+_VALUES: dict[Kind, Callable[[Any], Value]] = {"text": _text, "integer": _integer, "number": _number, "flag": _flag}
 
 
 def write_csv(table: ResultTable, file: IO[bytes]) -> None:

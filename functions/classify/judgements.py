@@ -182,7 +182,7 @@ class Judgements:
             }
             for (model, image), entry in shared
         ]
-        written = False
+        written = None
         try:
             written = self._store.write_json(
                 self._settings.results_bucket,
@@ -194,7 +194,7 @@ class Judgements:
         finally:
             if not written:
                 self._unsaved = True
-        return written
+        return written is not None
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

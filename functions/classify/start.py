@@ -10,6 +10,7 @@ from functions.classify.serving import ModelServing
 from functions.classify.start_times import StartTimes
 from functions.classify.torch_import import import_torch
 from functions.runtime.process_clock import CLOCK
+from functions.runtime.start import BACKGROUND
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -31,14 +32,19 @@ def create_app(settings: Settings) -> Flask:
         from cosmoformer.storage.served import ServedMemory
         from cosmoformer.storage.store import Store
         from functions.classify.app import build_app, champion
+        from functions.classify.copies import Copies
         from functions.classify.handler import Handler
         from functions.runtime.store_gate import StoreGate
     store = Store(settings)
     serving.remember_in(ServedMemory(store))
     gate = StoreGate(settings, store, needed=("mlflow_tracking_uri",))
     gate.start()
-    results = ResultsBucket(store, champion=lambda: champion(registry, settings))
+    copies = Copies(settings, store)
+    results = ResultsBucket(store, champion=lambda: champion(registry, settings), on_written=copies.keep)
     handler = Handler(settings, store, results, serving, times)
     handler.judgements.start()
     handler.features.start()
-    return build_app(settings, handler, serving, gate)
+    copies.start()
+    app = build_app(settings, handler, serving, gate)
+    app.extensions[BACKGROUND] += (copies,)
+    return app

@@ -60,8 +60,13 @@ def is_image(settings: Settings, bucket: str, key: str) -> bool:
     Objects outside ``IMAGES_BUCKET`` and ``IMAGES_PREFIX`` are not; neither are folder markers, nor what CosmoFormer itself
     wrote where images and results share a bucket.
     """
-    features = settings.features_prefix or settings.results_prefix  # every key starts with an empty one
-    own = (settings.results_prefix, settings.explanations_prefix, features, settings.dead_letters_prefix, FOLDER)
     if bucket != settings.images_bucket or not key.startswith(settings.images_prefix) or key.endswith("/"):
         return False
-    return is_key(key) and not (bucket == settings.results_bucket and key.startswith(own))
+    return is_key(key) and not (bucket == settings.results_bucket and key.startswith(_own(settings)))
+
+
+def _own(settings: Settings) -> tuple[str, ...]:
+    """What the keys of objects that CosmoFormer writes start with; results may stand anywhere."""
+    optional = (settings.features_prefix, settings.copies_prefix, settings.judgements_key, settings.serving_key)
+    needed = (settings.results_prefix, settings.explanations_prefix, settings.dead_letters_prefix, FOLDER)
+    return (*needed, *filter(None, optional))

@@ -6,7 +6,7 @@
 | ``HEAD /``, ``OPTIONS /`` | probes of MinIO and of CloudEvents senders | 200 |
 | ``POST /uploads`` | addresses for uploads of the page, new and renewed (docs/uploads.md) | 200, JSON |
 | ``GET /uploads/<show>`` | what stands in the results bucket of a batch (``after``, ``limit``) | 200, JSON |
-| ``GET /uploads/<show>/features`` | where the feature vectors of its images stand (``after``, ``limit``) | 200, JSON |
+| ``GET /uploads/<show>/features`` | where the feature vectors of its images stand (``model``, ``after``, ``limit``) | 200, JSON |
 | ``POST /uploads/<show>/explanations`` | has one of its images explained | 202, JSON: where the explanation will stand |
 | ``POST /sweep`` | announces images without a result; also by a PingSource's event | 200, JSON; 202 for an event |
 | ``POST /dead-letters`` | keeps an event that could not be delivered; below it, ``/by-model/<name>``: to a further model | 202 |
@@ -135,7 +135,7 @@ class _Ingest:
         return _json(self._batches.page(show, _after(), _limit(MOST, "200")))
 
     def list_features(self, show: str) -> Response:
-        return _json(self._batches.features(show, _after(), _limit(MOST, "1000")))
+        return _json(self._batches.features(show, request.args.get("model", ""), _after(), _limit(MOST, "1000")))
 
     def explain(self, show: str) -> Response:
         return _json(self._explanations.ask(show, _json_body()), 202)

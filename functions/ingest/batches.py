@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from cosmoformer.parallel import map_stream
-from cosmoformer.served_models import further_models, settings_for
+from cosmoformer.served_models import further_models, one_served, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.features import listed
 from cosmoformer.storage.keys import MAX_KEY_BYTES, SUFFIX
@@ -73,23 +73,25 @@ class Batches:
                 yield settings, name
             last = name
 
-    def features(self, show: str, after: str, limit: int) -> dict[str, Any]:
-        """Where the feature vectors of a batch's images stand, of any version of the first model; the page compares them.
+    def features(self, show: str, model: str, after: str, limit: int) -> dict[str, Any]:
+        """Where the feature vectors of a batch's images stand, of any version of a served model; the page compares them.
 
         Args:
             show: as above.
-            after: likewise.
+            model: its name; empty for ``MODEL_NAME``.
+            after: as above.
             limit: most objects on the page.
 
         Returns:
             ``{"batch", "features", "next"}``; each of the features is an object's ``key``, ``url`` and ``expires``.
 
         Raises:
-            InvalidRequest: as above; likewise StoreUnavailable.
+            InvalidRequest: as above, or no model of this name is served; likewise StoreUnavailable.
         """
         folder = links.folder(self._settings, links.asked_to_show(show))
-        prefix = f"{self._settings.features_prefix}{folder}"
-        keys = list(islice(listed(self._store, folder, after and prefix + after), limit + 1))
+        settings = settings_for(self._settings, one_served(self._settings, model))
+        prefix = f"{settings.features_prefix}{folder}"
+        keys = list(islice(listed(self._store, folder, after and prefix + after, settings=settings), limit + 1))
         entries = [result_address(self._settings, self._presigner, key) for key in keys[:limit]]
         following = keys[limit - 1].removeprefix(prefix) if len(keys) > limit else None
         return {"batch": show, "features": entries, "next": following}

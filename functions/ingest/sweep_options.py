@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cosmoformer.errors import InvalidRequest
-from cosmoformer.served_models import further_models
+from cosmoformer.served_models import one_served
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import can_be_listed
 
@@ -57,9 +57,7 @@ def read_options(settings: Settings, request: Any) -> SweepOptions:
         accepts, expected = _EXPECTED[name]
         if not accepts(value):
             raise InvalidRequest(f"{name} must be {expected}, got {str(value)[:80]!r}")
-    known = (settings.model_name, *further_models(settings))
-    if (model := given.get("model", "")) not in ("", *known):
-        raise InvalidRequest(f"model must be one that is served ({', '.join(known)}), got {model[:80]!r}")
+    one_served(settings, given.get("model", ""))
     prefix = given.pop("prefix", settings.images_prefix)
     if not prefix.startswith(settings.images_prefix):
         raise InvalidRequest(f"prefix must start with {settings.images_prefix!r} (IMAGES_PREFIX), got {prefix[:80]!r}")

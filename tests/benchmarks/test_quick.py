@@ -125,7 +125,7 @@ def test_export(tmp_path: Path) -> None:
     require_ceph()
     export.main([*QUICK, str(tmp_path)])
     found = written("export", tmp_path)
-    assert found["figures"][export.COMMAND]["rows"]["median"] == 200
+    assert found["figures"][export.COMMAND]["rows"]["median"] == export.QUICK_RESULTS
     assert {goal["what"]: goal["value"] for goal in found["goals"]}["results lost"] == 0
 
 

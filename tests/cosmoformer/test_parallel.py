@@ -38,3 +38,16 @@ def test_error_is_raised_at_its_item() -> None:
     assert [next(stream), next(stream)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(stream)
+
+
+def test_what_is_quick_is_done_at_once_and_in_its_place() -> None:
+    """Quick items need no other thread; the order is that of the items, and errors stand at theirs."""
+    here = threading.get_ident()
+
+    def work(number: int) -> tuple[int, bool]:
+        return 6 // (number - 6), threading.get_ident() == here
+
+    stream = map_stream(work, range(7), workers=2, is_quick=lambda number: number % 2 == 0)
+    assert [next(stream)[1] for _ in range(6)] == [True, False, True, False, True, False]
+    with pytest.raises(ZeroDivisionError):
+        next(stream)

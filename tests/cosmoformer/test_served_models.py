@@ -39,7 +39,8 @@ def test_no_object_of_one_model_stands_in_the_place_of_anothers() -> None:
     """Results, explanations, judgements and memory are apart, also from images whose keys look like the other's."""
     first = load({}, served_models="inclination")
     second = settings_for(first, "inclination")
-    names = ("results_prefix", "explanations_prefix", "features_prefix", "judgements_key", "serving_key")
+    names = [name for name, place in vars(first).items() if name.endswith(("_prefix", "_key")) and place]
+    names.remove("dead_letters_prefix")  # which names the model of each
     assert all(getattr(second, name).startswith(f"{FOLDER}inclination/") for name in names)
     assert (second.model_name, second.images_bucket) == ("inclination", first.images_bucket)
     assert result_key(first, f"{FOLDER}inclination/results/a.png") != result_key(second, "a.png")

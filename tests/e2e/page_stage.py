@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+
+import numpy as np
 
 from cosmoformer.http.server import HttpServer
 from cosmoformer.local.page import PageServer, configuration, security_headers, web_folder
 from cosmoformer.local.process import free_port
 from cosmoformer.models.registry import ModelVersion
+from cosmoformer.served_models import settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
 from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.features import Seen, document, folder_of, new_key
 from cosmoformer.storage.policies import bucket_policy
 from cosmoformer.storage.results import ResultsBucket, classified, estimated, rejected
 from cosmoformer.storage.store import ObjectInfo, Store, connect
@@ -68,6 +72,15 @@ class Stage:
 
     def reject(self, image: ObjectInfo, reason: str) -> None:
         self._results.write(rejected(self._facts(image), "damaged", reason, MODEL, origin()))
+
+    def describe(
+        self, vectors: Sequence[tuple[ObjectInfo, Sequence[float]]], model: ModelVersion = MODEL, served: str = ""
+    ) -> None:
+        """Leave feature vectors of images of one batch, by a model that is served beside the first, or by that."""
+        settings = settings_for(self.store.settings, served)
+        rows = [Seen(image.key, image.etag, np.array(vector, "<f2").tobytes()) for image, vector in vectors]
+        key = new_key(settings, folder_of(settings, rows[0].key), model.sha256)
+        assert self.store.write_json(settings.results_bucket, key, document(model.identity, rows), replacing=None)
 
     def _facts(self, image: ObjectInfo) -> ImageFacts:
         return ImageFacts(self.store.settings.images_bucket, image.key, image.etag, image.size, None)

@@ -362,3 +362,12 @@ def test_width(browser: Browser, stage: Stage, tmp_path: Path, width: int) -> No
         stage.reject(second, "damaged" * 40)
         expect(page.locator("#status")).to_contain_text("1 of 2 classified")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sticking_out = page.evaluate(
+            """() => {
+                const box = document.querySelector(".overview").getBoundingClientRect();
+                return [...document.querySelectorAll(".overview :is(input, select, button:not(.count))")]
+                    .filter((each) => each.offsetWidth > 1 && each.getBoundingClientRect().right > box.right - 8)
+                    .map(({id, textContent}) => id || textContent);
+            }"""
+        )
+        assert sticking_out == []

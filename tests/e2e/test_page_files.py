@@ -19,6 +19,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route
 
 from cosmoformer.local.page import PageServer, security_headers, web_folder
+from cosmoformer.storage.tables import columns
+from tests.cosmoformer.sample_results import classified_result
 from tests.e2e.bare_page import bare_page
 from tests.e2e.galaxies import SAMPLES
 
@@ -156,6 +158,21 @@ def test_fingerprint(bare: Page) -> None:
         }"""
     )
     assert found == [hashlib.sha256(sample.read_bytes()).hexdigest() for sample in SAMPLES]
+
+
+def test_names_that_look_alike_have_columns_of_their_own(bare: Page) -> None:
+    """The page's tables have the same headings as those of the command line, also where two classes would have one."""
+    result = classified_result("m51.png", probabilities={"edge on": 0.5, "edge-on": 0.3, "Edge_On": 0.2})
+    headings = bare.evaluate(
+        """async (result) => {
+            const {columnsFor} = await import("/js/columns.js");
+            return columnsFor([{name: "m51.png", result}]).map((column) => column.name);
+        }""",
+        result,
+    )
+    described = [column.name for column in columns([result])]
+    assert [name for name in headings if name in described] == described and "p_edge_on_3" in described
+    assert len(set(headings)) == len(headings)
 
 
 def test_thumbnail(bare: Page, tmp_path: Path) -> None:
@@ -363,22 +380,3 @@ def test_a_late_picture_does_not_replace_the_next(fresh: Page, tmp_path: Path) -
         }"""
     )
     assert found == [True, "The image b.jpg"]
-
-
-def test_a_duplicate_is_as_like_as_the_first(bare: Page) -> None:
-    """What was dropped twice has the distance of the image that was sent."""
-    found = bare.evaluate(
-        """async () => {
-            const {Likeness} = await import("/js/likeness.js");
-            const likeness = new Likeness({});
-            likeness.read = () => {};
-            const images = new Map([["e a", Float32Array.of(1, 0)], ["f b", Float32Array.of(0, 1)]]);
-            likeness.objects.set("x", {model: "m", images});
-            const result = (etag) => ({image: {etag}, model: {sha256: "m"}});
-            const [first, other] = [{key: "a", batch: "z", result: result("e")}, {key: "b", batch: "z", result: result("f")}];
-            const items = [first, other, {twin: first, result: first.result}, {twin: other, result: other.result}];
-            await likeness.compare(first, items, "", null);
-            return items.map(({distance}) => distance);
-        }"""
-    )
-    assert found == [0, 1, 0, 1]

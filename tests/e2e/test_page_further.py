@@ -23,6 +23,7 @@ from tests.e2e.page_stage import Stage, origin, running_stage
 from tests.e2e.test_page_views import downloaded
 
 SECOND = "inclination"
+INCLINATION = ModelVersion(SECOND, 7, "run", "source", "b" * 64)
 VALUES = {"inclination": 54.211, "inclination_error": 3.14}
 
 
@@ -45,9 +46,8 @@ def measure(stage: Stage, image: ObjectInfo) -> None:
     """Leave the second model's result."""
     settings = stage.store.settings
     facts = ImageFacts(settings.images_bucket, image.key, image.etag, image.size, None)
-    model = ModelVersion(SECOND, 7, "run", "source", "b" * 64)
     units = dict.fromkeys(VALUES, "deg")
-    result = estimated(facts, VALUES, "inclination", model, origin(), units=units)
+    result = estimated(facts, VALUES, "inclination", INCLINATION, origin(), units=units)
     ResultsBucket(stage.store, settings=settings_for(settings, SECOND)).write(result)
 
 

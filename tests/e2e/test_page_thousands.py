@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from cosmoformer.storage.features import Seen, document, new_key
 from cosmoformer.storage.results import ResultsBucket, classified
 from cosmoformer.storage.store import ObjectInfo
 from tests.e2e.browser import card, choose, opened
@@ -222,37 +221,6 @@ def test_a_known_scale_has_a_bar(page: Page, stage: Stage, tmp_path: Path) -> No
     expect(page.locator("#large-name")).to_have_text("unknown.jpg")
     expect(drawn).to_be_visible()
     expect(bar).to_have_count(0)
-
-
-def test_more_like_this(page: Page, stage: Stage, tmp_path: Path) -> None:
-    """One button sorts what is on the page by likeness, by vectors of this batch and model; without any, it says why not."""
-    choose(page, *copies(tmp_path, "a.jpg", "b.jpg", "c.jpg", "d.jpg"))
-    images = named(stage, 4)
-    for image in images.values():
-        stage.classify(image)
-    expect(page.locator("#status")).to_contain_text("4 of 4 classified")
-    card(page, "b.jpg").locator(".open").click()
-    page.get_by_role("button", name="More like this").click()
-    expect(page.locator("#large-alike-said")).to_contain_text("There is no feature vector of this image")
-    vectors = {"a.jpg": (-1, 0.5), "b.jpg": (2, 0.1), "c.jpg": (3, 0.2), "d.jpg": (0.5, 1)}
-    rows = [_seen(images[name], vector) for name, vector in vectors.items()]
-    describe(stage, rows)
-    describe(stage, [_seen(images["b.jpg"], (-1, 0.5))], "b" * 64)
-    page.get_by_role("button", name="More like this").click()
-    expect(page.locator("#large")).to_be_hidden()
-    expect(page.locator(".card bdi")).to_have_text(["b.jpg", "c.jpg", "d.jpg", "a.jpg"])
-    expect(page.locator("#sort option:checked")).to_have_text("likeness to b.jpg")
-
-
-def _seen(image: ObjectInfo, vector: tuple[float, float]) -> Seen:
-    return Seen(image.key, image.etag, np.array(vector, "<f2").tobytes())
-
-
-def describe(stage: Stage, rows: list[Seen], model: str = MODEL.sha256) -> None:
-    settings = stage.store.settings
-    key = new_key(settings, rows[0].key.rpartition("/")[0] + "/", model)
-    identity = MODEL.identity._replace(sha256=model)
-    assert stage.store.write_json(settings.results_bucket, key, document(identity, rows), replacing=None)
 
 
 def test_print_shows_the_galaxies_alone(page: Page, stage: Stage, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +20,7 @@ from tests.e2e.bare_page import bare_page
 from tests.e2e.browser import card, choose, opened
 from tests.e2e.galaxies import copies
 from tests.e2e.page_stage import Stage
-from tests.e2e.test_page_views import AXE, SCRIPT, name_of, shown, tab_to, violations
+from tests.e2e.test_page_views import AXE, SCRIPT, downloaded, name_of, shown, tab_to, violations
 
 
 def voted(**given: float) -> Votes:
@@ -240,6 +242,9 @@ def test_hostile_votes(browser: Browser, stage: Stage, tmp_path: Path, question:
         expect(page.locator("#answer option:checked")).to_contain_text(SCRIPT)
         page.locator(".open").first.click()
         expect(page.locator("#large-way")).to_contain_text("1 question")
+        page.keyboard.press("Escape")
+        (row, _) = csv.DictReader(io.StringIO(downloaded(page, "CSV").decode()))
+        assert sorted(value for name, value in row.items() if name.startswith(("asked_", "f_"))) == ["0.4", "0.6", "80"]
         assert page.locator("[onerror], script:not([src])").count() == 0
 
 

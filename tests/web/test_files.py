@@ -12,16 +12,32 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
+JS = WEB / "js"
 HTML = (WEB / "index.html").read_text(encoding="utf-8")
 
 
 def test_modules_preloaded() -> None:
-    """Every module that the page runs is preloaded, so that none waits for the one that imports it."""
+    """Every module that the page begins with is preloaded, so that none waits for the one that imports it; no other is."""
     preloaded = set(re.findall(r'rel="modulepreload" href="js/([\w-]+\.js)"', HTML))
-    imported = {
-        name for path in (WEB / "js").glob("*.js") for name in re.findall(r'from "\./([\w-]+\.js)"', path.read_text())
-    }
-    assert preloaded == imported
+    assert preloaded == imported_by("main.js")
+
+
+def test_modules_used() -> None:
+    """Every module is imported by another one, or started as a worker."""
+    named = {name for path in JS.glob("*.js") for name in re.findall(r'"(?:\./)?([\w-]+\.js)"', path.read_text())}
+    assert named | {"main.js"} == {path.name for path in JS.glob("*.js")}
+
+
+def imported_by(name: str) -> set[str]:
+    """The modules that come with one, directly or by others."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        text = (JS / waiting.pop()).read_text(encoding="utf-8")
+        new = set(re.findall(r'from "\./([\w-]+\.js)"', text)) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def test_style_sheets_linked() -> None:
@@ -31,11 +47,7 @@ def test_style_sheets_linked() -> None:
 
 def test_parts_in_page() -> None:
     """Every element that a module asks for by its id is in the page."""
-    asked = {
-        name
-        for path in (WEB / "js").glob("*.js")
-        for name in re.findall(r'(?<![.\w])part\("([\w-]+)"\)', path.read_text())
-    }
+    asked = {name for path in JS.glob("*.js") for name in re.findall(r'(?<![.\w])part\("([\w-]+)"\)', path.read_text())}
     assert asked <= set(re.findall(r'\bid="([\w-]+)"', HTML))
 
 

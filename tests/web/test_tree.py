@@ -17,5 +17,5 @@ def test_the_page_has_the_table_of_the_tree() -> None:
         (question.name, question.words) for question in GZ2.questions
     ]
     for question in GZ2.questions:
-        answers = [(name, answer["words"], answer["next"]) for name, answer in page[question.name]["answers"].items()]
+        answers = [(name, *about) for name, about in page[question.name]["answers"].items()]
         assert answers == [(answer.name, answer.words, answer.next) for answer in question.answers]

@@ -164,6 +164,8 @@ export class Board {
     const { columns, height, top } = this.rows();
     window.scrollBy(0, Math.floor(place / columns) * height - top - window.innerHeight / 3);
     this.draw();
-    if (!this.drawn.has(item)) this.drawItem(item);
+    if (this.drawn.has(item)) return;
+    this.drawItem(item); // a busy machine had no time for it
+    this.draw();
   }
 }

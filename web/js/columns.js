@@ -2,7 +2,7 @@
 // and in the same order, and around them what only the page knows.
 
 import { secondsOf } from "./parts.js";
-import { namesOf } from "./states.js";
+import { modelsOf, namesOf } from "./states.js";
 import { TREE } from "./tree.js";
 
 /** [heading, members of the result that lead to the value, kind, description, unit, UCD (IVOA UCD1+)] */
@@ -69,8 +69,18 @@ const KNOWN_VALUES = {
 /** All columns of a table of these items: {name, kind, description, unit, ucd, of}; `of(item)` is the cell, null for none. */
 export function columnsFor(items) {
   const ofResult = OF_RESULT.map(member);
-  const models = [...new Set(items.flatMap(({ others }) => Object.keys(others ?? {})))].sort();
-  return [FILE, ...ofResult, ...ofPrediction(items), ...models.flatMap((model) => further(items, model)), ...OF_PAGE];
+  return distinct([FILE, ...ofResult, ...ofPrediction(items), ...modelsOf(items).flatMap((model) => further(items, model)), ...OF_PAGE]);
+}
+
+/** The columns; what has the heading of one before, but for capitals, gets a number behind it. */
+function distinct(columns) {
+  const taken = new Set();
+  return columns.map((column) => {
+    let name = column.name;
+    for (let number = 2; taken.has(name.toLowerCase()); number++) name = `${column.name}_${number}`;
+    taken.add(name.toLowerCase());
+    return { ...column, name };
+  });
 }
 
 function member([name, path, kind, description, unit = "", ucd = ""]) {
@@ -112,13 +122,13 @@ function taskValue(items, name) {
 
 function votes(items, name) {
   const given = ({ result }) => result?.prediction?.votes?.[name];
-  const known = TREE[name];
+  const known = Object.hasOwn(TREE, name) ? TREE[name] : null;
   const asks = known ? `"${known.words}"` : name;
   const answers = [...new Set(items.flatMap((item) => Object.keys(given(item)?.fractions ?? {})))].sort();
   return [
     column(`asked_${identifier(name)}`, "number", `Of 100 volunteers, how many would be asked ${asks}`, (item) => given(item)?.asked, "", "stat.weight;src.morph"),
     ...answers.map((answer) => column(`f_${identifier(`${name}_${answer}`)}`, "number",
-      `Fraction of those asked ${asks} who answer "${known?.answers[answer]?.words ?? answer}".`,
+      `Fraction of those asked ${asks} who answer "${known?.answers[answer]?.[0] ?? answer}".`,
       (item) => given(item)?.fractions[answer], "", "src.morph.param;arith.ratio")),
   ];
 }

@@ -1,9 +1,10 @@
-// Which cards are shown and in which order: counts per class that filter, a name, a least confidence, votes, and the sorting.
+// Which cards are shown: counts per class that filter, a name, a least confidence, and votes.
 
 import { AnswerFilter } from "./answers.js";
 import { describeClass, inOrder } from "./classes.js";
-import { glyph, make, nameKey, part, say, shown, sortedBy } from "./parts.js";
-import { classOf, isJudged, isOver, namesOf } from "./states.js";
+import { Orders, confidence } from "./orders.js";
+import { glyph, make, part, say, shown } from "./parts.js";
+import { classOf, isJudged, isOver } from "./states.js";
 
 const GROUPS = [
   { name: "all", short: "All", holds: () => true },
@@ -12,23 +13,18 @@ const GROUPS = [
   { name: "measured", short: "Measured", holds: (item) => isJudged(item) && !classOf(item) },
   { name: "not-classified", short: "Not classified", holds: (item) => isOver(item) && !isJudged(item) },
 ];
-const SHARE = "share:"; // of a class, as what is sorted by
-const BEHIND_ALL = -1; // confidence of what has none
-
-const shareOf = (item, name) => item.result?.prediction?.probabilities?.[name];
-const confidence = (item) => item.result?.prediction?.confidence ?? BEHIND_ALL;
-const keyOf = (item) => (item.nameKey ??= nameKey(item.name));
 
 export class Filters {
   /** @param {function} onChange - called when a person has changed what is to be shown. */
   constructor(onChange) {
     this.onChange = onChange;
     this.votes = new AnswerFilter();
+    this.orders = new Orders(this.votes);
     this.reset();
     for (const id of ["search", "least", "answer", "votes-least", "sort"]) part(id).addEventListener("input", () => this.read());
     part("reverse").addEventListener("click", () => {
-      this.reversed = !this.reversed;
-      this.read();
+      this.orders.reverse();
+      this.onChange();
     });
     part("show-all").addEventListener("click", () => {
       this.reset();
@@ -40,16 +36,15 @@ export class Filters {
   }
 
   reset() {
-    Object.assign(this, { group: GROUPS[0], text: "", least: 0, sort: "dropped", reversed: false });
+    Object.assign(this, { group: GROUPS[0], text: "", least: 0 });
     this.votes.clear();
-    part("sort-alike").hidden = part("sort-alike").disabled = true;
+    this.orders.reset();
     this.write();
   }
 
   write() {
     part("search").value = this.text;
     part("least").value = this.least;
-    part("sort").value = this.sort;
     this.tell();
   }
 
@@ -57,15 +52,13 @@ export class Filters {
     this.text = part("search").value.trim().toLowerCase();
     this.least = Number(part("least").value);
     this.votes.read();
-    if (!this.votes.answer && part("sort").value === "answer") part("sort").value = "dropped";
-    this.sort = part("sort").value;
+    this.orders.read();
     this.tell();
     this.onChange();
   }
 
   tell() {
     say(part("least-said"), this.least ? `${this.least}\u00a0% or more` : "any");
-    part("reverse").setAttribute("aria-pressed", this.reversed);
   }
 
   holds(item) {
@@ -75,31 +68,13 @@ export class Filters {
       && this.votes.holds(item);
   }
 
-  /** The items in the chosen order; what has no class, confidence or votes comes last, either way round. */
   order(items) {
-    if (this.sort === "dropped") return this.reversed ? items.toReversed() : items;
-    const turn = this.reversed ? -1 : 1;
-    if (this.sort === "name") return this.reversed ? sortedBy(items, keyOf).reverse() : sortedBy(items, keyOf);
-    const share = this.sort.startsWith(SHARE) ? this.sort.slice(SHARE.length) : "";
-    const rank = new Map(inOrder([...new Set(items.map(classOf).filter(Boolean))]).map((name, place) => [name, place]));
-    const by = {
-      confidence: (one, other) => turn * (confidence(other) - confidence(one)),
-      alike: (one, other) => turn * (one.distance - other.distance),
-      share: (one, other) => turn * (shareOf(other, share) - shareOf(one, share)),
-      answer: (one, other) => turn * (this.votes.fractionOf(other) - this.votes.fractionOf(one)),
-      class: (one, other) => turn * (rank.get(classOf(one)) - rank.get(classOf(other))) || confidence(other) - confidence(one),
-    }[share ? "share" : this.sort];
-    const ranks = {
-      answer: (item) => this.votes.fractionOf(item) !== null,
-      alike: (item) => item.distance !== undefined,
-    }[this.sort] ?? (share ? (item) => shareOf(item, share) !== undefined : classOf);
-    const [judged, others] = [items.filter(ranks), items.filter((item) => !ranks(item))];
-    return [...judged.sort(by), ...others];
+    return this.orders.order(items);
   }
 
   show(items, visible) {
     this.votes.offer(items);
-    this.offerShares(inOrder(namesOf(items, "probabilities")));
+    this.orders.offer(items);
     const groups = [GROUPS[0], ...classGroups(items), ...GROUPS.slice(1)]
       .map((group) => ({ ...group, count: items.filter(group.holds).length }))
       .filter(({ name, count }) => name === "all" || name === this.group.name || count);
@@ -107,25 +82,6 @@ export class Filters {
     const filtered = visible < items.length && (this.group.name !== "all" || this.text || this.least > 0 || this.votes.answer);
     say(part("shown"), filtered ? `Showing ${visible} of ${items.length}.` : "");
     part("show-all").hidden = !filtered;
-  }
-
-  /** Let people sort by the probability of each class. */
-  offerShares(names) {
-    const box = part("sort-shares");
-    if (names.join() === Array.from(box.children, ({ value }) => value.slice(SHARE.length)).join()) return;
-    box.replaceChildren(...names.map((name) => new Option(shown(describeClass(name).label), `${SHARE}${name}`)));
-    box.hidden = !names.length;
-    part("sort").value = this.sort;
-  }
-
-  /** Sort by how much items look like one of this name; their `distance` says so. */
-  sortAlike(name) {
-    const option = part("sort-alike");
-    option.hidden = option.disabled = false;
-    say(option, `likeness to ${shown(name)}`);
-    Object.assign(this, { sort: "alike", reversed: false });
-    this.write();
-    this.onChange();
   }
 
   showButtons(groups) {

@@ -2,11 +2,11 @@
 
 import { kindOf, spoken } from "./cards.js";
 import { HeatMap } from "./explain.js";
-import { inSeconds, make, modelOf, othersOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
+import { inSeconds, make, modelOf, offer, othersOf, part, say, secondsOf, showRows, shown, titleOf, wordsFor } from "./parts.js";
 import { inWords } from "./files.js";
 import { pictureOf } from "./pictures.js";
 import { thumbnail } from "./thumbnails.js";
-import { adviceFor, markOf, STATES } from "./states.js";
+import { adviceFor, markOf, modelsOf, resultBy, STATES } from "./states.js";
 import { votesOf } from "./votes.js";
 import { showWay } from "./way.js";
 
@@ -19,7 +19,7 @@ export class LargeView {
    * @param {function} items - gives the items to walk through, in their order.
    * @param {function} explain - (item, signal) gives the explanation of its result.
    * @param {function} onLeave - called with the item that was looked at last.
-   * @param {function} findAlike - (item, signal) sorts the items by how much they look like it.
+   * @param {function} findAlike - (item, model, signal) sorts the items by how much they look like it to a further model, or the first.
    */
   constructor(items, explain, onLeave, findAlike) {
     Object.assign(this, { items, onLeave, findAlike });
@@ -48,7 +48,7 @@ export class LargeView {
     const { item, loading: { signal } } = this;
     part("large-alike").disabled = true;
     try {
-      await this.findAlike(item, signal);
+      await this.findAlike(item, part("large-alike-by").value, signal);
       if (this.item === item) this.dialog.close();
     } catch (error) {
       if (!signal.aborted) say(part("large-alike-said"), error.message);
@@ -88,8 +88,17 @@ export class LargeView {
     say(part("large-name"), shown(item.name));
     this.showVerdict();
     this.heatMap.offer(item);
-    part("large-alike").hidden = !(item.batch && item.result?.prediction && this.items().length > 1);
+    this.offerAlike(items.length > 1);
     showFacts(item);
+  }
+
+  /** Lets people look for galaxies that are like this one to a model that has judged it. */
+  offerAlike(hasOthers) {
+    const { item } = this;
+    const judged = ["", ...modelsOf([item])].filter((model) => resultBy(item, model));
+    part("large-looks").hidden = !(item.batch && hasOthers && judged.length);
+    part("large-alike-by").hidden = judged.length < 2;
+    offer(part("large-alike-by"), judged.map((model) => [model, `by ${resultBy(item, model).model.name}`]));
   }
 
   showVerdict() {

@@ -5,15 +5,16 @@ import { BatchLink, batchesOf, reopened, showEarlier } from "./batchlink.js";
 import { Board } from "./board.js";
 import { Comparison } from "./compare.js";
 import { explanationOf } from "./explain.js";
-import { keep, listenForDownloads } from "./export.js";
 import { inWords } from "./files.js";
 import { Filters } from "./filters.js";
 import { listenForFiles } from "./intake.js";
 import { listenForKeys } from "./keys.js";
 import { LargeView } from "./large.js";
 import { showLegend } from "./legend.js";
+import { Looks } from "./looks.js";
 import { part, say, shown } from "./parts.js";
 import { Pictures } from "./pictures.js";
+import { listenForDownloads } from "./saving.js";
 import { Summary } from "./summary.js";
 import { Work } from "./work.js";
 
@@ -28,10 +29,10 @@ const board = new Board(part("cards"), filters, {
 const pictures = new Pictures((item, thumb) => board.change(item, { thumb }));
 const summary = new Summary(() => board.refresh());
 const announcer = new Announcer(() => board.items);
-const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }), (item) => board.focus(item), sortAlike);
+const large = new LargeView(() => board.visible, (item, signal) => explanationOf(item, config.api, signal, { offline: showAway }), (item) => board.focus(item), (...one) => looks.alike(...one));
 const comparison = new Comparison(() => board.refresh());
+const looks = new Looks(filters.orders, board, { offline: showAway });
 const link = new BatchLink();
-let likeness = null;
 let config = null;
 let work = null;
 let opening = new AbortController();
@@ -39,31 +40,9 @@ let opening = new AbortController();
 function show(items) {
   summary.show(items);
   filters.show(items, board.visible.length);
+  looks.show(items);
   comparison.show();
   large.refresh();
-}
-
-// What few ask for is loaded when somebody does.
-
-async function sortAlike(item, signal) {
-  const { Likeness } = await import("./likeness.js");
-  likeness ??= new Likeness({ offline: showAway });
-  await likeness.compare(item, board.items, config.api, signal);
-  filters.sortAlike(item.name);
-}
-
-/** Saves what a task makes of the items that are shown, and says so meanwhile. */
-async function save(button, task, name) {
-  const { signal } = opening;
-  button.disabled = true;
-  try {
-    const { blob, words } = await task(board.visible, signal);
-    keep(blob, name);
-    tell("notice", words);
-  } catch (error) {
-    if (!signal.aborted) tell("notice", error.message);
-  }
-  button.disabled = false;
 }
 
 function tell(id, words) {
@@ -108,7 +87,7 @@ function clear() {
   link.clear();
   pictures.clear();
   summary.clear();
-  likeness = null;
+  looks.clear();
   document.body.classList.remove("busy");
   showEarlier();
   tell("notice", "");
@@ -148,11 +127,9 @@ function showAway(waiting, words) {
 
 function listen() {
   listenForFiles(take, (words) => tell("notice", words));
-  listenForDownloads(() => board.items);
+  listenForDownloads(board, (words) => tell("notice", words), () => opening.signal);
   listenForCards();
   listenForKeys(board);
-  part("sheet").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./sheet.js")).sheetOf(...shown), "galaxies.jpg"));
-  part("zip").addEventListener("click", ({ target }) => save(target, async (...shown) => (await import("./zip.js")).zipped(...shown), "galaxies.zip"));
   part("dense").addEventListener("click", ({ target }) => {
     target.setAttribute("aria-pressed", part("cards").classList.toggle("dense"));
     board.refresh();
@@ -190,6 +167,7 @@ async function start() {
     tell("notice", "This page could not read its config.json, so it has no place to upload to. Reload it, or tell who runs it.");
     return;
   }
+  looks.api = config.api;
   part("limits").textContent += `, up to ${inWords(config.max_bytes)} each`;
   work = new Work(config, board, {
     ended: (item) => announcer.tell(item),

@@ -50,6 +50,12 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Fills a list of choices with [value, words], if it has others: what is chosen stays, where it still can be. */
+export function offer(list, choices) {
+  if (choices.map(([value]) => value).join() === Array.from(list.children, ({ value }) => value).join()) return;
+  list.replaceChildren(...choices.map(([value, words]) => new Option(shown(words), value)));
+}
+
 /** Rows of a description list: every class with its probability. */
 function bars({ probabilities, class: best }, write) {
   return inOrder(Object.keys(probabilities)).map((name) => {

@@ -44,6 +44,15 @@ export const isSending = (item) => item.state === "waiting" || item.state === "u
 /** Whether there is a prediction of an item: a class, or the values of a task that is no classification. */
 export const isJudged = (item) => Boolean(item.result?.prediction);
 
+/** The result that the first model's judgement is, or a further one's by its name; null where there is none, or no prediction. */
+export function resultBy({ result, others }, served) {
+  const found = served ? others?.[served] : result;
+  return found?.prediction ? found : null;
+}
+
+/** Names of the further models that the items have results of. */
+export const modelsOf = (items) => [...new Set(items.flatMap(({ others }) => Object.keys(others ?? {})))].sort();
+
 /** Names of all the `probabilities`, `values` or `votes` that the items' predictions have. */
 export const namesOf = (items, member) => [...new Set(items.flatMap(({ result }) => Object.keys(result?.prediction?.[member] ?? {})))];
 

@@ -1,98 +1,98 @@
 // The decision tree of Galaxy Zoo 2 (Willett et al. 2013, table 2): the table of cosmoformer/votes/tree.py, as tests/web/test_tree.py
 // checks. What follows the first equals sign is JSON.
 
-/** By name: words, and answers with the question that each leads to, "" for none. */
+/** By name: words, and of each answer its words and the question that it leads to, "" for none. */
 export const TREE = {
   "smooth-or-featured": {
     "words": "Is the galaxy simply smooth and rounded, with no sign of a disk?",
     "answers": {
-      "smooth": {"words": "smooth", "next": "how-rounded"},
-      "featured-or-disk": {"words": "features or disk", "next": "disk-edge-on"},
-      "artifact": {"words": "star or artifact", "next": ""}
+      "smooth": ["smooth", "how-rounded"],
+      "featured-or-disk": ["features or disk", "disk-edge-on"],
+      "artifact": ["star or artifact", ""]
     }
   },
   "disk-edge-on": {
     "words": "Could this be a disk viewed edge-on?",
     "answers": {
-      "yes": {"words": "yes", "next": "bulge-shape"},
-      "no": {"words": "no", "next": "bar"}
+      "yes": ["yes", "bulge-shape"],
+      "no": ["no", "bar"]
     }
   },
   "bar": {
     "words": "Is there a sign of a bar feature through the centre of the galaxy?",
     "answers": {
-      "yes": {"words": "yes", "next": "has-spiral-arms"},
-      "no": {"words": "no", "next": "has-spiral-arms"}
+      "yes": ["yes", "has-spiral-arms"],
+      "no": ["no", "has-spiral-arms"]
     }
   },
   "has-spiral-arms": {
     "words": "Is there any sign of a spiral arm pattern?",
     "answers": {
-      "yes": {"words": "yes", "next": "spiral-winding"},
-      "no": {"words": "no", "next": "bulge-size"}
+      "yes": ["yes", "spiral-winding"],
+      "no": ["no", "bulge-size"]
     }
   },
   "bulge-size": {
     "words": "How prominent is the central bulge, compared with the rest of the galaxy?",
     "answers": {
-      "no": {"words": "no bulge", "next": "something-odd"},
-      "just-noticeable": {"words": "just noticeable", "next": "something-odd"},
-      "obvious": {"words": "obvious", "next": "something-odd"},
-      "dominant": {"words": "dominant", "next": "something-odd"}
+      "no": ["no bulge", "something-odd"],
+      "just-noticeable": ["just noticeable", "something-odd"],
+      "obvious": ["obvious", "something-odd"],
+      "dominant": ["dominant", "something-odd"]
     }
   },
   "something-odd": {
     "words": "Is there anything odd?",
     "answers": {
-      "yes": {"words": "yes", "next": "odd-feature"},
-      "no": {"words": "no", "next": ""}
+      "yes": ["yes", "odd-feature"],
+      "no": ["no", ""]
     }
   },
   "how-rounded": {
     "words": "How rounded is it?",
     "answers": {
-      "round": {"words": "completely round", "next": "something-odd"},
-      "in-between": {"words": "in between", "next": "something-odd"},
-      "cigar": {"words": "cigar-shaped", "next": "something-odd"}
+      "round": ["completely round", "something-odd"],
+      "in-between": ["in between", "something-odd"],
+      "cigar": ["cigar-shaped", "something-odd"]
     }
   },
   "odd-feature": {
     "words": "Is the odd feature a ring, or is the galaxy disturbed or irregular?",
     "answers": {
-      "ring": {"words": "ring", "next": ""},
-      "lens-or-arc": {"words": "lens or arc", "next": ""},
-      "disturbed": {"words": "disturbed", "next": ""},
-      "irregular": {"words": "irregular", "next": ""},
-      "other": {"words": "other", "next": ""},
-      "merger": {"words": "merger", "next": ""},
-      "dust-lane": {"words": "dust lane", "next": ""}
+      "ring": ["ring", ""],
+      "lens-or-arc": ["lens or arc", ""],
+      "disturbed": ["disturbed", ""],
+      "irregular": ["irregular", ""],
+      "other": ["other", ""],
+      "merger": ["merger", ""],
+      "dust-lane": ["dust lane", ""]
     }
   },
   "bulge-shape": {
     "words": "Does the galaxy have a bulge at its centre? If so, what shape?",
     "answers": {
-      "round": {"words": "rounded", "next": "something-odd"},
-      "boxy": {"words": "boxy", "next": "something-odd"},
-      "no-bulge": {"words": "no bulge", "next": "something-odd"}
+      "round": ["rounded", "something-odd"],
+      "boxy": ["boxy", "something-odd"],
+      "no-bulge": ["no bulge", "something-odd"]
     }
   },
   "spiral-winding": {
     "words": "How tightly wound do the spiral arms appear?",
     "answers": {
-      "tight": {"words": "tight", "next": "spiral-arm-count"},
-      "medium": {"words": "medium", "next": "spiral-arm-count"},
-      "loose": {"words": "loose", "next": "spiral-arm-count"}
+      "tight": ["tight", "spiral-arm-count"],
+      "medium": ["medium", "spiral-arm-count"],
+      "loose": ["loose", "spiral-arm-count"]
     }
   },
   "spiral-arm-count": {
     "words": "How many spiral arms are there?",
     "answers": {
-      "1": {"words": "1", "next": "bulge-size"},
-      "2": {"words": "2", "next": "bulge-size"},
-      "3": {"words": "3", "next": "bulge-size"},
-      "4": {"words": "4", "next": "bulge-size"},
-      "more-than-4": {"words": "more than four", "next": "bulge-size"},
-      "cant-tell": {"words": "can't tell", "next": "bulge-size"}
+      "1": ["1", "bulge-size"],
+      "2": ["2", "bulge-size"],
+      "3": ["3", "bulge-size"],
+      "4": ["4", "bulge-size"],
+      "more-than-4": ["more than four", "bulge-size"],
+      "cant-tell": ["can't tell", "bulge-size"]
     }
   }
 };

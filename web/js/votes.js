@@ -18,7 +18,7 @@ export const wordsOf = (question) => known(question)?.words ?? spaced(question);
 /** An answer in words, or its name. */
 export function answerWords(question, answer) {
   const answers = known(question)?.answers ?? {};
-  return Object.hasOwn(answers, answer) ? answers[answer].words : spaced(answer);
+  return Object.hasOwn(answers, answer) ? answers[answer][0] : spaced(answer);
 }
 
 /** A question by its name in a few words: "spiral arm count". */
@@ -41,7 +41,7 @@ export function mostVoted(question, votes) {
  */
 export function wayThrough(votes) {
   const way = [];
-  for (let name = ORDER[0]; name && Object.hasOwn(votes, name); name = TREE[name].answers[mostVoted(name, votes[name])]?.next) way.push(name);
+  for (let name = ORDER[0]; name && Object.hasOwn(votes, name); name = TREE[name].answers[mostVoted(name, votes[name])]?.[1]) way.push(name);
   return { way, others: inTreeOrder(Object.keys(votes).filter((name) => !way.includes(name))) };
 }
 

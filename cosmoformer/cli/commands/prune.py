@@ -11,8 +11,10 @@ from cosmoformer.errors import PermanentError
 from cosmoformer.parallel import map_stream
 from cosmoformer.served_models import further_models, settings_for
 from cosmoformer.settings import Settings
+from cosmoformer.storage.copies import tidy
 from cosmoformer.storage.features import forget
 from cosmoformer.storage.pruning import Orphan, orphans, prune
+from cosmoformer.storage.results import ResultsBucket
 from cosmoformer.storage.store import Store
 from cosmoformer.text import printable
 
@@ -43,6 +45,8 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
     count = sum(len(some) for _, some in found)
     if dry_run or not count:
         click.echo(f"{_results(count)} of images that are gone", err=True)
+        if not dry_run:
+            _tidy(stores)
         return
     if not even_all and next(stores[0].list(settings.images_bucket, prefix), None) is None:
         raise PermanentError(
@@ -53,6 +57,7 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
         click.confirm(f"Delete {_results(count)} of images that are gone?", abort=True, err=True)
     pruned = sum(_prune(store, some) for store, some in found)
     click.echo(f"{_results(pruned)} deleted", err=True)
+    _tidy(stores)
 
 
 def _prune(store: Store, found: Sequence[Orphan]) -> int:
@@ -64,6 +69,12 @@ def _prune(store: Store, found: Sequence[Orphan]) -> int:
         forget(store, [orphan.image_key for orphan in some])
         pruned += sum(map_stream(lambda orphan: prune(store, orphan), some))
     return pruned
+
+
+def _tidy(stores: Sequence[Store]) -> None:
+    """Delete copies of results that are no longer there, whoever deleted these, and whenever."""
+    for store in stores:
+        tidy(store, store.settings.copies_prefix, ResultsBucket(store).entries)
 
 
 def _results(count: int) -> str:

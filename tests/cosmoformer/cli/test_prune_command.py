@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from cosmoformer.cli import main
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.served_models import settings_for
+from cosmoformer.storage import copies
 from cosmoformer.storage.features import Seen, document, listed, new_key
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
@@ -69,6 +71,23 @@ def test_an_empty_bucket_is_suspicious(shell: Cli, store: Store) -> None:
     assert _left(store) == BOTH
     assert shell("prune", "--yes", "--even-all").exit_code == 0
     assert _left(store) == []
+
+
+def test_copies_of_deleted_results_go_too(shell: Cli, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted stands nowhere else afterwards, though its copy came late; copies of other results stay."""
+    monkeypatch.setattr(copies, "MIN_ROWS", 1)
+    prefix, bucket = store.settings.copies_prefix, store.settings.results_bucket
+    etags = {entry.key: entry.etag for entry in store.list(bucket)}
+    assert shell("prune", "--yes").exit_code == 0
+    copies.write(store, prefix, [copies.copy_of(key, etags[key], {"of": key}) for key in BOTH])
+    assert shell("prune", "--dry-run").exit_code == 0
+    assert len(list(store.list(bucket, prefix))) == 1
+    assert shell("prune", "--yes").exit_code == 0
+    [left] = store.list(bucket, prefix)
+    content = store.read(bucket, left.key)
+    assert content and [line.split(b"\t")[0] for line in gzip.decompress(content[0]).splitlines()] == [
+        b'"%s"' % BOTH[0].encode()
+    ]
 
 
 def test_results_of_further_models_go_too(shell: Cli, store: Store) -> None:

@@ -56,7 +56,7 @@ def test_policy(page_url: str) -> None:
     assert policy["connect-src"] == f"'self' {API} {STORE}"
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert policy["require-trusted-types-for"] == "'script'"
-    assert policy["trusted-types"] == "thumbnailer"
+    assert policy["trusted-types"] == "workers"
     assert policy["script-src"] == policy["style-src"] == policy["worker-src"] == "'self'"
     assert policy["img-src"] == "'self' blob:"
 

@@ -19,7 +19,7 @@ from cosmoformer.settings import Settings
 from cosmoformer.storage.features import Seen, listed, rows_of
 from cosmoformer.storage.results import ResultsBucket
 from cosmoformer.storage.store import Store
-from functions.classify import features, predictor
+from functions.classify import background, features, predictor
 from functions.classify.features import Features
 from functions.classify.handler import Handler
 from functions.classify.judgements import Judgement
@@ -144,8 +144,8 @@ def test_a_store_that_takes_no_vectors_costs_no_result(
 
 def test_what_waits_is_bounded(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more wait than may, the oldest go; what is left is written in objects of so many rows."""
-    monkeypatch.setattr(features, "_MOST_WAITING", 5)
-    monkeypatch.setattr(features, "_MOST_ROWS", 2)
+    monkeypatch.setattr(background, "_MAX_WAITING", 5)
+    monkeypatch.setattr(background, "MAX_ROWS", 2)
     monkeypatch.setattr(features, "_EVERY_S", 600.0)
     waiting = Features(deployment.settings, deployment.store)
     waiting.start()

@@ -8,12 +8,13 @@ import pytest
 import urllib3
 from flask.testing import FlaskClient
 
+from cosmoformer.served_models import settings_for
 from cosmoformer.settings import Settings, load
 from cosmoformer.storage.features import Seen, document, folder_of, new_key, rows_of
 from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import Store
 from functions.ingest.app import create_app
-from tests.functions.ingest.conftest import JUDGE, ORIGIN, put_image, put_result
+from tests.functions.ingest.conftest import JUDGE, ORIGIN, client_with, put_image, put_result
 
 BATCH = "20260131T120000Z-" + "0123456789abcdef" * 2
 OTHER = "20260131T120000Z-" + "fedcba9876543210" * 2
@@ -131,9 +132,9 @@ def test_only_the_page_may_open_batches(client: FlaskClient) -> None:
     assert "Access-Control-Allow-Origin" not in refused.headers
 
 
-def _describe(store: Store, key: str) -> str:
-    """Feature vectors of an image; returns the key of their object."""
-    place = new_key(store.settings, folder_of(store.settings, key), JUDGE.sha256)
+def _describe(store: Store, key: str, model: str = "") -> str:
+    """Feature vectors of an image by a served model; returns the key of their object."""
+    place = new_key(settings_for(store.settings, model), folder_of(store.settings, key), JUDGE.sha256)
     row = Seen(key, "etag", b"\0\0\0<")
     store.write_json(store.settings.results_bucket, place, document(JUDGE, [row]), replacing=None)
     return place
@@ -151,6 +152,20 @@ def test_a_batch_is_given_its_own_vectors(client: FlaskClient, store: Store) -> 
     assert rest["next"] is None
     rows = [row for entry in entries for row in rows_of(urllib3.request("GET", entry["url"]).json())]
     assert {row.key for row in rows} == {f"uploads/{BATCH}/{name}" for name in ("a.jpg", "deep/b.jpg", "c.jpg")}
+
+
+def test_a_further_model_has_vectors_of_its_own(settings: Settings, store: Store) -> None:
+    """They are told to whoever names it, and no others; a name that nothing is served under is refused."""
+    key = _upload(store, "a.jpg")
+    first = _describe(store, key)
+    second = _describe(store, key, "inclination")
+    with client_with(settings, served_models="inclination") as client:
+        for model, expected in (("", first), ("inclination", second), (settings.model_name, first)):
+            (entry,) = (client.get(f"/uploads/{BATCH}/features", query_string={"model": model}).json or {})["features"]
+            assert entry["key"] == expected
+        refused = client.get(f"/uploads/{BATCH}/features?model=other")
+    assert refused.status_code == 400
+    assert "model must be one that is served" in (refused.json or {})["detail"]
 
 
 def test_vectors_are_told_by_the_name_that_shows_alone(client: FlaskClient) -> None:

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 
 from cosmoformer.events import cloudevents
 from cosmoformer.local.process import free_port
+from cosmoformer.served_models import changes_for
 from cosmoformer.settings import Settings, load
 from functions.ingest.announce import is_image
 from functions.ingest.app import create_app
@@ -117,12 +118,16 @@ def test_other_buckets_prefixes_and_deletions_are_dropped(settings: Settings, br
 
 
 def test_own_objects_are_no_images() -> None:
-    """Where images and results share a bucket, results and dead letters are not announced as images."""
+    """Where images and results share a bucket, nothing that stands at one of the settings' keys is announced as an image."""
     shared = load({}, images_bucket="b", results_bucket="b")
+    settings = vars(shared) | {f"further {name}": place for name, place in changes_for("inclination").items()}
+    own = [place for name, place in settings.items() if name.endswith(("_prefix", "_key")) and place]
+    assert {"results/", "copies/", "judgements/latest.json", "by-model/inclination/copies/"} <= set(own)
+    assert [place for place in own if is_image(shared, "b", f"{place}m51.jpg")] == []
     assert is_image(shared, "b", "m51.jpg")
-    assert not is_image(shared, "b", "results/m51.jpg.json")
-    assert not is_image(shared, "b", "dead-letters/x/y.json")
     assert is_image(load({}, images_bucket="a", results_bucket="b"), "a", "results/m51.jpg")
+    none = {"features_prefix": "", "copies_prefix": "", "judgements_key": "", "serving_key": ""}
+    assert is_image(load({}, images_bucket="b", results_bucket="b", **none), "b", "m51.jpg")
 
 
 @pytest.mark.parametrize("script", [503, 404, 400, 302, Answer(500, {"Retry-After": "60"})])

@@ -1,35 +1,22 @@
-// Everything on the page as a file: CSV, VOTable and JSON.
+// Everything on the page as a table: CSV, VOTable and JSON.
 
 import { columnsFor } from "./columns.js";
-import { part, secondsOf } from "./parts.js";
+import { secondsOf } from "./parts.js";
 import { toVotable } from "./votable.js";
 
+/** By the end of the file's name: what writes it, and its media type. */
 const FORMATS = {
-  csv: { write: toCsv, type: "text/csv;charset=utf-8", extension: "csv" },
-  votable: { write: toVotable, type: "application/x-votable+xml", extension: "vot" },
-  json: { write: toJson, type: "application/json", extension: "json" },
+  csv: [toCsv, "text/csv;charset=utf-8"],
+  vot: [toVotable, "application/x-votable+xml"],
+  json: [toJson, "application/json"],
 };
-const KEPT_MS = 60_000;
 // What spreadsheets take for the start of a formula; full-width forms are read as their ASCII twins.
 const FORMULA = /^[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]/;
 
-/** Lets the buttons with `data-format` in the box of downloads save all items. */
-export function listenForDownloads(items) {
-  part("downloads").addEventListener("click", ({ target }) => {
-    const format = FORMATS[target.dataset.format];
-    if (format) save(format.write(items()), format);
-  });
-}
-
-const save = (text, { type, extension }) => keep(new Blob([text], { type }), `galaxies.${extension}`);
-
-/** Saves a file on the person's machine. */
-export function keep(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+/** A table of the items, in one of the formats. */
+export function tableOf(items, format) {
+  const [write, type] = FORMATS[format];
+  return { blob: new Blob([write(items)], { type }) };
 }
 
 /** CSV (RFC 4180): one line a file. */
