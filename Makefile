@@ -14,13 +14,10 @@ run: $(VENV)/.local ceph  ## set up what is missing, then run the whole system u
 test-fast: $(VENV)/.test check  ## what needs no server, in under two minutes
 	$(BIN)/python -m pytest -m "not server and not slow" --numprocesses 2
 
-# Whole systems, and what measures them, get the machine to themselves.
-WHOLE_SYSTEMS := tests/e2e tests/benchmarks
-
-test: setup-test check  ## install what the tests need, then run everything, on two cores what shares a machine
-	$(BIN)/python -m pytest -m "not server" --numprocesses 2
-	$(BIN)/python -m pytest -m server --numprocesses 2 --dist loadfile $(WHOLE_SYSTEMS:%=--ignore=%)
-	$(BIN)/python -m pytest -m server $(WHOLE_SYSTEMS)
+# A file's tests share models, stores and systems that take long to make, so they stay together. In the order of the tree the
+# longest files, with whole systems, do not come last, when one of the two processes may have nothing left to do.
+test: setup-test check  ## install what the tests need, then run everything, on two cores
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Where the cluster, its images and a store are is told by variables: knative/runbook/testing.md.
 test-cluster: $(VENV)/.test $(VENV)/bin/kubectl  ## install on a real Knative, use it, remove it

@@ -8,10 +8,11 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -121,6 +122,21 @@ class DisturbedSystem:
         lines = (line for log in self._data.glob("classify/**/*.log") for line in log.read_text().splitlines())
         judged = (json.loads(line) for line in lines if '"message": "judged"' in line)
         return [entry["key"] for entry in judged if entry["stands"] and entry["key"].startswith(prefix)]
+
+
+@contextmanager
+def given_or_new(given: DisturbedSystem | None = None) -> Iterator[DisturbedSystem]:
+    """A system that runs already, or else one of its own until the block ends."""
+    if given is not None:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        made = DisturbedSystem(Path(scratch))
+        try:
+            made.start()
+            yield made
+        finally:
+            made.close()
 
 
 def _json(url: str) -> Any:

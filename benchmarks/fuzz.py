@@ -7,7 +7,6 @@ how much memory its process has taken meanwhile.
 from __future__ import annotations
 
 import http.client
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from random import Random
 from urllib.parse import urlsplit
 
 from benchmarks import harness, pictures, routes
-from benchmarks.disturbances import DisturbedSystem
+from benchmarks.disturbances import DisturbedSystem, given_or_new
 from benchmarks.harness import Goal, Report
 from benchmarks.mutations import Request, Route, mutated
 
@@ -90,23 +89,18 @@ def attack(target: Target, route: Route, requests: int) -> Counter[int]:
         return sum(pool.map(some, range(_CLIENTS)), Counter())
 
 
-def main(argv: list[str] | None = None) -> Report:
-    """Entry point."""
+def main(argv: list[str] | None = None, given: DisturbedSystem | None = None) -> Report:
+    """Entry point; ``given`` is a running system, in place of one of its own."""
     parser = harness.parser("fuzz", "Thousands of mutated requests at every route of a running system.")
     parser.add_argument("--requests", type=int, default=10_000, help="to each route (default: %(default)s)")
     options = parser.parse_args(argv)
     requests = 20 if options.quick else options.requests
     told = {"quick": options.quick, "requests": requests}
     report = Report("fuzz", f"{requests:,} mutated requests at each route", told)
-    with tempfile.TemporaryDirectory() as scratch:
-        system = DisturbedSystem(Path(scratch))
-        try:
-            system.start()
-            for target in targets(system):
-                _attack_all(report, target, requests)
-            report.data["tracebacks"] = system.tracebacks()
-        finally:
-            system.close()
+    with given_or_new(given) as system:
+        for target in targets(system):
+            _attack_all(report, target, requests)
+        report.data["tracebacks"] = system.tracebacks()
     _set_goals(report)
     harness.write(report, options.out)
     return report

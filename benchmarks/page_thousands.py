@@ -11,7 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks import harness, pictures
 from benchmarks.backlog import System, system
 from benchmarks.browser import chromium, drop
+from benchmarks.disturbances import DisturbedSystem
 from benchmarks.harness import Goal, Report
 
 _ASKED_EVERY_MS = 2000
@@ -48,16 +49,19 @@ class Drop:
     said: str
 
 
-def main(argv: list[str] | None = None) -> Report:
-    """Entry point."""
+def main(argv: list[str] | None = None, given: DisturbedSystem | None = None) -> Report:
+    """Entry point; ``given`` is a running system, in place of one of its own."""
     parser = harness.parser("page_thousands", "Thousands of files dropped on the page.")
     parser.add_argument("--files", type=int, default=10_000, help="how many are dropped (default: %(default)s)")
     options = parser.parse_args(argv)
-    files = 300 if options.quick else options.files
+    files = 100 if options.quick else options.files
     report = Report("page_thousands", f"{files:,} files in one drop", {"quick": options.quick, "files": files})
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with system(folder, idle_s=60, bundled=True) as running, opened(running) as page:
+        with (
+            nullcontext(given) if given else system(folder, idle_s=60, bundled=True) as running,
+            opened(running) as page,
+        ):
             found = dropped(page, running, _galaxies(folder / "survey", files))
     report.add("page", "seconds", [found.seconds], "s")
     report.add("page", "longest task", [found.longest_ms / 1000], "s")
@@ -82,7 +86,7 @@ def _galaxies(folder: Path, count: int) -> Path:
 
 
 @contextmanager
-def opened(running: System) -> Iterator[Any]:
+def opened(running: System | DisturbedSystem) -> Iterator[Any]:
     """The system's page in Chromium."""
     with chromium() as browser:
         page = browser.new_page()
@@ -91,7 +95,7 @@ def opened(running: System) -> Iterator[Any]:
         yield page
 
 
-def dropped(page: Any, running: System, folder: Path) -> Drop:
+def dropped(page: Any, running: System | DisturbedSystem, folder: Path) -> Drop:
     """Drop a folder on the page, and wait until it says that all of it is done."""
     browser, count = page.context.browser, len(list(folder.iterdir()))
     devtools = page.context.new_cdp_session(page)

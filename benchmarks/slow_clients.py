@@ -10,15 +10,13 @@ from __future__ import annotations
 import http.client
 import itertools
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks import harness, pictures
-from benchmarks.disturbances import DisturbedSystem
+from benchmarks.disturbances import DisturbedSystem, given_or_new
 from benchmarks.harness import Goal, Report
 from cosmoformer.settings import Settings
 
@@ -99,24 +97,19 @@ def crowd(url: str, count: int, sent: bytes) -> Iterator[None]:
         yield
 
 
-def main(argv: list[str] | None = None) -> Report:
-    """Entry point."""
+def main(argv: list[str] | None = None, given: DisturbedSystem | None = None) -> Report:
+    """Entry point; ``given`` is a running system, in place of one of its own."""
     parser = harness.parser("slow_clients", "Probes and good requests while hundreds of clients send half a request.")
     parser.add_argument("--connections", type=int, default=200, help="that stay open (default: %(default)s)")
     options = parser.parse_args(argv)
     count, probes, requests = (20, 5, 2) if options.quick else (options.connections, 40, 5)
     told = {"quick": options.quick, "connections": count, "probes": probes, "requests": requests}
     report = Report("slow_clients", f"Probes and requests while {count} clients send half a request", told)
-    with tempfile.TemporaryDirectory() as scratch:
-        system = DisturbedSystem(Path(scratch))
-        try:
-            system.start()
-            for server in [*servers(system.settings), function(system)]:
-                for name, sent in _CROWDS.items():
-                    with crowd(server.url, count, sent):
-                        _measure(report, server, name, probes, requests)
-        finally:
-            system.close()
+    with given_or_new(given) as system:
+        for server in [*servers(system.settings), function(system)]:
+            for name, sent in _CROWDS.items():
+                with crowd(server.url, count, sent):
+                    _measure(report, server, name, probes, requests)
     _set_goals(report)
     harness.write(report, options.out)
     return report

@@ -20,6 +20,9 @@ from cosmoformer.settings import Settings, load
 from cosmoformer.storage.store import connect
 from tests.mlflow_server import MlflowServer, running_mlflow
 
+# Tests run two at a time, and start processes: with a thread for every core in each, small sums take ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Names another store to test against; its keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
 OTHER_STORE = "COSMOFORMER_TEST_S3_ENDPOINT_URL"
 _SUBUSERS = (

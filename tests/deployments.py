@@ -87,6 +87,11 @@ class Deployment:
         url = f"{self.registry.url}/api/2.0/mlflow-artifacts/artifacts/{path}"
         assert urllib3.request("DELETE", url).status == 200
 
+    def of_model(self, name: str) -> Deployment:
+        """The same buckets with another model."""
+        settings = Settings(**(vars(self.settings) | {"model_name": name}))
+        return Deployment(settings, Store(settings), Registry(settings))
+
     def serving(self) -> ModelServing:
         """A fresh process's model, with a cache folder of this deployment."""
         return ModelServing(self.settings, self.registry)

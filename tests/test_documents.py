@@ -99,7 +99,7 @@ def test_own_labels_are_trained_on(tmp_path: Path) -> None:
         "--set",
         "batch_size=4",
         "--set",
-        "image_size=112",
+        "image_size=64",
         "--set",
         "foreign_pictures=20",
         "--cache",

@@ -29,6 +29,7 @@ from benchmarks import (
     training_speed,
     votes,
 )
+from benchmarks.disturbances import DisturbedSystem
 from cosmoformer.settings import Settings
 from tests.conftest import require_ceph
 
@@ -69,10 +70,9 @@ def test_side_by_side(tmp_path: Path) -> None:
     assert len(found["goals"]) == 1
 
 
-def test_page_thousands(tmp_path: Path) -> None:
+def test_page_thousands(disturbed: DisturbedSystem, tmp_path: Path) -> None:
     """Files are dropped on the page of a whole system, and all of them come back."""
-    require_ceph()
-    page_thousands.main([*QUICK, str(tmp_path)])
+    page_thousands.main([*QUICK, str(tmp_path)], disturbed)
     found = written("page_thousands", tmp_path)
     assert [goal["limit"] for goal in found["goals"]] == [0, 100, 300]
     assert found["goals"][0]["value"] == 0
@@ -179,10 +179,9 @@ def test_rounds_are_interleaved() -> None:
     assert [len(found) for found in samples.values()] == [4, 4]
 
 
-def test_slow_clients(tmp_path: Path) -> None:
+def test_slow_clients(disturbed: DisturbedSystem, tmp_path: Path) -> None:
     """While clients send half a request, every server answers its probe and a good request."""
-    require_ceph()
-    slow_clients.main([*QUICK, str(tmp_path)])
+    slow_clients.main([*QUICK, str(tmp_path)], disturbed)
     found = written("slow_clients", tmp_path)["figures"]
     names = ("ingest", "activator", "broker", "page", "classify")
     assert set(found) == {
@@ -190,9 +189,8 @@ def test_slow_clients(tmp_path: Path) -> None:
     }
 
 
-def test_fuzz(tmp_path: Path) -> None:
+def test_fuzz(disturbed: DisturbedSystem, tmp_path: Path) -> None:
     """Every route of every server answers mutated requests, none of them as a fault of its own."""
-    require_ceph()
-    fuzz.main([*QUICK, str(tmp_path)])
+    fuzz.main([*QUICK, str(tmp_path)], disturbed)
     goals = {goal["what"]: goal["value"] for goal in written("fuzz", tmp_path)["goals"]}
     assert goals["answers of 500 and more, but 503"] == goals["tracebacks in logs"] == 0

@@ -126,11 +126,11 @@ def test_earlier_batches_are_offered(page: Page, stage: Stage, tmp_path: Path) -
 
 def test_the_time_left_is_estimated(page: Page, stage: Stage, tmp_path: Path) -> None:
     """Once some answers have come, the page says how long the others will take at that speed."""
-    choose(page, *tiny(tmp_path, 500))
-    expect(page.locator("#status")).to_contain_text("500 being classified", timeout=60_000)
+    choose(page, *tiny(tmp_path, 200))
+    expect(page.locator("#status")).to_contain_text("200 being classified", timeout=60_000)
     for image in stage.images()[:10]:
         stage.classify(image)
-    expect(page.locator("#status")).to_contain_text("10 of 500 classified", timeout=60_000)
+    expect(page.locator("#status")).to_contain_text("10 of 200 classified", timeout=60_000)
     expect(page.locator("#status")).to_contain_text(" left.")
 
 

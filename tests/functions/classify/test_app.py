@@ -31,28 +31,22 @@ from functions.classify import replies
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
-from tests.functions.classify.conftest import BUNDLED, Deployment, altered
+from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.lacking_store import Refusal, Rule, lacking_store, refusing
 
 VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
 
 
 @pytest.fixture
-def serving(deployment: Deployment, model: bytes) -> ModelServing:
-    deployment.register(model, alias="champion")
-    serving = deployment.serving()
-    serving.refresh()
-    return serving
+def deployment(deployment: Deployment, standing: ModelServing) -> Deployment:
+    """Buckets of its own, and the model that stands for all tests here."""
+    return deployment.of_model(standing.current().version.name)
 
 
 @pytest.fixture
-def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
-    handler = Handler(deployment.settings, deployment.store, results, serving)
-    gate = deployment.gate()
-    gate.refresh()
-    with build_app(deployment.settings, handler, serving, gate).test_client() as client:
-        yield client
+def serving(standing: ModelServing) -> ModelServing:
+    """That model."""
+    return standing
 
 
 @pytest.fixture(scope="module")
@@ -161,19 +155,6 @@ def test_the_same_bytes_are_predicted_once(client: FlaskClient, deployment: Depl
     assert facts[0] == facts[1]
 
 
-def test_another_model_version_judges_the_same_bytes_anew(
-    client: FlaskClient, deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes
-) -> None:
-    """A judgement belongs to the artifact that made it."""
-    drop(deployment, "again.jpg", galaxy)
-    before = predictions()
-    assert reply(send(client, created(deployment, "again.jpg")))["model"]["version"] == 1
-    deployment.register(altered(model, note="second"), alias="champion")
-    serving.refresh()
-    assert reply(send(client, created(deployment, "again.jpg")))["model"]["version"] == 2
-    assert predictions() - before == 2
-
-
 def test_a_newer_image_replaces_the_result(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:
     """When the object changes, its result does too."""
     drop(deployment, "changing.jpg", galaxy)
@@ -194,24 +175,6 @@ def test_a_late_word_on_an_older_image_does_not_replace_a_newer_ones(
     new = reply(send(client, created(deployment, "late.jpg", id="e2")))
     assert ResultsBucket(deployment.store).write(old) == new
     assert recorded(deployment, "late.jpg") == new
-
-
-def test_the_version_the_alias_names_has_the_last_word(
-    client: FlaskClient, deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes
-) -> None:
-    """A promoted version replaces the old one's result, a process left behind does not, and after a roll-back it does."""
-    drop(deployment, "versions.jpg", galaxy)
-    first = reply(send(client, created(deployment, "versions.jpg")))
-    second_version = deployment.register(altered(model, note="2"), alias="champion").version
-    results = ResultsBucket(deployment.store, lambda: deployment.registry.resolve("champion").identity)
-    behind = reply(send(client, created(deployment, "versions.jpg", id="e2")))
-    assert behind == first  # this process has not followed yet; its word on the image stands already
-    serving.refresh()
-    promoted = reply(send(client, created(deployment, "versions.jpg", id="e3")))
-    assert promoted["model"]["version"] == second_version
-    assert results.write(first) == promoted
-    deployment.registry.set_alias("champion", 1)
-    assert results.write(first) == first
 
 
 def test_without_a_registry_the_higher_version_stands(
@@ -242,23 +205,6 @@ def test_another_models_result_is_replaced(
         return
     answer = send(client, created(deployment, "judged.jpg", id="e2"))
     assert recorded(deployment, "judged.jpg")["model"] == reply(answer)["model"] == own["model"]
-
-
-def test_a_process_left_behind_judges_nothing_to_throw_it_away(
-    client: FlaskClient, deployment: Deployment, model: bytes, galaxy: bytes
-) -> None:
-    """Where the champion's result stands, a process that still serves another version replies with it, without predicting."""
-    unseen = galaxy + uuid4().bytes
-    drop(deployment, "behind.jpg", unseen)
-    champion = deployment.register(altered(model, note="2"), alias="champion")
-    served = deployment.serving()
-    served.refresh()
-    ahead = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), served)
-    stands = ahead.handle(created(deployment, "behind.jpg"))
-    before = predictions()
-    answer = reply(send(client, created(deployment, "behind.jpg", id="e2")))
-    assert stands and answer == stands.json()
-    assert (answer["model"]["version"], predictions()) == (champion.version, before)
 
 
 def test_events_of_two_models_are_told_apart(client: FlaskClient, deployment: Deployment, galaxy: bytes) -> None:

@@ -21,7 +21,7 @@ from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
 from tests.cosmoformer.tiny_artifact import joint_artifact
 from tests.functions.classify.conftest import BUNDLED, Deployment, altered
-from tests.functions.classify.test_app import client, created, drop, recorded, send, serving  # noqa: F401 (fixtures)
+from tests.functions.classify.test_app import created, drop, recorded, send
 from tests.functions.classify.test_groups import red
 
 
@@ -49,7 +49,7 @@ def is_heat_map(explanation: dict[str, Any]) -> bool:
     return png.format == "PNG"
 
 
-def test_a_bare_image_is_explained(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+def test_a_bare_image_is_explained(client: FlaskClient, galaxy: bytes) -> None:
     """``?explain=1`` adds what the class rests on, ``?explain=`` with a name what that output does; else there is nothing."""
     for query, output in {"?explain=1": "spiral", "?explain=bar_no": "bar_no"}.items():
         result = client.post(f"/{query}", data=galaxy, content_type="image/jpeg").json
@@ -59,7 +59,7 @@ def test_a_bare_image_is_explained(client: FlaskClient, galaxy: bytes) -> None: 
     assert "explanation" not in client.post("/?explain=0", data=galaxy, content_type="image/jpeg").json
 
 
-def test_an_image_in_an_event_is_explained(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+def test_an_image_in_an_event_is_explained(client: FlaskClient, galaxy: bytes) -> None:
     """The extension attribute ``explain`` asks for it, and the reply carries it."""
     event = cloudevents.new(
         type=cloudevents.IMAGE, source="/test", id="1", content_type="image/jpeg", data=galaxy, explain="1"
@@ -71,7 +71,7 @@ def test_an_image_in_an_event_is_explained(client: FlaskClient, galaxy: bytes) -
 
 
 def test_an_object_is_explained_beside_its_result(
-    client: FlaskClient,  # noqa: F811
+    client: FlaskClient,
     deployment: Deployment,
     galaxy: bytes,
 ) -> None:
@@ -93,8 +93,8 @@ def test_an_object_is_explained_beside_its_result(
 
 
 def test_a_new_version_explains_anew(
-    client: FlaskClient,  # noqa: F811
-    serving: ModelServing,  # noqa: F811
+    client: FlaskClient,
+    serving: ModelServing,
     deployment: Deployment,
     galaxy: bytes,
     model: bytes,
@@ -112,7 +112,7 @@ def test_a_new_version_explains_anew(
 
 
 def test_another_framing_is_explained_anew(
-    client: FlaskClient,  # noqa: F811
+    client: FlaskClient,
     deployment: Deployment,
     galaxy: bytes,
 ) -> None:
@@ -125,14 +125,14 @@ def test_another_framing_is_explained_anew(
         assert explained(deployment, "m51.jpg")[0]["image"]["zoom"] == zoom
 
 
-def test_an_unknown_output_is_refused(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+def test_an_unknown_output_is_refused(client: FlaskClient, galaxy: bytes) -> None:
     """400, and the answer names what the model gives."""
     answer = client.post("/?explain=arms", data=galaxy, content_type="image/jpeg")
     assert (answer.status_code, "no output 'arms'" in answer.json["detail"]) == (400, True)
 
 
 def test_a_model_that_is_too_slow_says_so(
-    client: FlaskClient,  # noqa: F811
+    client: FlaskClient,
     deployment: Deployment,
     galaxy: bytes,
     monkeypatch: pytest.MonkeyPatch,
@@ -148,14 +148,14 @@ def test_a_model_that_is_too_slow_says_so(
     assert "takes" in explained(deployment, "m51.jpg")[0]["refused"]
 
 
-def test_what_is_no_picture_is_rejected_and_not_explained(client: FlaskClient) -> None:  # noqa: F811
+def test_what_is_no_picture_is_rejected_and_not_explained(client: FlaskClient) -> None:
     """The result says why; there is nothing to explain."""
     result = client.post("/?explain=1", data=b"no picture", content_type="image/jpeg").json
     assert (result["status"], "explanation" in result) == ("rejected", False)
 
 
 def test_an_output_that_is_named_has_its_own_place(
-    client: FlaskClient,  # noqa: F811
+    client: FlaskClient,
     deployment: Deployment,
     galaxy: bytes,
 ) -> None:
@@ -176,7 +176,7 @@ def test_an_output_that_is_named_has_its_own_place(
     assert refused and "no output 'arms'" in refused[0]["refused"]
 
 
-def test_a_picture_in_an_event_keeps_its_result(client: FlaskClient, galaxy: bytes) -> None:  # noqa: F811
+def test_a_picture_in_an_event_keeps_its_result(client: FlaskClient, galaxy: bytes) -> None:
     """The reply is the only place of it: why there is no explanation stands beside."""
     event = cloudevents.new(
         type=cloudevents.IMAGE, source="/test", id="1", content_type="image/jpeg", data=galaxy, explain="arms"

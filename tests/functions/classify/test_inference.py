@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -18,38 +17,29 @@ from werkzeug.test import TestResponse
 
 from cosmoformer.models import artifact
 from cosmoformer.models.bundled import BUNDLED
-from cosmoformer.settings import Settings
 from cosmoformer.storage.results import ResultsBucket
-from functions.classify import inference, predictor
+from functions.classify import predictor
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
-from functions.classify.limits import read_body
 from functions.classify.serving import ModelServing
 from functions.classify.tensors import MOST_IMAGES
 from tests.contracts import contract
-from tests.functions.classify.conftest import Deployment, altered
+from tests.functions.classify.conftest import Deployment
 
 SAMPLES = ("two_armed_spiral.jpg", "round_smooth.jpg")
 FILES = [(BUNDLED / "samples" / name).read_bytes() for name in SAMPLES]
 
 
 @pytest.fixture
-def serving(deployment: Deployment, model: bytes) -> ModelServing:
-    """The bundled model, served."""
-    deployment.register(model, alias="champion")
-    serving = deployment.serving()
-    serving.refresh()
-    return serving
+def deployment(deployment: Deployment, standing: ModelServing) -> Deployment:
+    """Buckets of its own, and the model that stands for all tests here."""
+    return deployment.of_model(standing.current().version.name)
 
 
 @pytest.fixture
-def client(deployment: Deployment, serving: ModelServing) -> Iterator[FlaskClient]:
-    """A function that serves it."""
-    gate = deployment.gate()
-    gate.refresh()
-    handler = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving)
-    with build_app(deployment.settings, handler, serving, gate).test_client() as client:
-        yield client
+def serving(standing: ModelServing) -> ModelServing:
+    """That model."""
+    return standing
 
 
 @pytest.fixture
@@ -145,32 +135,6 @@ def test_answers_are_as_the_protocols_description_says(client: FlaskClient, path
     assert given == [(name, kind, [2 if side == -1 else side for side in shape]) for name, kind, shape in declared]
     error = check(client.post(f"{path}/infer", json={}).data, "inference_error_response")
     assert list(error) == ["error"]
-
-
-@pytest.mark.parametrize("end", ["", "/versions/1"])
-def test_a_promotion_meanwhile_changes_no_answer(
-    client: FlaskClient,
-    deployment: Deployment,
-    serving: ModelServing,
-    model: bytes,
-    path: str,
-    end: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """All images of a request are judged by the version that was served when it came, which is the one it asked for."""
-
-    def slow(settings: Settings) -> bytes:
-        deployment.register(altered(model, note=f"second{end}"), alias="champion")
-        serving.refresh()
-        return read_body(settings)
-
-    monkeypatch.setattr(inference, "read_body", slow)
-    answer = json.loads(client.post(f"{path}{end}/infer", json=files(*FILES)).data)
-    assert (answer["model_version"], len(answer["outputs"][0]["data"])) == ("1", len(FILES))
-    assert serving.current().version.version == 2
-    monkeypatch.undo()
-    gone = client.post(f"{path}/versions/1/infer", json=files(*FILES))
-    assert (gone.status_code, list(json.loads(gone.data))) == (404, ["error"])
 
 
 @pytest.mark.parametrize("end", ["", "/versions/1"])
