@@ -34,14 +34,14 @@ SAMPLES: dict[str, Galaxy] = {
         disc=EdgeOnDisc(magnitude=15.7, scale_length=6.2, scale_height=1.4, colour=Colour(g_r=0.6, r_i=0.3)),
     ),
     "edge_on_with_dust_lane": Galaxy(
-        field_of_view=210.0,
+        field_of_view=190.0,
         position_angle=-18.0,
         spheroid=Spheroid(magnitude=15.2, effective_radius=5.5, index=1.5, axis_ratio=0.8),
         disc=EdgeOnDisc(
             magnitude=13.4,
             scale_length=14.0,
-            scale_height=5.2,
-            dust=DustLane(optical_depth=12.0, scale_length=30.0, scale_height=1.6, offset=0.6),
+            scale_height=3.5,  # a quarter of its length, as thick discs of real galaxies have
+            dust=DustLane(optical_depth=12.0, scale_length=30.0, scale_height=1.0, offset=0.4),
         ),
     ),
     "two_armed_spiral": Galaxy(
