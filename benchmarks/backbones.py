@@ -21,9 +21,9 @@ from torch import nn
 from benchmarks import harness
 from benchmarks.harness import Goal, Report
 from benchmarks.latency import ORT, onnxruntime_of
-from benchmarks.models import exported
+from benchmarks.models import exported, packed
 from cosmoformer.models import artifact
-from training import export, models
+from training import models
 from training.evaluation.footprint import footprint
 from training.tasks import find
 
@@ -117,19 +117,8 @@ def _artifact(name: str, side: int) -> tuple[bytes, nn.Module]:
     """An artifact of a backbone with random weights, and the model as it is trained."""
     kind = models.find(f"timm/{name}").in_symmetric_range()
     torch.manual_seed(0)
-    weights = lived(kind.build(_TASK.outputs, side)).state_dict()
-    trained = kind.load(_TASK.outputs, side, weights)
-    inference = kind.for_inference(kind.load(_TASK.outputs, side, weights))
-    facts = artifact.Metadata(
-        task=_TASK.name,
-        classes=_TASK.classes,
-        input_size=side,
-        crop=_TASK.crop,
-        temperature=1.0,
-        run="benchmark",
-        data_version="benchmark",
-    )
-    return export.pack(trained, inference, _TASK, facts), trained
+    content, trained, _ = packed(kind, _TASK, side, lived(kind.build(_TASK.outputs, side)).state_dict())
+    return content, trained
 
 
 def lived(network: nn.Module) -> nn.Module:

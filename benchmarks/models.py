@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,20 +16,12 @@ from torch import Tensor, nn
 
 from cosmoformer.models import artifact
 from training import export, models
-from training.tasks import find
+from training.models import Model
+from training.tasks import Task, find
 
 CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
 INPUT_SIDE = 224  # pixels
 _TASK = find("clean5")
-_METADATA = artifact.Metadata(
-    task=_TASK.name,
-    classes=_TASK.predicted,
-    input_size=INPUT_SIDE,
-    crop=_TASK.crop,
-    temperature=1.0,
-    run="benchmark",
-    data_version="benchmark",
-)
 
 
 @dataclass(frozen=True)
@@ -74,9 +67,8 @@ def _write(made: Models) -> None:
     kind = models.find("crossformer")
     torch.manual_seed(0)
     weights = kind.build(_TASK.outputs, INPUT_SIDE).state_dict()
-    inference = kind.for_inference(kind.load(_TASK.outputs, INPUT_SIDE, weights))
-    trained = kind.load(_TASK.outputs, INPUT_SIDE, weights)
-    made.artifact.write_bytes(export.pack(trained, inference, _TASK, _METADATA))
+    content, _, inference = packed(kind, _TASK, INPUT_SIDE, weights)
+    made.artifact.write_bytes(content)
     example = torch.randn(1, 3, INPUT_SIDE, INPUT_SIDE, generator=torch.Generator().manual_seed(0))
     own = thesis_model(weights)
     with torch.no_grad(), warnings.catch_warnings():
@@ -84,6 +76,29 @@ def _write(made: Models) -> None:
         _check_equal(own(example), inference(example))
         torch.jit.save(torch.jit.trace(own, example, check_trace=False), str(made.thesis))
     exported(inference, example, made.onnx)
+
+
+def packed(kind: Model, task: Task, side: int, weights: Mapping[str, Tensor]) -> tuple[bytes, nn.Module, nn.Module]:
+    """An artifact of weights, and the two forms of the model that it was made of: as it is trained, and for inference.
+
+    Args:
+        kind: of model.
+        task: what its outputs mean.
+        side: of the images that it takes, pixels.
+        weights: by parameter name.
+    """
+    facts = artifact.Metadata(
+        task=task.name,
+        classes=task.predicted,
+        input_size=side,
+        crop=task.crop,
+        temperature=1.0,
+        run="benchmark",
+        data_version="benchmark",
+    )
+    trained = kind.load(task.outputs, side, weights)
+    inference = kind.for_inference(kind.load(task.outputs, side, weights))
+    return export.pack(trained, inference, task, facts), trained, inference
 
 
 def exported(model: nn.Module, example: Tensor, path: Path) -> Path:

@@ -13,6 +13,7 @@ ORDER = (
     "votes",
     "similar",
     "backbones",
+    "sides",
     "throughput",
     "thesis_load",
     "backlog",

@@ -136,3 +136,28 @@ def test_the_card_of_inclinations_is_made_from_the_records() -> None:
     assert report.model.sha256 == digest(shipped.artifact)
     assert render(report, recipe_of(read_run(run)), read_run(run)) == shipped.card
     assert all(f"{value:.10g}" in shipped.card for name, value in shipped.words["metrics"].items() if "median" in name)
+
+
+def test_the_log_quotes_what_calibrations_were_tried() -> None:
+    """Its table and its words on chance, and the README's, are those of the record, which is of the bundled artifact."""
+    record = json.loads((RUN / "calibration.json").read_text())
+    report = reports.read(RUN / "report.json")
+    log = " ".join((RUN.parent / "README.md").read_text(encoding="utf-8").split())
+    found = record["floors"]["test"]
+    assert record["sha256"] == report.model.sha256 and record["images"]["test"] == report.conditions.images
+    assert found["measured"] == report.figures["calibration_error"]
+    for one in record["calibrations"]:
+        assert f"| {one['name']} | {one['parameters']} | {one['negative_log_likelihood']} |" in log
+        assert f"| {one['calibration_error']} | {one['accuracy']} | {one['macro_f1']} |" in log
+    # Nothing was changed since none is better for sure; where one is, the words are no longer true.
+    assert all(one["interval"]["low"] <= 0 <= one["interval"]["high"] for one in record["calibrations"])
+    above = 1 - found["within_goal"]
+    assert f"would still show {found['mean']:.4f} in the mean" in log
+    assert f"{found['interval']['low']:.4f} to {found['interval']['high']:.4f} in 95 % of draws" in log
+    assert f"the goal of 0.01 in {100 * above:.1f} % of them" in log
+    assert f"As much as the measured {found['measured']} or more comes in {100 * found['as_high']:.1f} %" in log
+    readme = " ".join(README.split())
+    assert (
+        f"a calibration error of {found['mean']:.4f} in the mean, and one of more than 0.01 in {100 * above:.0f} % of samples"
+        in readme
+    )

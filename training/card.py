@@ -23,7 +23,7 @@ from training.evaluation import card_parts
 from training.evaluation import report as reports
 from training.evaluation.comparison import published
 from training.evaluation.report import Report
-from training.evaluation.survey_card import section, table
+from training.evaluation.survey_card import frame, section, table
 from training.evaluation.surveys import SurveyFigures
 from training.loop.recipe import Recipe, from_params
 
@@ -54,6 +54,7 @@ def render(report: Report, recipe: Recipe, run: RunInfo, surveys: Sequence[Surve
         parameters=f"{model.parameters:,}",
         crop=f"{100 * model.crop:.1f} %",
         sha256=model.sha256,
+        frame=frame(model.radii, surveys),
         sample=of_task.get("sample", f"Task `{model.task}`."),
         train_images=_count(run.params, "train_images"),
         val_images=_count(run.params, "val_images"),

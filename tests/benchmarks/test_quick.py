@@ -22,6 +22,7 @@ from benchmarks import (
     page_thousands,
     servers,
     side_by_side,
+    sides,
     similar,
     slow_clients,
     thesis_load,
@@ -103,6 +104,14 @@ def test_backbones(tmp_path: Path) -> None:
     assert {"seconds, ours", "seconds, ONNX Runtime", "artifact", "memory"} < set(found["figures"]["mobilevit_s"])
     assert found["figures"]["mobilevit_s"]["artifact"]["median"] == pytest.approx(20, abs=3)
     assert len(found["goals"]) == 1
+
+
+def test_sides(tmp_path: Path) -> None:
+    """The CrossFormer predicts at every side, and each is set against the bundled model's."""
+    sides.main([*QUICK, str(tmp_path)])
+    found = written("sides", tmp_path)["figures"]
+    assert set(found) == {"64 pixels", "112 pixels", "160 pixels", "224 pixels"}
+    assert found["112 pixels"][sides.AGAINST]["median"] == 1
 
 
 def test_throughput(around: Settings, tmp_path: Path) -> None:

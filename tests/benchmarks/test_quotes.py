@@ -47,3 +47,10 @@ def test_the_costs_are_those_that_the_calculator_says() -> None:
     with redirect_stdout(io.StringIO()) as printed:
         cost.main(command[1].split())
     assert printed.getvalue().strip() == _quoted(document, "cost")
+
+
+def test_the_log_quotes_what_a_larger_side_costs() -> None:
+    """Why the bundled model looks at 112 pixels is what was measured."""
+    cost = harness.read("sides")["figures"]["160 pixels"]["against 112 pixels"]["median"]
+    log = " ".join((ROOT / "training" / "runs" / "README.md").read_text().split())
+    assert f"takes {cost:.2f} times as long at 160 pixels as at 112" in log

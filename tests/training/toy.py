@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 import training.models
 import training.tasks
+from training.data.cache import ImageCache
+from training.export import export
+from training.loop.recipe import Recipe
+from training.tasks import Task
 
 MODEL = '''
 """A toy: average colours, and a linear layer on them."""
@@ -35,3 +41,13 @@ def add_toy_model(folder: Path) -> str:
     if str(folder) not in training.models.__path__:
         training.models.__path__.append(str(folder))
     return str(folder)
+
+
+def toy_artifact(task: Task, val: ImageCache, run: str, seed: int = 0) -> bytes:
+    """An artifact of the toy model with random weights, which tells votes if the task has any, calibrated on a split."""
+    torch.manual_seed(seed)
+    side = val.pixels.shape[1]
+    weights = training.models.find("toy").build(task.outputs, side).state_dict()
+    return export(
+        weights, Recipe(model="toy", task=task.name, image_size=side, target_weight=1.0), task, val, run, "data"
+    )

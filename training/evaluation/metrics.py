@@ -179,8 +179,13 @@ def calibration_error(probabilities: Floats, labels: Labels, bins: int = BINS) -
 
 def negative_log_likelihood(probabilities: Floats, labels: Labels) -> float:
     """Mean of -log p of the true class, nats (Guo et al. 2017, equation 6, over N)."""
+    return float(losses(probabilities, labels).mean())
+
+
+def losses(probabilities: Floats, labels: Labels) -> Floats:
+    """-log p of each galaxy's true class, nats, float64 (N,)."""
     true = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(true, _TINY)).mean())
+    return np.asarray(-np.log(np.maximum(true, _TINY)))
 
 
 def brier_score(probabilities: Floats, labels: Labels) -> float:

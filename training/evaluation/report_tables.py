@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
 from cosmoformer.terminal import table, text
+from training.evaluation.calibrations import Judged
 from training.evaluation.inclination import AngleFigures
+from training.evaluation.pairs import Difference
 from training.evaluation.report import Point, Report
 from training.evaluation.votes import VoteFigures
 
@@ -65,6 +69,35 @@ def show_votes(votes: VoteFigures, sample: str, out: Console) -> None:
     rows: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
     title = f"Vote fractions of {sample}: RMSE {votes.rmse}"
     _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), rows)
+
+
+def show_differences(found: Sequence[Difference], sample: str, out: Console) -> None:
+    """Print figures of two artifacts side by side; ``sample`` says which and on which galaxies."""
+    headings = ("figure", ">galaxies", ">first", ">second", ">difference", "95 % interval")
+    rows: Rows = [
+        (one.name, one.images, one.first, one.second, one.difference, f"{one.interval.low} to {one.interval.high}")
+        for one in found
+    ]
+    _print(out, sample, headings, rows)
+
+
+def show_calibrations(found: Sequence[Judged], sample: str, out: Console) -> None:
+    """Print calibrations side by side; ``sample`` says which galaxies they were judged on, each not fitted on itself."""
+    headings = ("calibration", ">numbers", ">log loss", ">difference", "95 % interval", ">ECE", ">accuracy", ">F1")
+    rows: Rows = [
+        (
+            one.name,
+            one.parameters,
+            one.negative_log_likelihood,
+            one.difference,
+            f"{one.interval.low} to {one.interval.high}",
+            one.calibration_error,
+            one.accuracy,
+            one.macro_f1,
+        )
+        for one in found
+    ]
+    _print(out, f"Calibrations, cross-validated on {sample}", headings, rows)
 
 
 BIN_HEADINGS = (">galaxies", ">median error", ">bias", ">within the uncertainty")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from training.evaluation.surveys import Group, SurveyFigures
 
+_ZOOM = "zoom "  # before the number in the name of a way to show galaxies
 _HEADINGS = ("galaxies", "accuracy", "95 % interval", "mean confidence", "marked as no galaxy")
 
 
@@ -21,6 +22,34 @@ def section(surveys: Sequence[SurveyFigures], names: Mapping[str, str]) -> str:
     own, others = surveys[0], surveys[1:]
     parts = [_zooms(own, others), _by_class(own, names), _quarters(own)]
     return "\n" + "\n\n".join(part for part in parts if part) + "\n"
+
+
+def frame(radii: float, surveys: Sequence[SurveyFigures]) -> str:
+    """How large a galaxy is to be in its picture, and how far from that the model holds; empty where it has no rule.
+
+    Args:
+        radii: side of an original, in Petrosian radii (R90) of its galaxy; 0 for no rule.
+        surveys: as for :func:`section`.
+    """
+    if not radii:
+        return ""
+    rule = f"\n**Frame.** The side of an original is {radii:g} Petrosian radii (R90) of its galaxy, whatever the pixel scale."
+    return rule + (_holding(surveys[0]) if surveys else "") + "\n"
+
+
+def _holding(own: SurveyFigures) -> str:
+    """The zooms about 1 at which accuracy lies within its interval at 1."""
+    ways = {float(one.name.removeprefix(_ZOOM)): one for one in own.shown if one.name.startswith(_ZOOM)}
+    wanted = ways.get(1.0)
+    if wanted is None or wanted.low is None:
+        return ""
+    fails = [zoom for zoom, one in ways.items() if one.accuracy is None or one.accuracy < wanted.low]
+    smallest = min(zoom for zoom in ways if not any(zoom <= other < 1 for other in fails))
+    largest = max(zoom for zoom in ways if not any(1 < other <= zoom for other in fails))
+    return (
+        f" Shown {smallest:g} to {largest:g} times as large,\ngalaxies of {own.name} are told about as well: accuracy is "
+        "not below its interval at that size. Of a picture with another frame,\ntell the galaxy's size or a zoom."
+    )
 
 
 def _zooms(own: SurveyFigures, others: Sequence[SurveyFigures]) -> str:

@@ -16,11 +16,13 @@ from cosmoformer.models import artifact
 from cosmoformer.models.artifact import Artifact
 from tests.cosmoformer.tiny_artifact import hue_artifact, joint_artifact
 from training.evaluate_surveys import RECORD_FILE, main, surveys_of
-from training.evaluation.survey_card import section
+from training.evaluation.survey_card import frame, section
 from training.evaluation.surveys import (
     COLOURS,
     GREY,
     ZOOMS,
+    Group,
+    SurveyFigures,
     figures_of,
     light_of,
     read_surveys,
@@ -180,3 +182,14 @@ def test_the_card_has_every_survey_and_way(folder: Path, model: Artifact) -> Non
     assert "| very blue | 4 |" in text
     assert all(f"| {one.name} | " in text for one in found[0].shown)
     assert section([], {}) == ""
+
+
+def test_the_card_says_how_large_a_galaxy_is_to_be() -> None:
+    """The zooms next to 1 at which accuracy has not left its interval downwards; one beyond a worse one does not count."""
+    accuracies = {0.5: 0.9, 0.7: 0.6, 0.85: 0.78, 1: 0.8, 1.2: 0.85, 1.5: 0.71, 2: 0.69}
+    ways = [Group(f"zoom {zoom:g}", 100, accuracy, 0.7, 0.9, None, None) for zoom, accuracy in accuracies.items()]
+    own = SurveyFigures("Ours", 100, 100, (*ways, Group("redder", 100, 0.1, 0.0, 0.2, None, None)), (), (), ())
+    text = frame(8.48, [own])
+    assert "8.48 Petrosian radii (R90)" in text and "Shown 0.85 to 1.5 times as large" in text
+    assert "Shown" not in frame(8.48, []) and "Petrosian" in frame(8.48, [])
+    assert frame(0.0, [own]) == ""

@@ -1,0 +1,69 @@
+"""Two artifacts measured on the same galaxies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import training.models
+from cosmoformer.models import artifact
+from tests.training.colours import colour_artifact
+from tests.training.galaxies import CLEAN5, small_catalogue
+from tests.training.toy import add_toy_model, toy_artifact
+from training import evaluate_pair
+from training.data.splits import open_splits
+from training.evaluate import evaluate
+from training.tasks import TASKS
+
+SIDE = 16
+SHARES = TASKS["clean5_votes"]
+
+
+@pytest.fixture(scope="module")
+def galaxies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with galaxies that have votes, and artifacts that learned 37 fractions, five shares and colours."""
+    folder = tmp_path_factory.mktemp("pairs")
+    models = add_toy_model(folder / "models")
+    small_catalogue(folder / "data", per_class=48, votes=True)
+    val = open_splits(CLEAN5, folder / "data", folder / "cache", SIDE, ("val",))["val"]
+    for seed, (name, task) in enumerate({"votes": CLEAN5, "shares": SHARES}.items()):
+        (folder / f"{name}.pt").write_bytes(toy_artifact(task, val, name, seed))
+    (folder / "colours.pt").write_bytes(colour_artifact())
+    yield folder
+    training.models.__path__.remove(models)
+
+
+def paired(galaxies: Path, *more: str, second: str = "shares") -> int:
+    files = [str(galaxies / f"{name}.pt") for name in ("votes", second)]
+    places = ["--data", str(galaxies / "data"), "--cache", str(galaxies / "cache")]
+    return evaluate_pair.main(["--artifacts", *files, *places, *more])
+
+
+def test_two_artifacts_are_measured_on_the_same_galaxies(galaxies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Figures are those that each has alone; shares of votes are told by votes where an artifact tells any."""
+    assert paired(galaxies, "--task", "clean5_votes", "--out", str(galaxies / "pair.json")) == 0
+    record = json.loads((galaxies / "pair.json").read_text())
+    assert (record["runs"], record["split"]) == (["votes", "shares"], "val")
+    found = {one["name"]: one for one in record["differences"]}
+    val = open_splits(CLEAN5, galaxies / "data", galaxies / "cache", SIDE, ("val",))["val"]
+    for side, name in {"first": "votes", "second": "shares"}.items():
+        alone = evaluate(artifact.load((galaxies / f"{name}.pt").read_bytes()), val, split="val").figures
+        assert found["accuracy"][side] == pytest.approx(alone["accuracy"], abs=1e-5)
+        assert found["macro F1"][side] == pytest.approx(alone["macro_f1"], abs=1e-5)
+        assert found["log loss"][side] == pytest.approx(alone["negative_log_likelihood"], abs=1e-5)
+    of_classes, of_votes = (
+        found[f"RMSE of {name} against shares of votes"] for name in ("class probabilities", "told votes")
+    )
+    assert 0 < of_classes["images"] < found["accuracy"]["images"]
+    assert of_classes["second"] == of_votes["second"]
+    assert of_classes["first"] != of_votes["first"]
+    assert "votes and shares on the val split" in capsys.readouterr().out
+
+
+def test_artifacts_of_other_classes_are_not_compared(galaxies: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message names both's classes."""
+    assert paired(galaxies, second="colours") == 1
+    assert "expected two artifacts of the same classes" in capsys.readouterr().err
