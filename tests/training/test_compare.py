@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,17 @@ from training.evaluation.comparison import Row, published, samples
 from training.evaluation.comparison_tables import as_markdown
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A finished run's folder with an artifact and its report, and no record of how it was trained."""
-    artifacts = tmp_path / "run" / "artifacts"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run's folder with an artifact and its report, and no record of how it was trained; beside it its data."""
+    folder = tmp_path_factory.mktemp("compared")
+    artifacts = folder / "run" / "artifacts"
     artifacts.mkdir(parents=True)
     (artifacts / "model.pt").write_bytes(colour_artifact())
-    colour_catalogue(tmp_path / "data")
-    words = f"--artifact {artifacts}/model.pt --data {tmp_path}/data --cache {tmp_path}/cache --time --out {artifacts}"
+    colour_catalogue(folder / "data")
+    words = f"--artifact {artifacts}/model.pt --data {folder}/data --cache {folder}/cache --time --out {artifacts}"
     assert evaluate.main(words.split()) == 0
-    return tmp_path / "run"
+    return folder / "run"
 
 
 def test_published_rows_are_those_of_the_sources() -> None:
@@ -98,9 +100,10 @@ def test_a_run_is_a_row(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert last.prediction_ms is not None and last.prediction_ms > 0
 
 
-def test_an_artifact_is_measured(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_artifact_is_measured(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An artifact without a report is evaluated, and has the same figures as its run, but for time and memory."""
-    words = f"--artifact {run}/artifacts/model.pt --data {tmp_path}/data --cache {tmp_path}/cache --run {run} --json"
+    folder = run.parent
+    words = f"--artifact {run}/artifacts/model.pt --data {folder}/data --cache {folder}/cache --run {run} --json"
     assert compare.main(words.split()) == 0
     *_, recorded, measured = json.loads(capsys.readouterr().out)
     others = {"source": "", "prediction_ms": None, "batch_image_ms": None, "memory_mb": None}
@@ -114,8 +117,9 @@ def test_an_artifact_needs_data(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert "--data" in capsys.readouterr().err
 
 
-def test_a_report_of_another_artifact_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_of_another_artifact_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An artifact that was exchanged after its evaluation has no figures; nor has a run without a report."""
+    run = shutil.copytree(run, tmp_path / "run")
     model, report = run / "artifacts" / "model.pt", run / "artifacts" / "report.json"
     model.write_bytes(colour_artifact(temperature=3.0))
     assert compare.main(["--run", str(run)]) == 1

@@ -22,7 +22,7 @@ from training import export, train
 from training.loop import checkpoint
 from training.loop.trainer import Trainer
 
-SMALL = ("image_size=112", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3", "foreign_pictures=0")
+SMALL = ("image_size=64", "epochs=3", "batch_size=4", "target_weight=0.5", "learning_rate=1e-3", "foreign_pictures=0")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_run_leaves_everything_behind(through: Path) -> None:
     run = json.loads((through / "run.json").read_text())
     assert (run["status"], run["params"]["epochs"], run["params"]["recipe"]) == ("FINISHED", "3", "best")
     model = artifact.load((through / "artifacts" / "model.pt").read_bytes())
-    assert (model.metadata.run, model.metadata.input_size) == (run["run"], 112)
+    assert (model.metadata.run, model.metadata.input_size) == (run["run"], 64)
     assert model.metadata.data_version == run["tags"]["data_version"]
     report = json.loads((through / "artifacts" / "report.json").read_text())
     assert report["metrics"]["test_images"] == 10
