@@ -20,6 +20,7 @@ from tests.functions.classify.conftest import Deployment, altered
 def test_without_a_model_nothing_is_served(deployment: Deployment) -> None:
     """Before anything is registered the model is not ready, and the message says what to do."""
     serving = deployment.serving()
+    serving.remember_in(ServedMemory(deployment.store))  # as a function does at its start; else it is waited for
     serving.refresh()
     with pytest.raises(ModelNotReady, match="champion"):
         serving.current()
