@@ -18,6 +18,7 @@ from training.data.splits import open_splits
 from training.evaluate import evaluate
 from training.tasks import TASKS
 
+RUNS = Path(evaluate_pair.__file__).with_name("runs")
 SIDE = 16
 SHARES = TASKS["clean5_votes"]
 
@@ -67,3 +68,16 @@ def test_artifacts_of_other_classes_are_not_compared(galaxies: Path, capsys: pyt
     """The message names both's classes."""
     assert paired(galaxies, second="colours") == 1
     assert "expected two artifacts of the same classes" in capsys.readouterr().err
+
+
+def test_the_log_quotes_the_records() -> None:
+    """Every difference of two recorded runs stands in the log as it was measured, and the runs are those that are recorded."""
+    log = (RUNS / "README.md").read_text(encoding="utf-8")
+    pairs = [json.loads(path.read_text()) for path in sorted(RUNS.glob("*/pair*.json"))]
+    assert pairs
+    for pair in pairs:
+        assert all((RUNS / run / "run.json").is_file() and f"`{run}`" in log for run in pair["runs"])
+        for one in pair["differences"]:
+            low, high = one["interval"]["low"], one["interval"]["high"]
+            figures = f"{one['first']} | {one['second']} | {one['difference']} ({low} to {high}) |"
+            assert f"| {one['name']} | {one['images']:,} | {figures}" in log

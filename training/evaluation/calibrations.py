@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -146,8 +147,8 @@ def _judged(name: str, parameters: int, drawn: list[Floats], labels: Labels, dif
     return Judged(
         name,
         parameters,
-        rounded(float(np.mean([metrics.negative_log_likelihood(told, labels) for told in drawn]))),
-        rounded(float(np.mean([metrics.calibration_error(told, labels) for told in drawn]))),
+        rounded(fmean(metrics.negative_log_likelihood(told, labels) for told in drawn)),
+        rounded(fmean(metrics.calibration_error(told, labels) for told in drawn)),
         rounded(metrics.accuracy(confusions).mean()),
         rounded(metrics.class_scores(confusions).f1.mean()),
         rounded(differences.mean()),
