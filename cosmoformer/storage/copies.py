@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import json
 import logging
+import math
 import os
 import re
 import secrets
@@ -37,10 +38,10 @@ CONTENT_TYPE = "application/gzip"
 _NAME = re.compile(r"\d{8}T\d{6}\d*Z-(?P<rows>\d{1,9})-[0-9a-f]{8}\.jsonl\.gz")
 _GZIP = 31  # zlib's word for it
 _FAST = 1  # of zlib's levels
-_CHUNK_BYTES = 4096  # of a compressed object, at a time: a few rows of each of many objects are in memory
+_CHUNK_BYTES = 4096  # of a compressed object, at a time: some rows of each of many objects are in memory
 _MAX_OBJECTS = 1000  # that are read side by side
 _ROW_COST = 1 / 20  # of reading a copy that is not wished for, in requests
-_MIN_RESULTS, _MAX_AHEAD = 500, 5000  # that are listed before copies are looked for
+_MIN_RESULTS, _MAX_AHEAD = 500, 50_000  # that are listed before copies are looked for
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,13 @@ def with_copies(store: Store, prefix: str, results: Iterable[ObjectInfo]) -> Ite
     objects: list[_Object] = []
     if len(first) == _MIN_RESULTS:
         with _warned():
-            objects = _objects(store, prefix)[-_MAX_OBJECTS:]
+            objects = _latest(_objects(store, prefix))
     # Those of other prefixes are read in vain: that pays only for so many results.
-    worth = min(int(sum(one.rows for one in objects) * _ROW_COST), _MAX_AHEAD)
+    worth = int(sum(one.rows for one in objects) * _ROW_COST)
     first += islice(results, max(worth - len(first), 0))
     copies: Iterator[Copy] = iter(())
     with ExitStack() as stack:
-        if len(first) >= worth:
+        if objects and len(first) >= worth:
             with _warned():
                 copies = stack.enter_context(_fetched(store, objects))()
         for entry, copy in _joined(chain(first, results), copies):
@@ -139,7 +140,7 @@ def _warned() -> Iterator[None]:
 
 
 def tidy(store: Store, prefix: str, results: Callable[[], Iterable[ObjectInfo]]) -> int:
-    """Delete the copies that do not count, if there are any, and write the others anew, in the order of their keys.
+    """Delete the copies that do not count; where there are any, or objects are small, write the others anew, sorted by key.
 
     Args:
         store: the object store.
@@ -150,16 +151,33 @@ def tidy(store: Store, prefix: str, results: Callable[[], Iterable[ObjectInfo]])
         How many were deleted.
     """
     objects = _objects(store, prefix)
+    groups = (objects[start : start + _MAX_OBJECTS] for start in range(0, len(objects), _MAX_OBJECTS))
+    return sum(_tidy(store, prefix, results, group) for group in groups)
+
+
+def _tidy(store: Store, prefix: str, results: Callable[[], Iterable[ObjectInfo]], objects: Sequence[_Object]) -> int:
+    rows = sum(one.rows for one in objects)
     with _fetched(store, objects) as copies:
-        stale = sum(one.rows for one in objects)
-        stale -= sum(1 for _ in _counting(results(), copies())) if objects else 0
-        if stale:
+        stale = rows - sum(1 for _ in _counting(results(), copies()))
+        if stale or len(objects) > 2 * math.ceil(rows / MAX_ROWS):
             left = _counting(results(), copies())
             while len(some := list(islice(left, MAX_ROWS))) >= MIN_ROWS:
                 write(store, prefix, some)
             for one in objects:
                 store.delete(store.settings.results_bucket, one.key)
     return stale
+
+
+def _latest(objects: list[_Object]) -> list[_Object]:
+    """So many objects as are read at a time, and as pay for the results that are listed ahead."""
+    latest = objects[-_MAX_OBJECTS:]
+    while sum(one.rows for one in latest) * _ROW_COST > _MAX_AHEAD:
+        latest = latest[len(latest) // 10 + 1 :]
+    if len(latest) < len(objects):
+        log.warning(
+            "of %d objects with copies of results the latest %d are read: cosmoformer prune", len(objects), len(latest)
+        )
+    return latest
 
 
 def _counting(results: Iterable[ObjectInfo], copies: Iterator[Copy]) -> Iterator[Copy]:

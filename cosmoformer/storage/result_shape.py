@@ -68,6 +68,9 @@ def _is_prediction(prediction: Any) -> bool:
         return False
     if not (_are_numbers(groups.get("values", {})) and all(map(_are_votes, groups.get("votes", {}).values()))):
         return False
+    units = prediction.get("units", {})
+    if not isinstance(units, dict) or not all(isinstance(unit, str) for unit in units.values()):
+        return False
     if "class" not in prediction:
         return bool(groups)
     return _has(prediction, _CLASSIFICATION) and _are_numbers(prediction["probabilities"])

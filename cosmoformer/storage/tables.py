@@ -184,7 +184,7 @@ class _Seen:
         prediction = result["prediction"] or {}
         self._classes.update(prediction.get("probabilities", ()))
         for name in prediction.get("values", ()):
-            self._values[name] = _text(_member(prediction, ("units", name))) or ""
+            self._values[name] = prediction.get("units", {}).get(name) or self._values.get(name, "")
         for question, votes in prediction.get("votes", {}).items():
             self._answers.setdefault(question, set()).update(votes["fractions"])
 

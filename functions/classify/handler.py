@@ -134,7 +134,10 @@ class Handler:
     def describe_bytes(
         self, content: bytes, origin: Origin, served: Served, also: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[Result, bytes]:
-        """Such a result by a version, and what that saw: float16, the least significant byte first; empty for nothing."""
+        """Such a result by a given version, and the image's feature vector, float16, the least significant byte first.
+
+        The vector is empty for an image that was rejected, and where the version gives none.
+        """
         image = ImageFacts(None, None, None, len(content), None)
         result, seen = self._judge(content, image, origin, served, sky_objects.read(also))
         self._count(result)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import chromium
 from tests.conftest import ObjectStore
@@ -19,6 +19,9 @@ from tests.e2e.running_system import RunningSystem
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "originals"
 SAMPLES = Path(__file__).parents[2] / "cosmoformer" / "bundled" / "samples"
 COUNT = 103
+
+# What a page shows at last counts, not how soon: the machine may be slow.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,14 @@ def see_explanation(page: Page, scheme: str) -> None:
     expect(button).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#large-explained")).to_contain_text("Orange is what spoke for")
     save(page, f"page-{scheme}-explained")
+    page.get_by_role("button", name="More like this").click()  # which sorts, or says why not
+    page.wait_for_function(
+        "() => !document.querySelector('#large').open || document.querySelector('#large-alike-said').textContent"
+    )
+    if page.locator("#large").is_hidden():
+        page.locator(".open").last.click()
+        button.click()
+        expect(looked).to_be_visible(timeout=90_000)
     button.click()
     expect(looked).to_have_count(0)
     expect(page.locator("#large-picture img")).to_be_visible()

@@ -46,7 +46,7 @@ def _biased(values: Tensor, logits: Tensor) -> Tensor:
     return warmed(values[0], logits) + values[1:]
 
 
-def _vector(values: Tensor, logits: Tensor) -> Tensor:
+def _diagonal(values: Tensor, logits: Tensor) -> Tensor:
     scales, biases = values.chunk(2)
     return logits / scales.exp() + biases
 
@@ -63,7 +63,7 @@ def _by_margin(values: Tensor, logits: Tensor) -> Tensor:
 CALIBRATIONS = (
     Calibration(TEMPERATURE, warmed, lambda classes: 1),
     Calibration("temperature and a bias for each class (Alexandari et al. 2020)", _biased, lambda classes: 1 + classes),
-    Calibration("vector scaling (Guo et al. 2017)", _vector, lambda classes: 2 * classes),
+    Calibration("diagonal Dirichlet calibration (Kull et al. 2019)", _diagonal, lambda classes: 2 * classes),
     Calibration("a temperature for each predicted class", _by_class, lambda classes: classes),
     Calibration("a temperature that depends on how far the first class is ahead", _by_margin, lambda classes: 2),
 )

@@ -58,7 +58,7 @@ export class LargeView {
 
   press(event) {
     const step = STEPS[event.key];
-    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (step === undefined || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("select")) return;
     event.preventDefault();
     this.step(step);
   }
@@ -178,6 +178,7 @@ export class LargeView {
 
   replacePicture(picture) {
     this.loading.abort();
+    this.loading = new AbortController();
     this.forget();
     part("large-picture").replaceChildren(picture);
   }

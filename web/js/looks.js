@@ -87,6 +87,7 @@ export class Looks {
       this.words.odd = error.message;
     }
     this.work = null;
+    if (performance.now() - began > FRESH_MS) this.since = performance.now(); // what came meanwhile is worth another look
     this.pauseMs = Math.max(AGAIN_MS, REST * (performance.now() - began));
     board.refresh();
   }

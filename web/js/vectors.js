@@ -67,9 +67,9 @@ function squared(one, other) {
  * version of the model whose vectors were written last; NaN where there is none of it.
  */
 function isolation({ served, images }) {
-  const written = models.filter((model) => model.served === served).sort((one, other) => (one.written < other.written ? 1 : -1));
-  if (!written.length) return null;
-  const { vectors } = written[0];
+  const versions = models.filter((model) => model.served === served).sort((one, other) => (one.written < other.written ? 1 : -1));
+  if (!versions.length) return null;
+  const [{ vectors }] = versions; // of the latest
   const known = [...new Set(images)].filter((image) => vectors.has(image));
   if (!known.length) return null;
   const means = new Map(isolations(known.map((image) => vectors.get(image))).map((mean, place) => [known[place], mean]));

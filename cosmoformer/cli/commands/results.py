@@ -210,7 +210,12 @@ def _live_view(live: Live, out: Console, where: str, further: Sequence[str]) -> 
 
     def show(news: Sequence[Result], count: int) -> None:
         newest.extend(news)
-        caption = text(f"{count:,} results{where}; Ctrl-C ends", "dim")
+        caption = text(
+            f"{count:,} results of the first model{where}; Ctrl-C ends"
+            if further
+            else f"{count:,} results{where}; Ctrl-C ends",
+            "dim",
+        )
         live.update(Group(result_table(out, newest, further), caption), refresh=True)
 
     return show

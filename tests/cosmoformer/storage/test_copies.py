@@ -132,7 +132,7 @@ def test_copies_that_do_not_count_can_be_deleted(store: Store, results: list[Res
     """Stale ones, those of results that are gone and broken objects go; the others are written anew and are read as before."""
     prefix, bucket = store.settings.copies_prefix, ResultsBucket(store)
     assert copies.tidy(store, prefix, bucket.entries) == 0
-    assert len(list(store.list(store.settings.results_bucket, prefix))) == 3
+    assert len(list(store.list(store.settings.results_bucket, prefix))) == 1  # of three that were small
     bucket.withdraw(results[0])
     changed = results[3] | {"seconds": 9.0}
     key = result_key(store.settings, changed["image"]["key"])
@@ -186,3 +186,32 @@ def test_the_latest_copies_are_read_where_there_are_too_many(
         store.write(store.settings.results_bucket, early, whole[0], copies.CONTENT_TYPE)
         store.delete(store.settings.results_bucket, key)
     assert asked_one_by_one(store.settings) == (results, [])
+
+
+def test_no_more_copies_are_read_than_results_are_listed_ahead_for(
+    store: Store, results: list[Result], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a huge bucket the latest objects alone are worth reading for the few results that are wished for."""
+    monkeypatch.setattr(copies, "_ROW_COST", 1.0)
+    monkeypatch.setattr(copies, "_MAX_AHEAD", len(results) // 3)
+    found, asked = asked_one_by_one(store.settings)
+    assert found == results and len(asked) == len(results) * 2 // 3
+    assert "of 3 objects with copies of results the latest 1 are read" in caplog.text
+
+
+@pytest.mark.parametrize("most", [1000, 4])
+def test_small_objects_are_put_together(
+    store: Store, results: list[Result], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Where nothing is stale, too: one object holds what many held, or some of them, where so many cannot be read at a time."""
+    prefix, bucket = store.settings.copies_prefix, ResultsBucket(store)
+    for entry in list(store.list(store.settings.results_bucket, prefix)):
+        store.delete(store.settings.results_bucket, entry.key)
+    listed = list(bucket.entries())
+    for start in range(0, len(listed), 2):
+        some = listed[start : start + 2]
+        write(store, prefix, [copy_of(entry.key, entry.etag, bucket.read(KEYS[0])) for entry in some])
+    monkeypatch.setattr(copies, "_MAX_OBJECTS", most)
+    assert copies.tidy(store, prefix, bucket.entries) == 0
+    objects = [entry.key.split("-")[1] for entry in store.list(store.settings.results_bucket, prefix)]
+    assert objects == ([str(len(listed))] if most == 1000 else ["2", "2", "8"])

@@ -93,8 +93,10 @@ def test_every_format_takes_a_row_of_a_further_model_alone(
 ) -> None:
     """A table may consist of nothing else."""
     put_second(served, second("a.png"))
-    form(table_of(list(all_rows(served))), written := BytesIO())
-    assert written.getvalue()
+    rows = list(all_rows(served))
+    assert [each["image"]["key"] for each in rows] == ["a.png"]
+    form(table_of(rows), written := BytesIO())
+    assert b"a.png" in written.getvalue()
 
 
 def test_rows_are_gone_on_with_behind_any_of_them(served: Store) -> None:
