@@ -28,6 +28,7 @@ from cosmoformer.errors import PermanentError
 
 _RECORD_VARIABLE = "COSMOFORMER_PROCESS_RECORD"
 _POLL_S = 0.02
+_LOADING_POLLS = 10
 # Below the kernel's default ephemeral range (32768 and up), so no outgoing connection takes a port that was chosen.
 _PORT_RANGE = range(20000, 32000)
 
@@ -222,10 +223,15 @@ def _recorded(record: Path) -> Iterator[_Process]:
 
 
 def _belongs_to(pid: int, record: Path) -> bool:
-    try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return False
+    environment = b""
+    for _ in range(_LOADING_POLLS):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        if environment:  # else it may be just loading another program
+            break
+        time.sleep(_POLL_S)
     return f"{_RECORD_VARIABLE}={record.absolute()}".encode() in environment.split(b"\0")
 
 

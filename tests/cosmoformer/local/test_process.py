@@ -113,6 +113,16 @@ def test_a_copied_record_ends_nothing(tmp_path: Path) -> None:
     child.wait()
 
 
+def test_a_process_is_found_while_it_loads_another_program(tmp_path: Path) -> None:
+    """In that moment the kernel shows no environment, by which it is told from a stranger."""
+    record, script = tmp_path / "record", tmp_path / "again.sh"
+    script.write_text(f"exec sh {script}\n")
+    child = start_process(["sh", str(script)], log=tmp_path / "log", record=record)
+    assert all(is_left_over(record) for _ in range(200))
+    assert end_leftover(record)
+    child.wait()
+
+
 def test_a_damaged_record_ends_nothing(tmp_path: Path) -> None:
     """A record that was cut off by a crash is forgotten."""
     record = tmp_path / "record"
