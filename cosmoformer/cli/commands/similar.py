@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,7 @@ from cosmoformer.storage.headlines import headline
 from cosmoformer.storage.results import Result, ResultsBucket
 from cosmoformer.storage.store import Store
 from cosmoformer.terminal import console, table, text
+from cosmoformer.timestamps import moment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from cosmoformer.api.classifier import Classifier
 
 _SPARE = 30  # more than are asked for: some may be gone
+_FRESH, _TRIES, _PAUSE_S = timedelta(seconds=20), 20, 1.0
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ def _like(store: Store, image: str, count: int, *, fill_first: bool) -> Iterator
     library = Library(store, model)
     if fill_first:
         _fill(store, library, classifier or _classifier(store.settings), model)
+    elif result is not None and not classifier:
+        library = _awaited(store, library, model, result)
     if classifier:
         content = Path(image).read_bytes()
         return _near(store, library, count, classifier.features(content), hashlib.sha256(content).hexdigest(), {})
@@ -119,12 +125,30 @@ def _like(store: Store, image: str, count: int, *, fill_first: bool) -> Iterator
     if number is None or library.index is None:
         raise InvalidRequest(
             f"no feature vector of {image!r} is kept",
-            "If its model gives them (python -m training.repack): --fill computes what is missing, here",
+            "It is written some seconds after the result, if the model gives any (python -m training.repack):"
+            " --fill computes what is missing, here",
         )
     assert result is not None
     vector, place = library.index.vectors([number])[0], result.get("object") or {}
     near = _near(store, library, count, vector, result["image"]["sha256"], place)
     return (line for line in near if line.key != image)
+
+
+def _awaited(store: Store, library: Library, model: str, result: Result) -> Library:
+    """The index, with what was seen in an image that was judged a moment ago: that is written some seconds after the result."""
+    for _ in range(_TRIES):
+        if library.number(result["image"]["key"]) is not None or not _is_fresh(result):
+            break
+        time.sleep(_PAUSE_S)
+        library = Library(store, model)
+    return library
+
+
+def _is_fresh(result: Result) -> bool:
+    try:
+        return datetime.now(UTC) - moment(result["finished"]) < _FRESH
+    except ValueError:  # somebody else's word for a time
+        return False
 
 
 def _near(

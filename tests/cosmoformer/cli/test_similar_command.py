@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cosmoformer.cli.commands import similar
 from cosmoformer.storage.results import ResultsBucket, result_key
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.judged_images import SAMPLES, Judged, noisy
@@ -72,9 +73,27 @@ def test_the_oddest_are_in_a_table_with_their_classes(shell: Cli, judged: Judged
         assert f"{prediction['confidence']:.3f}" in shown and line["result"]["image"]["key"] in shown
 
 
-def test_what_cannot_be_compared_is_told(cli: Cli, judged: Judged) -> None:
+def test_what_was_judged_a_moment_ago_is_waited_for(
+    shell: Cli, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its vector comes some seconds after its result, and is found then."""
+    judged.judge("new/late.jpg", SAMPLES["two_armed_spiral"])
+    waited: list[float] = []
+
+    def write_meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            assert shell("similar", "--oddest", "--fill").exit_code == 0
+
+    monkeypatch.setattr(similar.time, "sleep", write_meanwhile)
+    lines = _lines(shell, "new/late.jpg", "-n", "3")
+    assert {line["mark"] for line in lines} >= {"same file"} and len(waited) == 2
+
+
+def test_what_cannot_be_compared_is_told(cli: Cli, judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
     """An image without a vector, a key that is none, both or neither of image and --oddest: each has its message."""
     shell = cli.at(judged.store.settings)
+    monkeypatch.setattr(similar, "_PAUSE_S", 0.01)
     assert "no feature vector of 'demo/two_armed_spiral.jpg' is kept" in shell("similar", FIRST).stderr
     assert "there are no feature vectors in the results bucket" in shell("similar", "--oddest").stderr
     assert "neither the key of a classified image nor a file" in shell("similar", "nowhere.jpg").stderr
