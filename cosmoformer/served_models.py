@@ -76,3 +76,12 @@ def settings_for(settings: Settings, name: str) -> Settings:
         place: "" for place in ("judgements_key", "features_prefix", "copies_prefix") if not getattr(settings, place)
     }
     return Settings(**(vars(settings) | changes_for(name) | off))
+
+
+def settings_of_each(settings: Settings) -> dict[str, Settings]:
+    """The settings of every served model, by its name; those of ``MODEL_NAME``, under an empty one, come first.
+
+    Raises:
+        SettingsError: as :func:`further_models` does.
+    """
+    return {name: settings_for(settings, name) for name in ("", *further_models(settings))}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cosmoformer.served_models import further_models, settings_for
+from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.presigned import UPLOADS
 
@@ -39,8 +39,7 @@ def bucket_policy(settings: Settings, bucket: str) -> str | None:
     """
     uploads = f"{settings.images_prefix}{UPLOADS}"
     images = [uploads] if bucket == settings.images_bucket else []
-    served = [settings_for(settings, name) for name in ("", *further_models(settings))]
-    shown = [prefix for one in served for prefix in _shown(one)]
+    shown = [prefix for one in settings_of_each(settings).values() for prefix in _shown(one)]
     results = [f"{prefix}{uploads}" for prefix in shown] if bucket == settings.results_bucket else []
     statements = [
         *_only(settings.upload_principal, bucket, _PUT, images, denied=(_GET, _LIST, *_OTHERS)),

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from cosmoformer.parallel import map_stream
-from cosmoformer.served_models import further_models, settings_for
+from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.keys import MAX_KEY_BYTES
 from cosmoformer.storage.results import Result, ResultsBucket, result_key
@@ -54,8 +54,7 @@ def all_rows(store: Store, prefix: str = "", *, after: str = "", since: datetime
 
 def buckets_of(store: Store) -> dict[str, ResultsBucket]:
     """Where the results of each served model are, by its name; ``MODEL_NAME``, under an empty one, comes first."""
-    names = ("", *further_models(store.settings))
-    return {name: ResultsBucket(store, settings=settings_for(store.settings, name)) for name in names}
+    return {name: ResultsBucket(store, settings=own) for name, own in settings_of_each(store.settings).items()}
 
 
 def row(judged: Mapping[str, Result]) -> Result:
@@ -87,7 +86,7 @@ def _merged(
     Each model's come in the order of its result keys. A key that had to be cut is cut elsewhere for another model, whose prefix
     is longer, but what all of them have left of it is in the same order: results with that in common are put together first.
     """
-    prefixes = (settings_for(settings, name).results_prefix for name in buckets)
+    prefixes = (own.results_prefix for own in settings_of_each(settings).values())
     common = MAX_KEY_BYTES - _LONGEST_TAIL - max(len(prefix.encode()) for prefix in prefixes)
 
     def place(image_key: str) -> bytes:

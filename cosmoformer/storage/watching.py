@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import takewhile
 
-from cosmoformer.served_models import settings_for
+from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, as_result, result_key
-from cosmoformer.storage.side_by_side import buckets_of, row
+from cosmoformer.storage.side_by_side import row
 from cosmoformer.storage.sky_objects import Told, is_told
 from cosmoformer.storage.store import ObjectInfo, Store
 
@@ -44,7 +44,7 @@ def watch(store: Store, prefix: str) -> Iterator[list[Result]]:
     Yields:
         The news of each look into the store, possibly none.
     """
-    models = {name: settings_for(store.settings, name) for name in buckets_of(store)}
+    models = settings_of_each(store.settings)
     seen: dict[str, dict[str, str]] = {name: {} for name in models}
     while True:
         listed = {name: _etags(store, settings, prefix) for name, settings in models.items()}

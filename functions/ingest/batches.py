@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from cosmoformer.parallel import map_stream
-from cosmoformer.served_models import further_models, one_served, settings_for
+from cosmoformer.served_models import one_served, settings_for, settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.features import listed
 from cosmoformer.storage.keys import MAX_KEY_BYTES, SUFFIX
@@ -33,7 +33,7 @@ class Batches:
 
     def __init__(self, settings: Settings, store: Store, presigner: Presigner) -> None:
         self._settings, self._store, self._presigner = settings, store, presigner
-        self._models = [settings, *(settings_for(settings, name) for name in further_models(settings))]
+        self._models = list(settings_of_each(settings).values())
 
     def page(self, show: str, after: str, limit: int) -> dict[str, Any]:
         """Some of a batch's images that have a result of any served model, in key order of the results.

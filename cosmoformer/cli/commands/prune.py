@@ -9,7 +9,7 @@ import click
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import PermanentError
 from cosmoformer.parallel import map_stream
-from cosmoformer.served_models import further_models, settings_for
+from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.copies import tidy
 from cosmoformer.storage.features import forget
@@ -38,7 +38,7 @@ def command(settings: Settings, prefix: str, dry_run: bool, yes: bool, even_all:
 
     Deleting an image leaves its result: nothing but this command deletes one. Each image is looked for once more right before.
     """
-    stores = [Store(settings_for(settings, name)) for name in ("", *further_models(settings))]
+    stores = [Store(one) for one in settings_of_each(settings).values()]
     found = [(store, list(orphans(store, prefix))) for store in stores]
     for image_key in sorted({orphan.image_key for _, some in found for orphan in some}):
         click.echo(printable(image_key))
