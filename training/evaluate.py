@@ -89,7 +89,7 @@ def evaluate(
             "there is nothing to measure: the images have neither classes nor votes nor inclinations that the artifact tells"
         )
     shares = predictions[:, : len(cache.classes)]
-    told = of_classes(shares, cache.labels, cache.classes, model.metadata.temperature) if cache.classes else OfClasses()
+    told = _classes_told(model, cache, shares)
     rows = _subset_rows(len(cache.labels), subset)
     is_turned = robustness and bool(cache.classes)
     stable = measure_robustness(model, cache, rows, shares[rows], device) if is_turned else None
@@ -107,6 +107,7 @@ def evaluate(
         confusion=told.confusion,
         reliability_before=told.before,
         reliability=told.after,
+        mistakes=told.mistakes,
         robustness=stable,
         views=seen,
         votes=votes,
@@ -116,6 +117,12 @@ def evaluate(
         batch_image_ms=prediction_ms(model, BATCH) if timed else None,
         footprint=taken,
     )
+
+
+def _classes_told(model: Artifact, cache: ImageCache, shares: Predictions) -> OfClasses:
+    if not cache.classes:
+        return OfClasses()
+    return of_classes(shares, cache.labels, cache.classes, model.metadata.temperature, cache.uids)
 
 
 def _check_fits(model: Artifact, cache: ImageCache) -> None:

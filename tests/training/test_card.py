@@ -52,6 +52,16 @@ def test_every_figure_is_in_the_card(report: Report) -> None:
     assert not re.search(r"\$\w", text)
 
 
+def test_the_surest_mistakes_are_shown(report: Report) -> None:
+    """Galaxy by galaxy, and where their pictures are; a report from before they were kept has no such table."""
+    text = card.render(report, RECIPE, run_info())
+    assert report.mistakes
+    for one in report.mistakes:
+        assert f"| `{one.uid}` | {one.true} | {one.given} | {one.confidence} |" in text
+    assert "pictures/mistakes.png" in text
+    assert "pictures/mistakes.png" not in card.render(replace(report, mistakes=()), RECIPE, run_info())
+
+
 def test_a_smaller_report_makes_a_shorter_card(report: Report) -> None:
     """What was not measured has no heading and no empty table; another split is named."""
     conditions = replace(report.conditions, split="val")

@@ -48,12 +48,32 @@ def mistakes(report: Report, names: Mapping[str, str]) -> str:
     return (
         f"\nThe {sum(count for count, *_ in pairs):,} mistakes, the most frequent first:\n\n"
         f"{table(('is', 'was taken for', 'galaxies', 'of its class'), rows[:_MOST_MISTAKES])}\n"
+        + _surest(report, names)
+    )
+
+
+def _surest(report: Report, names: Mapping[str, str]) -> str:
+    """The mistakes that look least like ones; empty in a report that does not have them."""
+    rows = [
+        (f"`{one.uid}`", *(in_words(name, names) for name in (one.true, one.given)), one.confidence)
+        for one in report.mistakes
+    ]
+    if not rows:
+        return ""
+    return (
+        "\nThose that it was surest of (the command above, with `--out`, draws them into `pictures/mistakes.png`; the galaxies' "
+        f"pictures are not ours to hand on):\n\n{table(('galaxy', 'is', 'was taken for', 'probability'), rows)}\n"
     )
 
 
 def told(one: ClassFigures, names: Mapping[str, str]) -> str:
     """A class in words."""
-    return names.get(one.name, one.name.replace("_", " "))
+    return in_words(one.name, names)
+
+
+def in_words(name: str, names: Mapping[str, str]) -> str:
+    """The name of a class in words."""
+    return names.get(name, name.replace("_", " "))
 
 
 def robustness(report: Report) -> str:

@@ -12,8 +12,10 @@ from training.evaluation import metrics
 from training.evaluation.domain import DomainFigures
 from training.evaluation.inclination import Figure, InclinationFigures
 from training.evaluation.metrics import Bin, Floats, Intervals, Labels
-from training.evaluation.report import ClassFigures, Robustness, Views, rounded
+from training.evaluation.report import ClassFigures, Mistake, Robustness, Views, rounded
 from training.evaluation.votes import VoteFigures
+
+_MISTAKES = 20  # as many as the picture of them shows
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class OfClasses:
         confusion: galaxies of each class (row) that were given each class (column).
         before: reliability diagram without temperature scaling.
         after: the same with it.
+        mistakes: the surest ones.
     """
 
     figures: dict[str, float] = field(default_factory=dict)
@@ -33,15 +36,19 @@ class OfClasses:
     confusion: tuple[tuple[int, ...], ...] = ()
     before: tuple[Bin, ...] = ()
     after: tuple[Bin, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
 
 
-def of_classes(probabilities: Floats, labels: Labels, names: Sequence[str], temperature: float) -> OfClasses:
+def of_classes(
+    probabilities: Floats, labels: Labels, names: Sequence[str], temperature: float, uids: Sequence[str]
+) -> OfClasses:
     """All figures of class probabilities.
 
     Args:
         probabilities: float64 (N, classes), with temperature scaling.
         labels: int64 (N,).
         names: of the classes.
+        uids: of the N galaxies.
         temperature: that was used.
     """
     before = metrics.undo_temperature(probabilities, temperature)
@@ -53,6 +60,12 @@ def of_classes(probabilities: Floats, labels: Labels, names: Sequence[str], temp
         tuple(map(tuple, confusion.tolist())),
         reliability(before, labels),
         reliability(probabilities, labels),
+        tuple(
+            Mistake(
+                uids[row], names[labels[row]], names[probabilities[row].argmax()], rounded(probabilities[row].max())
+            )
+            for row in metrics.surest_mistakes(probabilities, labels)[:_MISTAKES]
+        ),
     )
 
 

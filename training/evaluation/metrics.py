@@ -80,6 +80,12 @@ def is_right(probabilities: Floats, labels: Labels) -> NDArray[np.bool_]:
     return np.asarray(probabilities.argmax(axis=1) == labels)
 
 
+def surest_mistakes(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
+    """Rows of all wrong predictions, int64 (M,), those with the highest probability first."""
+    wrong = np.flatnonzero(~is_right(probabilities, labels))
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+
+
 def confusion_matrix(probabilities: Floats, labels: Labels) -> NDArray[np.int64]:
     """How many galaxies of each class (row) were given each class (column), int64 (K, K)."""
     classes = probabilities.shape[1]

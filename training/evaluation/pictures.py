@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosmoformer.runs.folder import MetricsLine, parse_line
-from training.evaluation.metrics import Bin, is_right
+from training.evaluation.metrics import Bin, surest_mistakes
 from training.evaluation.report import Point, Report
 from training.evaluation.votes import VoteFigures
 
@@ -175,8 +175,7 @@ def votes(found: VoteFigures, sample: str) -> Figure:
 
 def mistakes(cache: ImageCache, predictions: NDArray[np.float64]) -> Figure | None:
     """The wrong predictions with the highest confidence, as a grid; None when nothing is wrong."""
-    confidence, wrong = predictions.max(axis=1), ~is_right(predictions, cache.labels)
-    order = np.argsort(np.where(wrong, -confidence, np.inf), kind="stable")[: int(wrong.sum())]
+    order = surest_mistakes(predictions, cache.labels)
     if not len(order):
         return None
     rows, columns = _MISTAKES

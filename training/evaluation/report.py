@@ -82,6 +82,23 @@ class ClassFigures:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A galaxy that was given a wrong class.
+
+    Attributes:
+        uid: of the galaxy.
+        true: its class.
+        given: the class that it was given.
+        confidence: with this probability.
+    """
+
+    uid: str
+    true: str
+    given: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class Point:
     """Accuracy at a rotation in degrees, or at noise of a standard deviation in units of full scale."""
 
@@ -141,6 +158,7 @@ class Report:
         confusion: galaxies of each class (row) that were given each class (column).
         reliability_before: reliability diagram without temperature scaling.
         reliability: the same with it, as the artifact answers.
+        mistakes: those that the model was surest of, the surest first.
         robustness: None where it was not measured.
         views: None likewise.
         votes: how well vote fractions are told; None for a model or images without any.
@@ -160,6 +178,7 @@ class Report:
     confusion: tuple[tuple[int, ...], ...]
     reliability_before: tuple[Bin, ...]
     reliability: tuple[Bin, ...]
+    mistakes: tuple[Mistake, ...] = ()
     robustness: Robustness | None = None
     views: Views | None = None
     votes: VoteFigures | None = None
@@ -210,6 +229,7 @@ def _from(members: Mapping[str, Any]) -> Report:
         confusion=tuple(tuple(row) for row in members["confusion"]),
         reliability_before=tuple(Bin(**one) for one in members["reliability_before"]),
         reliability=tuple(Bin(**one) for one in members["reliability"]),
+        mistakes=tuple(Mistake(**one) for one in members.get("mistakes", ())),
         robustness=None
         if robustness is None
         else Robustness(robustness["images"], _points(robustness["rotation"]), _points(robustness["noise"])),

@@ -100,8 +100,8 @@ def test_the_reliability_diagram_has_both_sides(measured: Measured) -> None:
 
 
 def test_mistakes_are_the_most_confident_first(measured: Measured) -> None:
-    """The grid shows wrong galaxies only, by falling confidence, each with its true class, the answer and its uid."""
-    _, cache, predictions = measured
+    """The grid shows wrong galaxies only, by falling confidence, each with class, answer and uid: as in the report."""
+    report, cache, predictions = measured
     figure = pictures.mistakes(cache, predictions)
     assert figure is not None
     wrong = np.flatnonzero(predictions.argmax(1) != cache.labels)
@@ -112,6 +112,10 @@ def test_mistakes_are_the_most_confident_first(measured: Measured) -> None:
     first = order[0]
     said, share = cache.classes[predictions[first].argmax()], predictions[first].max()
     assert shown[0].startswith(f"true: {cache.classes[cache.labels[first]]}\nsaid: {said} {100 * share:.0f} %")
+    assert [one.uid for one in report.mistakes] == [cache.uids[index] for index in order]
+    told = report.mistakes[0]
+    assert (told.true, told.given) == (cache.classes[cache.labels[first]], said)
+    assert told.confidence == pytest.approx(share, abs=1e-5)
 
 
 def test_robustness_and_curves_show_their_points(measured: Measured) -> None:
