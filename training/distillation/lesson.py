@@ -64,7 +64,8 @@ def lesson(
 
 def live_lesson(teachers: Sequence[Teacher], task: Task) -> Lesson:
     """What teachers say of each image just as the student sees it, augmented (Beyer et al. 2022, "Knowledge distillation: a good
-    teacher is patient and consistent", section 3.1): dearer than answers that are kept, and for long runs.
+    teacher is patient and consistent", section 3.1): dearer than answers that are kept, and for long runs. Feature maps are those
+    of the first teacher that shows any.
 
     Args:
         teachers: one or more.
@@ -81,11 +82,23 @@ def live_lesson(teachers: Sequence[Teacher], task: Task) -> Lesson:
                 "in every step both must see the same: set the recipe's crop, or teacher_views above 0"
             )
 
-    def tell(images: Tensor) -> Tensor:
-        each = [_aligned(teacher.tell(resized(images, teacher.side)), teacher.task, task) for teacher in teachers]
-        return torch.stack(each).nanmean(dim=0)
+    def say(teacher: Teacher, images: Tensor) -> Tensor:
+        return _aligned(teacher.tell(resized(images, teacher.side)), teacher.task, task)
 
-    return Lesson(None, _told(teachers), tell)
+    def tell(images: Tensor) -> Tensor:
+        return torch.stack([say(teacher, images) for teacher in teachers]).nanmean(dim=0)
+
+    guide = next((teacher for teacher in teachers if teacher.show), None)
+    if guide is None or guide.show is None:
+        return Lesson(None, _told(teachers), tell)
+    seen_by, others = guide.show, [teacher for teacher in teachers if teacher is not guide]
+
+    def show(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        answers, maps = seen_by(resized(images, guide.side))
+        each = [_aligned(answers, guide.task, task), *(say(teacher, images) for teacher in others)]
+        return torch.stack(each).nanmean(dim=0), maps
+
+    return Lesson(None, _told(teachers), tell, show)
 
 
 def _told(teachers: Sequence[Teacher]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
@@ -30,6 +30,7 @@ class Teacher:
         side: of the images that it takes, pixels.
         device: where it computes.
         tell: what it says of float images (N, 3, side, side) in 0..1 on the device, as :meth:`training.tasks.Task.told`.
+        show: the same, and its feature maps of them, as :attr:`training.models.Model.with_maps`; None where it has none to show.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Teacher:
     side: int
     device: torch.device
     tell: Callable[[Tensor], Tensor]
+    show: Callable[[Tensor], tuple[Tensor, list[Tensor]]] | None = None
 
 
 def open_teacher(path: Path, device: torch.device) -> Teacher:
@@ -57,7 +59,7 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
     try:
         metadata = artifact.read_metadata(content)
     except ModelRefused:
-        task, side, tell = _of_checkpoint(path, device)
+        return _of_checkpoint(path, device, name, sha256)
     else:
         if not metadata.classes:
             raise ValueError(f"{path} gives values of {metadata.task}, no classes: it cannot teach")
@@ -80,17 +82,29 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
     return tell
 
 
-def _of_checkpoint(path: Path, device: torch.device) -> tuple[Task, int, Callable[[Tensor], Tensor]]:
+def _of_checkpoint(path: Path, device: torch.device, name: str, sha256: str) -> Teacher:
     state = checkpoint.read(path, torch.device("cpu"))
     recipe = from_params(state["recipe"])
     task = task_of(recipe).with_classes(state["data"]["classes"].split(","))
     kind = model_of(recipe)
-    model = kind.for_inference(kind.load(task.outputs, recipe.image_size, state["best"]))
-    model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def network(prepare: Callable[[nn.Module], nn.Module]) -> nn.Module:
+        model = prepare(kind.load(task.outputs, recipe.image_size, state["best"]))
+        return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    told = network(kind.for_inference)
 
     def tell(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            outputs = model(normalise(images))
-        return task.told(outputs)
+            return task.told(told(normalise(images)))
 
-    return task, recipe.image_size, tell
+    if kind.with_maps is None:
+        return Teacher(name, sha256, task, recipe.image_size, device, tell)
+    shown = network(kind.with_maps)
+
+    def show(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        with torch.no_grad():  # a student's graph may hold what inference mode makes to nobody
+            outputs, maps = shown(normalise(images))
+        return task.told(outputs), maps
+
+    return Teacher(name, sha256, task, recipe.image_size, device, tell, show)

@@ -27,11 +27,13 @@ class Lesson:
         answers: float32 (N, classes + answers), as :meth:`training.tasks.Task.told` gives them; None where they are asked live.
         told: who they are, names and digests, as text.
         tell: asks them of float images (N, 3, S, S) in 0..1, as the student sees them; None where their answers are kept.
+        show: the same, and feature maps of one of them; None where no teacher shows any.
     """
 
     answers: NDArray[np.float32] | None
     told: str
     tell: Callable[[Tensor], Tensor] | None = None
+    show: Callable[[Tensor], tuple[Tensor, list[Tensor]]] | None = None
 
 
 @dataclass(frozen=True)

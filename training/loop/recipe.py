@@ -40,6 +40,7 @@ _FROM_ZERO = (
     "patience",
     "foreign_pictures",
     "teacher_views",
+    "guide_weight",
     "seed",
 )
 _ALLOWED: dict[type, tuple[type, ...]] = {float: (int, float), tuple: (list, tuple)}
@@ -102,6 +103,9 @@ class Recipe:
         teacher_temperature: what logits are divided by, the teachers' and the model's, before they are compared.
         teacher_views: turned and mirrored views of a galaxy that a teacher's answer is the mean of: 1, or an even number. With 0
             teachers are asked in every step, of the augmented images that the student sees.
+        guide_weight: weight of the difference from the feature maps of the first teacher that shows any, beside all else in the
+            loss (locality guidance: Li et al. 2022, :mod:`training.loop.guidance`); 0 is none. It needs ``teacher_views = 0``
+            and a teacher's checkpoint.
         foreign_pictures: rendered pictures that are no galaxy, which the score ``in_domain`` is learned from at the end
             (:mod:`training.heads.domain`); 0 leaves the score out.
         augmentation: name of a preset of :mod:`training.augmentation.augment`, or a table of its fields.
@@ -145,6 +149,7 @@ class Recipe:
     teacher_weight: float = 0.5
     teacher_temperature: float = 2.0
     teacher_views: int = 4
+    guide_weight: float = 0.0
     foreign_pictures: int = 0
     augmentation: str | Mapping[str, Any] = field(default="best")
     seed: int = 0

@@ -39,6 +39,7 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
         "best": trainer.best,
         "optimiser": trainer.optimiser.state_dict(),
         "scaler": trainer.scaler.state_dict(),
+        "guide": guide.state() if (guide := trainer.objective.guide) else None,
     }
 
 
@@ -69,6 +70,8 @@ def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
     trainer.average.load(state["average"], state["average_steps"])
     trainer.best = state["best"]
     trainer.optimiser.load_state_dict(state["optimiser"])
+    if guide := trainer.objective.guide:
+        guide.load(state["guide"])
     if state["scaler"]:  # none where another precision began it
         trainer.scaler.load_state_dict(state["scaler"])
 

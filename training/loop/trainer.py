@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from training.augmentation.augment import normalise, scaled
+from training.augmentation.augment import scaled
 from training.data.cache import ImageCache
 from training.data.feeder import Batch, Feeder
 from training.data.sampler import batch_rows, epoch_order
@@ -24,6 +24,7 @@ from training.loop import checkpoint
 from training.loop.checkpoint import Progress
 from training.loop.job import Job, model_of
 from training.loop.last_layer import to_training
+from training.loop.objective import Objective
 from training.loop.optimisation import (
     MovingAverage,
     class_weights,
@@ -68,9 +69,12 @@ class Trainer:
         )
         begin(self.model, self.kind, job)
         self.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        labels, weights = self._teaching()
+        self.objective = Objective(job, weights.to(self.device) if recipe.class_balance == "weights" else None)
+        network = self.objective.network(self.model, self.kind)
         if job.compile:
-            self.model.compile(dynamic=False)  # batches of one size; a side that changes is compiled anew
-        self.network = job.place.wrap(self.model)
+            network.compile(dynamic=False)  # batches of one size; a side that changes is compiled anew
+        self.network = job.place.wrap(network)
         self.average = MovingAverage(self.model, recipe.average_decay)
         self.best = {name: value.clone() for name, value in self.average.weights.items()}
         self.optimiser = make_optimiser(self.model, recipe)
@@ -81,11 +85,6 @@ class Trainer:
         self.progress = Progress()
         self.side = recipe.image_size  # that the model takes at present
         self.stopwatch = Stopwatch()
-        teaching = job.task.teaching(job.train.labels, recipe.target_weight)
-        self.rows = np.arange(len(teaching)) if job.lesson else np.flatnonzero(teaching)
-        labels = torch.from_numpy(job.train.labels[self.rows])
-        weights = class_weights(labels, len(job.task.classes), recipe)
-        self.loss_weights = weights.to(self.device) if recipe.class_balance == "weights" else None
         self.row_weights = row_weights(labels, weights) if recipe.class_balance == "sampling" else None
         epoch_images = min(recipe.epoch_images or len(labels), len(labels))
         self.steps_per_epoch = epoch_images // recipe.batch_size
@@ -101,6 +100,14 @@ class Trainer:
         if self.path.exists():
             go_on(self, checkpoint.read(self.path, self.device))
             _log.info("going on at step %d of %d", self.progress.step, self.steps)
+
+    def _teaching(self) -> tuple[Tensor, Tensor]:
+        """Labels of the rows that are learned from, and the weights of their classes."""
+        job = self.job
+        teaching = job.task.teaching(job.train.labels, self.recipe.target_weight)
+        self.rows = np.arange(len(teaching)) if job.lesson else np.flatnonzero(teaching)
+        labels = torch.from_numpy(job.train.labels[self.rows])
+        return labels, class_weights(labels, len(job.task.classes), self.recipe)
 
     @property
     def steps(self) -> int:
@@ -191,43 +198,26 @@ class Trainer:
         moment = (self.recipe.seed, self.progress.step, self.place.rank)
         torch.manual_seed(_seed_of(*moment, 0))  # dropout and stochastic depth
         generator = torch.Generator(self.device).manual_seed(_seed_of(*moment, 1))
-        scheduled = learning_rate_at(self.progress.step, self.steps, self.recipe)
-        set_learning_rate(self.optimiser, scheduled if learning_rate is None else learning_rate)
+        rate = learning_rate_at(self.progress.step, self.steps, self.recipe) if learning_rate is None else learning_rate
+        set_learning_rate(self.optimiser, rate)
         self._look_at(side_of(self.progress.step // self.steps_per_epoch, self.epochs, self.recipe))
         seen = self.augment(scaled(batch.images, self.side), generator)
         with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            outputs = self.network(normalise(seen))
-            told = self._told(seen, batch)
-        loss = self._loss(outputs.float(), batch, told)
+            loss = self.objective(self.network, seen, batch)
         self.optimiser.zero_grad(set_to_none=True)
+        if guide := self.objective.guide:
+            guide.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
         if self.recipe.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
         self.scaler.step(self.optimiser)
+        if guide:
+            guide.step(self.scaler, rate)
         self.scaler.update()
         self.average.update()
         self.progress.step += 1
         return loss.detach()
-
-    def _told(self, seen: Tensor, batch: Batch) -> Tensor:
-        tell = self.job.lesson.tell if self.job.lesson else None
-        return tell(seen) if tell else batch.told
-
-    def _loss(self, outputs: Tensor, batch: Batch, told: Tensor) -> Tensor:
-        recipe = self.recipe
-        own = self.task.loss(
-            outputs,
-            batch.labels,
-            batch.targets,
-            label_smoothing=recipe.label_smoothing,
-            class_weights=self.loss_weights,
-            target_weight=recipe.target_weight,
-        )
-        if not self.job.lesson:
-            return own
-        options = {"temperature": recipe.teacher_temperature, "target_weight": recipe.target_weight}
-        return torch.lerp(own, self.task.taught_loss(outputs, told, **options), recipe.teacher_weight)
 
     def _look_at(self, side: int) -> None:
         if side != self.side:

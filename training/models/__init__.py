@@ -35,6 +35,8 @@ class Model:
         adapted: what other weights of the same network become in one, as another side's position embedding;
             ``adapted(model, weights)``.
         takes_grey: whether ``build`` takes ``channels``, of which one for grey images has 1; all others get three equal ones.
+        with_maps: the same weights as a network that gives its outputs, and beside them its feature maps, float (N, C, H, W):
+            of every stage in order, and last the pooled features (N, C, 1, 1). None where nothing of the kind is known.
         in_parts: the same function of the same weights as modules in each other, whose feature maps can be watched.
     """
 
@@ -45,6 +47,7 @@ class Model:
     look_at: Callable[[nn.Module, int], None] = lambda network, image_size: None
     adapted: Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]] = lambda network, weights: weights
     takes_grey: bool = False
+    with_maps: Callable[[nn.Module], nn.Module] | None = None
     in_parts: Callable[[nn.Module], nn.Module] = lambda network: network
 
     def load(self, outputs: int, image_size: int, weights: Mapping[str, Tensor]) -> nn.Module:
@@ -78,12 +81,14 @@ class Model:
             found: Mapping[str, Tensor] = inside(self.adapted)(outer, bare)
             return {f"{_NETWORK}{name}": value for name, value in found.items()}
 
+        maps = self.with_maps
         return replace(
             self,
             build=lambda *given, **options: wrap(self.build(*given, **options)),
             for_inference=lambda outer: wrap(inside(self.for_inference)(outer)),
             look_at=inside(self.look_at),
             adapted=adapted,
+            with_maps=(lambda outer: wrap(inside(maps)(outer))) if maps else None,
             in_parts=lambda outer: wrap(inside(self.in_parts)(outer)),
         )
 

@@ -90,6 +90,11 @@ class CrossFormerGraph(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, num_classes) of normalised images (N, 3, S, S)."""
+        return self.with_maps(images)[0]
+
+    def with_maps(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the feature maps (N, C, H, W) that each stage gives, with those that are pooled of the last."""
+        maps = []
         branches, branch = 2 * len(attentions(self.model)), 0
         x = images.contiguous(memory_format=torch.channels_last)
         for embed, transformer in self.model.layers:
@@ -99,8 +104,9 @@ class CrossFormerGraph(nn.Module):
                 x = x + self._skip(_feed_forward(feed_forward, x), branch + 1, branches)
                 branch += 2
             x = x.permute(0, 3, 1, 2)
-        logits: Tensor = self.model.to_logits[1](x.mean(dim=(2, 3)))
-        return logits
+            maps.append(x)
+        features = x.mean(dim=(2, 3))
+        return self.model.to_logits[1](features), [*maps, features[:, :, None, None]]
 
     def _skip(self, residual: Tensor, branch: int, branches: int) -> Tensor:
         if not self.training or self.drop_path == 0.0:
@@ -108,6 +114,18 @@ class CrossFormerGraph(nn.Module):
         keep = 1.0 - self.drop_path * branch / (branches - 1)
         mask = torch.rand(residual.shape[0], 1, 1, 1, device=residual.device) < keep
         return residual * mask / keep
+
+
+class _WithMaps(nn.Module):
+    """A graph that gives its maps, too."""
+
+    def __init__(self, graph: nn.Module) -> None:
+        super().__init__()
+        assert isinstance(graph, CrossFormerGraph)
+        self.graph = graph
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return self.graph.with_maps(images)
 
 
 def _convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
@@ -180,4 +198,6 @@ def _in_parts(graph: nn.Module) -> nn.Module:
     return network
 
 
-MODEL = Model("crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at, in_parts=_in_parts)
+MODEL = Model(
+    "crossformer", tuple(WINDOWS), _build_graph, _for_inference, _look_at, with_maps=_WithMaps, in_parts=_in_parts
+)

@@ -46,8 +46,29 @@ def find(name: str) -> Model:
         return network
 
     if has_one_side:
-        return Model(f"timm/{name}", (), build, lambda network: network, of_one_side(f"timm/{name}"), _adapted)
-    return Model(f"timm/{name}", (), build, lambda network: rewrite_blocks(fold(network)))
+        look_at = of_one_side(f"timm/{name}")
+        return Model(f"timm/{name}", (), build, lambda network: network, look_at, _adapted, with_maps=_WithMaps)
+    return Model(f"timm/{name}", (), build, lambda network: rewrite_blocks(fold(network)), with_maps=_WithMaps)
+
+
+class _WithMaps(nn.Module):
+    """A network of timm's that gives its feature maps, too.
+
+    Raises:
+        ValueError: timm gives no maps of it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        if not hasattr(network, "forward_intermediates"):
+            raise ValueError(f"timm gives no feature maps of {type(network).__name__}: take another network")
+        self.network: Any = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Outputs and maps, as :attr:`training.models.Model.with_maps` says."""
+        last, maps = self.network.forward_intermediates(images)
+        features = self.network.forward_head(last, pre_logits=True)
+        return self.network.get_classifier()(features), [*maps, features[:, :, None, None]]
 
 
 def _check_known(name: str) -> None:

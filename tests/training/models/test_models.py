@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from training import models
+from training.loop.last_layer import LastLayer
 from training.models.crossformer import MODEL, CrossFormerGraph, CrossFormerSize, build
 
 #: Every operation of the model once in each of its stages: to capture a graph takes time for each of them.
@@ -81,6 +83,32 @@ def test_an_unknown_model_or_size_is_named() -> None:
         models.find("resnet")
     with pytest.raises(ValueError, match=r"\[64, 112, 160, 224\], got 100"):
         build(5, 100)
+
+
+@pytest.mark.parametrize("name", ["crossformer", "timm/tf_efficientnet_lite0", "timm/vit_tiny_patch16_224"])
+@pytest.mark.parametrize("is_symmetric", [False, True])
+def test_a_model_shows_its_maps(name: str, is_symmetric: bool) -> None:
+    """Beside the very outputs that it gives without; from the first stage to the pooled features that the last layer is given."""
+    torch.manual_seed(7)
+    plain = models.find(name)
+    kind = plain.in_symmetric_range() if is_symmetric else plain
+    model = kind.build(5, 112).eval()
+    assert kind.with_maps is not None
+    images = torch.randn(2, 3, 112, 112)
+    with torch.no_grad():
+        outputs, maps = kind.with_maps(model)(images)
+        assert torch.allclose(outputs, model(images), atol=1e-5)
+        assert torch.allclose(LastLayer.of(model, 5).layer(maps[-1].flatten(1)), outputs, atol=1e-5)
+    sides = [one.shape[-1] for one in maps]
+    assert sides == sorted(sides, reverse=True) and sides[-1] == 1 and len(sides) > 4
+
+
+def test_a_network_without_maps_says_so() -> None:
+    """It cannot guide, and is named."""
+    kind = models.find("timm/tf_efficientnet_lite0")
+    assert kind.with_maps is not None
+    with pytest.raises(ValueError, match="no feature maps of Linear"):
+        kind.with_maps(nn.Linear(1, 1))
 
 
 @pytest.mark.parametrize("size", [64, 160])
