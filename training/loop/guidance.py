@@ -33,6 +33,9 @@ class Guidance(nn.Module):
         self._place = [_like(one.shape[-1], [other.shape[-1] for other in teacher]) for one in student]
         pairs = [(one.shape[1], teacher[place].shape[1]) for one, place in zip(student, self._place, strict=True)]
         self.heads = nn.ModuleList(nn.Conv2d(own, theirs, 1) for own, theirs in pairs)
+        for head in self.heads:  # at first they say nothing, and so do not disturb what the student knows already
+            nn.init.zeros_(head.get_parameter("weight"))
+            nn.init.zeros_(head.get_parameter("bias"))
         # Each channel of the teacher counts the same, however large its values are.
         self.scales = nn.ModuleList(
             nn.BatchNorm2d(theirs, affine=False, track_running_stats=False) for _, theirs in pairs
@@ -63,7 +66,7 @@ class Guide:
     """
 
     def __init__(self, guidance: Guidance, place: Place, weight_decay: float) -> None:
-        self._guidance = guidance.to(place.device)
+        self._guidance = guidance.to(place.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = place.wrap(self._guidance)
         self._optimiser = torch.optim.AdamW(self._guidance.parameters(), weight_decay=weight_decay)
 
