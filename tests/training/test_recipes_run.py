@@ -68,6 +68,20 @@ def test_the_crossformer_learns_from_teachers(data: Path, teacher: Path, tmp_pat
     assert [epoch for epoch in epochs if epoch] == [1, 2]
 
 
+def test_the_crossformer_learns_what_its_teacher_sees(
+    data: Path, teacher: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The guided recipe trains an artifact like any other; a teacher's artifact, which shows no maps, is refused with a cure."""
+    changes = {"image_size": 64, "batch_size": 4, "precision": "fp32"}
+    command = words(data, tmp_path / "guided", "--recipe", "distil-guided", "--epochs", "1", **changes)
+    assert train.main([*command, "--teacher", str(teacher / "artifacts" / "model.pt")]) == 1
+    assert "give the checkpoint.pt of a network of timm's (--teacher)" in capfd.readouterr().err
+    assert train.main([*command, "--teacher", str(teacher / "checkpoint.pt")]) == 0
+    made = artifact.load((tmp_path / "guided" / "artifacts" / "model.pt").read_bytes())
+    assert (made.metadata.input_size, made.metadata.features) == (64, 256)
+    assert params(tmp_path / "guided")["guide_weight"] == "1.0"
+
+
 def test_a_pupil_without_its_teacher_says_what_to_do(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
