@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from training.evaluation.report import ClassFigures, Report
 from training.evaluation.report_tables import BIN_HEADINGS, FIGURES, bin_rows, interval
 from training.evaluation.survey_card import table
+from training.evaluation.votes import VOLUNTEERS
 
 _MOST_MISTAKES = 6
 
@@ -116,12 +117,21 @@ def votes(report: Report) -> str:
     if (votes := report.votes) is None:
         return ""
     knows_accuracy = all(one.accuracy is not None for one in votes.questions)
-    headings = ("question", "asked, of 100", "RMSE", "calibration error", *(["accuracy"] if knows_accuracy else []))
+    knows_chance = votes.chance is not None
+    headings = (
+        "question",
+        "asked, of 100",
+        "RMSE",
+        *(["by chance"] if knows_chance else []),
+        "calibration error",
+        *(["accuracy"] if knows_accuracy else []),
+    )
     rows = [
         (
             one.name,
             f"{100 * one.asked:.1f}",
             one.rmse,
+            *([one.chance] if knows_chance else []),
             one.calibration_error,
             *([one.accuracy] if knows_accuracy else []),
         )
@@ -132,7 +142,14 @@ def votes(report: Report) -> str:
         f"known: root mean square error **{votes.rmse}** over all answers, of cumulative fractions, as the Galaxy Zoo Challenge "
         "scored. The calibration error is the mean difference between told and voted fractions, bin by bin, each galaxy "
         "counted by how many were asked"
-        f"{', and so is the accuracy, of the most likely answer' if knows_accuracy else ''}.\n\n"
+        f"{', and so is the accuracy, of the most likely answer' if knows_accuracy else ''}."
+        + (
+            f" By chance: the error that a model would show which told the true fractions, as a galaxy has {VOLUNTEERS} "
+            f"volunteers; {votes.chance} over all answers, {100 * (votes.chance / votes.rmse) ** 2:.0f} % of the mean square."
+            if votes.chance and votes.rmse
+            else ""
+        )
+        + "\n\n"
         f"{table(headings, rows)}\n"
     )
 

@@ -66,9 +66,14 @@ def show(report: Report, out: Console) -> None:
 
 def show_votes(votes: VoteFigures, sample: str, out: Console) -> None:
     """Print figures of vote fractions; ``sample`` says which galaxies they are of."""
-    rows: Rows = [(one.name, one.asked, one.rmse, one.calibration_error) for one in votes.questions]
-    title = f"Vote fractions of {sample}: RMSE {votes.rmse}"
-    _print(out, title, ("question", ">asked", ">RMSE", ">calibration error"), rows)
+    rows: Rows = [(one.name, one.asked, one.rmse, _known(one.chance), one.calibration_error) for one in votes.questions]
+    title = f"Vote fractions of {sample}: RMSE {votes.rmse}, of which {_known(votes.chance)} would be chance"
+    _print(out, title, ("question", ">asked", ">RMSE", ">by chance", ">calibration error"), rows)
+
+
+def _known(figure: float | None) -> object:
+    """A figure, or what stands for one that a record from before does not have."""
+    return "–" if figure is None else figure
 
 
 def show_differences(found: Sequence[Difference], sample: str, out: Console) -> None:

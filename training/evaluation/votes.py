@@ -16,6 +16,8 @@ from training.evaluation.metrics import BINS, bootstrap_root_mean
 
 Floats = NDArray[np.floating]
 _DIGITS = 5
+#: How many volunteers looked at a galaxy of Galaxy Zoo 2, in the median (Willett et al. 2013, section 2.2).
+VOLUNTEERS = 44
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class QuestionFigures:
         reliability: bins of conditional fractions.
         accuracy: share of galaxies whose most likely answer is the volunteers' most frequent one, each galaxy counted by how
             many were asked; None in a record from before this was measured.
+        chance: root mean square error that a model would show which told the true fractions, as each galaxy had
+            :data:`VOLUNTEERS` only. None likewise.
     """
 
     name: str
@@ -57,6 +61,7 @@ class QuestionFigures:
     calibration_error: float
     reliability: tuple[VoteBin, ...]
     accuracy: float | None = None
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class VoteFigures:
         questions: one by one, in the order of the tree.
         rmse_low: lower end of the 95 % interval of ``rmse``, by a bootstrap over galaxies; None in a record from before.
         rmse_high: upper end.
+        chance: as of a question, over all answers.
     """
 
     images: int
@@ -76,6 +82,7 @@ class VoteFigures:
     questions: tuple[QuestionFigures, ...]
     rmse_low: float | None = None
     rmse_high: float | None = None
+    chance: float | None = None
 
 
 def votes_told(metadata: Metadata, outputs: Floats, targets: Floats) -> VoteFigures | None:
@@ -118,7 +125,7 @@ def vote_figures(tree: Tree, conditional: Floats, cumulative: Floats) -> VoteFig
         questions.append(_of_question(question.name, told[:, part], voted[:, part], shares[:, part], errors[:, part]))
     interval = bootstrap_root_mean((errors**2).mean(axis=1))
     ends = (_rounded(interval.low), _rounded(interval.high))
-    return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions), *ends)
+    return VoteFigures(int(whole.sum()), _root_mean_square(errors), tuple(questions), *ends, _chance(voted))
 
 
 def _of_question(name: str, told: Floats, voted: Floats, shares: Floats, errors: Floats) -> QuestionFigures:
@@ -129,8 +136,13 @@ def _of_question(name: str, told: Floats, voted: Floats, shares: Floats, errors:
     right = told.argmax(axis=1) == voted.argmax(axis=1)
     accuracy = (asked * right).sum() / asked.sum() if asked.any() else 0.0
     return QuestionFigures(
-        name, _rounded(asked.mean()), _root_mean_square(errors), _rounded(off), bins, _rounded(accuracy)
+        name, _rounded(asked.mean()), _root_mean_square(errors), _rounded(off), bins, _rounded(accuracy), _chance(voted)
     )
+
+
+def _chance(voted: Floats) -> float:
+    """The binomial deviation of cumulative fractions (N, answers), estimated from those of as many volunteers."""
+    return _rounded(np.sqrt((voted * (1 - voted) / (VOLUNTEERS - 1)).mean()))
 
 
 def _root_mean_square(errors: Floats) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cosmoformer.votes.fractions import to_conditional, to_cumulative
 from cosmoformer.votes.tree import GZ2
-from training.evaluation.votes import vote_figures, votes_of
+from training.evaluation.votes import VOLUNTEERS, vote_figures, votes_of
 
 
 def drawn(count: int = 400, seed: int = 0) -> NDArray[np.float64]:
@@ -41,6 +41,19 @@ def test_the_error_is_that_of_cumulative_fractions_over_all_answers() -> None:
     assert found.rmse == pytest.approx(np.sqrt(2 * 0.01 / 37), abs=1e-5)
     assert by_name["how-rounded"].rmse == pytest.approx(np.sqrt(0.02 / 3), abs=1e-5) and by_name["bar"].rmse == 0
     assert by_name["bar"].asked == by_name["bar"].calibration_error == 0
+
+
+def test_chance_is_the_error_of_who_tells_the_true_fractions() -> None:
+    """Volunteers drawn from true fractions differ from them by as much as is reckoned from what they said."""
+    random, column = np.random.default_rng(3), GZ2.labels.index("smooth-or-featured_smooth")
+    true, voted = np.zeros((4000, 37)), np.zeros((4000, 37))
+    true[:, column] = random.random(4000)
+    voted[:, column] = random.binomial(VOLUNTEERS, true[:, column]) / VOLUNTEERS
+    for one in (true, voted):
+        one[:, GZ2.labels.index("smooth-or-featured_artifact")] = 1 - one[:, column]
+    found = vote_figures(GZ2, true, voted)
+    assert found.chance == pytest.approx(found.rmse, rel=0.03)
+    assert found.questions[0].chance == pytest.approx(found.questions[0].rmse, rel=0.03)
 
 
 def test_fractions_that_say_too_much_are_found_unreliable() -> None:
