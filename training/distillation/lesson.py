@@ -24,7 +24,7 @@ from training.loop.job import Lesson
 from training.tasks import Task
 
 _BATCH = 64
-_FORMAT = 1  # of what is kept
+_FORMAT = 2  # of what is kept
 
 Answers = NDArray[np.float32]
 Angle = tuple[float, bool]

@@ -69,6 +69,14 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
     return Teacher(name, sha256, task, side, device, tell)
 
 
+def _said(task: Task, outputs: Tensor, knows_votes: bool, temperature: float = 1.0) -> Tensor:
+    """What outputs say. A model has outputs for the votes of its task whether or not it learned any: then they say nothing."""
+    answers = task.told(outputs, temperature)
+    if not knows_votes:
+        answers[:, len(task.classes) :] = torch.nan
+    return answers
+
+
 def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> Callable[[Tensor], Tensor]:
     module = model.module.to(device)
 
@@ -77,7 +85,7 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
         with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             outputs = module.core((images.to(module.mean.dtype) - module.mean) / module.std)
             outputs = outputs[:, : outputs.shape[1] - model.metadata.features]
-        return task.told(outputs, model.metadata.temperature)
+            return _said(task, outputs, model.metadata.fractions is not None, model.metadata.temperature)
 
     return tell
 
@@ -92,19 +100,21 @@ def _of_checkpoint(path: Path, device: torch.device, name: str, sha256: str) -> 
         model = prepare(kind.load(task.outputs, recipe.image_size, state["best"]))
         return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
-    told = network(kind.for_inference)
+    told, knows_votes = network(kind.for_inference), bool(recipe.target_weight)
 
     def tell(images: Tensor) -> Tensor:
         with torch.inference_mode():
-            return task.told(told(normalise(images)))
+            return _said(task, told(normalise(images)), knows_votes)
 
-    if kind.with_maps is None:
-        return Teacher(name, sha256, task, recipe.image_size, device, tell)
-    shown = network(kind.with_maps)
+    try:
+        shown = network(kind.with_maps) if kind.with_maps else None
+    except ValueError:  # it has none to show
+        shown = None
 
     def show(images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        assert shown is not None
         with torch.no_grad():  # a student's graph may hold what inference mode makes to nobody
             outputs, maps = shown(normalise(images))
-        return task.told(outputs), maps
+            return _said(task, outputs, knows_votes), maps
 
-    return Teacher(name, sha256, task, recipe.image_size, device, tell, show)
+    return Teacher(name, sha256, task, recipe.image_size, device, tell, show if shown else None)

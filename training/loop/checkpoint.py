@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -100,7 +101,7 @@ def refuse_another(
         ValueError: the checkpoint's recipe or data differ.
     """
     before = from_params(state["recipe"]).params()  # a recipe of before a field was added has its default
-    longer = {name for name in _MAY_GROW if float(recipe[name]) > float(before[name])}
+    longer = {name for name in _MAY_GROW if _length(name, recipe) > _length(name, before)}
     changed = [
         f"{name} {before.get(name)} → {value}"
         for name, value in recipe.items()
@@ -119,6 +120,11 @@ def refuse_another(
     for name in sorted(longer):
         _log.info("the run is made longer: %s %s → %s", name, before[name], recipe[name])
     return longer
+
+
+def _length(name: str, recipe: Mapping[str, str]) -> float:
+    """How long a run may be by one of its limits; no minutes are no limit."""
+    return float(recipe[name]) or math.inf
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:

@@ -17,13 +17,16 @@ class LastLayer:
 
     @classmethod
     def of(cls, model: nn.Module, outputs: int) -> LastLayer:
-        """The one with so many outputs.
+        """The one with so many outputs; where several have as many, the one whose weights come last.
 
         Raises:
-            ValueError: there is none, or more than one layer has as many.
+            ValueError: there is none, or it cannot be told which.
         """
         layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
         layers = [(name, layer) for name, layer in layers if layer.out_features == outputs]
+        if len(layers) > 1:  # a CrossFormer's position biases come from layers with 8, 16, 32 and 64 outputs
+            final = [*model.parameters()][-1]
+            layers = [(name, layer) for name, layer in layers if any(own is final for own in layer.parameters())]
         if len(layers) != 1:
             raise ValueError(f"expected one last layer with {outputs} outputs, found {len(layers)}")
         return cls(*layers[0])

@@ -58,7 +58,7 @@ def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
     """Bring a new trainer to where a checkpoint's was. More epochs or minutes than its give the rest of a longer schedule.
 
     Raises:
-        ValueError: the checkpoint is another run's.
+        ValueError: the checkpoint is another run's, or what shall make it longer leaves it as long as it is.
     """
     job = trainer.job
     longer = refuse_another(state, params_of(job), _data(job), trainer.place.world_size, job.folder)
@@ -66,6 +66,12 @@ def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
     if longer:
         trainer.progress.stopped = False
         trainer.progress.epochs = planned(trainer.progress, trainer.epoch, trainer.recipe)
+        if trainer.is_over:
+            full = "epochs" if trainer.recipe.epochs <= trainer.progress.judged else "minutes"
+            raise ValueError(
+                f"{job.folder} is not made longer by more {' and '.join(sorted(longer))}: its {full} are used up after "
+                f"{trainer.progress.judged} epochs; give more {full}, too"
+            )
     trainer.model.load_state_dict(state["model"])
     trainer.average.load(state["average"], state["average_steps"])
     trainer.best = state["best"]

@@ -60,7 +60,8 @@ class _WithMaps(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        if not hasattr(network, "forward_intermediates"):
+        classifier = getattr(network, "get_classifier", lambda: None)()
+        if not (hasattr(network, "forward_intermediates") and isinstance(classifier, nn.Linear)):
             raise ValueError(f"timm gives no feature maps of {type(network).__name__}: take another network")
         self.network: Any = network
 

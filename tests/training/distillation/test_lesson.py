@@ -158,6 +158,17 @@ def test_what_cannot_teach_says_why(tmp_path: Path) -> None:
         open_teacher(tmp_path / "broken.pt", CPU)
 
 
+@pytest.mark.parametrize("name", ["model.pt", checkpoint.NAME])
+def test_a_teacher_that_learned_no_votes_tells_none(data: Path, train: ImageCache, tmp_path: Path, name: str) -> None:
+    """Its network has outputs for them, which nothing was ever taught: only its classes are learned from."""
+    recipe = replace(RECIPE, epochs=1, target_weight=0.0)
+    caches = open_splits(CLEAN5, data, data / "cache", 16, ("train", "val"))
+    best = Trainer(Job(recipe, CLEAN5, caches["train"], caches["val"], tmp_path, Place(0, 1, CPU))).fit(Stop())
+    (tmp_path / "model.pt").write_bytes(export(best, recipe, CLEAN5, caches["val"], "run", "version"))
+    told = open_teacher(tmp_path / name, CPU).tell(scaled(train.images(slice(0, 4)), 16))
+    assert told[:, :5].sum(dim=1).allclose(torch.ones(4)) and told[:, 5:].isnan().all()
+
+
 def test_teachers_asked_live_see_what_the_student_sees(run: Path) -> None:
     """At their own side, each in the student's order, averaged; one that looks at another part of an image is refused."""
     teacher = open_teacher(run / checkpoint.NAME, CPU)

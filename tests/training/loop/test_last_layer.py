@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import training.models
 from tests.training.loop.small_runs import job
 from tests.training.toy import add_toy_model
 from training.loop.initial_weights import Start
@@ -39,11 +40,21 @@ def test_only_the_last_layer_learns() -> None:
 
 
 def test_a_model_without_one_last_layer_says_so() -> None:
-    """None, or two, with so many outputs cannot be told apart."""
+    """There is none with so many outputs, or several of which none comes last."""
     with pytest.raises(ValueError, match="expected one last layer with 7 outputs, found 0"):
         LastLayer.of(network(), 7)
-    with pytest.raises(ValueError, match="expected one last layer with 5 outputs, found 2"):
-        LastLayer.of(nn.Sequential(network(), nn.Linear(5, 5)), 5)
+    with pytest.raises(ValueError, match="expected one last layer with 5 outputs, found 0"):
+        LastLayer.of(nn.Sequential(network(), nn.Linear(5, 5), nn.Linear(5, 2)), 5)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 8, 16, 32, 64])
+def test_a_crossformer_has_one_last_layer(outputs: int) -> None:
+    """Whatever layers inside have as many outputs, in the form for training and in that for inference."""
+    kind = training.models.find("crossformer")
+    trained = kind.build(outputs, 64)
+    for model in (trained, kind.for_inference(trained)):
+        name, layer = (last := LastLayer.of(model, outputs)).name, last.layer
+        assert (layer.in_features, layer.out_features) == (256, outputs) and "to_logits" in name
 
 
 def test_a_run_with_frozen_features_leaves_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -64,6 +64,26 @@ def test_minutes_fit_the_schedule_to_the_speed(tmp_path: Path, monkeypatch: pyte
     assert at_most.progress.judged == 2
 
 
+def test_more_of_what_does_not_hold_a_run_back_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More epochs than its minutes have room for, and more minutes than its epochs need; no minutes are no limit."""
+    clock = _Clock()
+    monkeypatch.setattr(schedule.time, "monotonic", clock.read)
+    for folder, epochs in (("by minutes", 1000), ("by epochs", 2)):
+        run = Trainer(job(tmp_path / folder, epochs=epochs, minutes=1.0))
+        clock.advance_with(run, seconds=1.0)
+        run.fit(Stop())
+    with pytest.raises(ValueError, match=r"not made longer by more epochs: its minutes are used up after 5 epochs"):
+        Trainer(job(tmp_path / "by minutes", epochs=2000, minutes=1.0))
+    with pytest.raises(ValueError, match=r"not made longer by more minutes: its epochs are used up after 2 epochs"):
+        Trainer(job(tmp_path / "by epochs", epochs=2, minutes=9.0))
+    assert Trainer(job(tmp_path / "by minutes", epochs=1000)).epochs == 1000
+    endless = Trainer(job(tmp_path / "without limit", epochs=1))
+    clock.advance_with(endless, seconds=1.0)
+    endless.fit(Stop())
+    with pytest.raises(ValueError, match=r"differs in minutes 0.0 → 1.0"):
+        Trainer(job(tmp_path / "without limit", epochs=1, minutes=1.0))
+
+
 def test_a_stopped_run_does_not_get_its_minutes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was spent before a run was stopped counts when it goes on."""
     clock = _Clock()

@@ -109,6 +109,10 @@ def test_a_network_without_maps_says_so() -> None:
     assert kind.with_maps is not None
     with pytest.raises(ValueError, match="no feature maps of Linear"):
         kind.with_maps(nn.Linear(1, 1))
+    distilled = models.find("timm/deit_tiny_distilled_patch16_224")  # two last layers
+    assert distilled.with_maps is not None
+    with pytest.raises(ValueError, match="no feature maps of VisionTransformerDistilled"):
+        distilled.with_maps(distilled.build(5, 64))
 
 
 @pytest.mark.parametrize("size", [64, 160])
