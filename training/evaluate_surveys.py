@@ -84,7 +84,12 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--artifact", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="folder with the surveys' parquet files")
-    parser.add_argument("--most", type=int, default=1000, help="galaxies of each survey, 0 for all (default: 1000)")
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=1000,
+        help="galaxies of each that are zoomed and coloured, 0 for all (default: 1000)",
+    )
     parser.add_argument("--out", type=Path, help="also write the figures there, as JSON")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

@@ -53,7 +53,7 @@ def _holding(own: SurveyFigures) -> str:
 
 
 def _zooms(own: SurveyFigures, others: Sequence[SurveyFigures]) -> str:
-    counted = ", ".join(f"{one.with_class:,} of {one.images:,} of {one.name}" for one in (own, *others))
+    counted = ", ".join(f"{one.shown[0].images:,} of {one.name}" for one in (own, *others))
     rows = [
         (ways[0].name, *(_share(way) for way in ways))
         for ways in zip(*(one.shown for one in (own, *others)), strict=True)
@@ -61,7 +61,7 @@ def _zooms(own: SurveyFigures, others: Sequence[SurveyFigures]) -> str:
     return (
         "By the galaxy's size in the frame, and by colour: accuracy with its 95 % interval, and the share that is marked as no "
         "galaxy. At zoom 2 a galaxy is shown twice as large; colours are at zoom 1. `python -m training.evaluate_surveys` "
-        f"measures it on galaxies with a class that can be mapped, {counted}.\n\n"
+        f"measures it on galaxies drawn at random, {counted}; accuracy on those of them with a class that can be mapped.\n\n"
         + table(("shown", *(one.name for one in (own, *others))), rows)
     )
 
@@ -76,15 +76,15 @@ def _share(group: Group) -> str:
 def _by_class(own: SurveyFigures, names: Mapping[str, str]) -> str:
     rows = [(names.get(one.name, one.name), *_cells(one)) for one in own.by_class]
     return (
-        f"Calibration by class, {own.name}: of the galaxies that were given a class, the share that is right beside the mean "
-        "confidence.\n\n" + table(("class given", *_HEADINGS), rows)
+        f"Calibration by the class that was given, {own.name}, all {own.images:,} galaxies: accuracy, on the {own.with_class:,} that "
+        "have a class, beside the mean confidence.\n\n" + table(("class given", *_HEADINGS), rows)
     )
 
 
 def _quarters(own: SurveyFigures) -> str:
     sizes = table(("half-light radius in the picture", *_HEADINGS), [(one.name, *_cells(one)) for one in own.by_size])
     light = table(("mean brightness within it", *_HEADINGS), [(one.name, *_cells(one)) for one in own.by_brightness])
-    return f"By size and by brightness of the galaxy in the picture, in quarters:\n\n{sizes}\n\n{light}"
+    return f"By size and by brightness of the galaxy in the picture, all in quarters:\n\n{sizes}\n\n{light}"
 
 
 def _cells(one: Group) -> tuple[str, ...]:

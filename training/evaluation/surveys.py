@@ -59,11 +59,13 @@ class Survey:
         name: of the survey.
         shown: side of its images here, as a share of the side of what a user would have.
         galaxies: those that are measured on.
+        drawn: places of those that are shown in every way, in order.
     """
 
     name: str
     shown: float
     galaxies: tuple[Galaxy, ...]
+    drawn: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,9 @@ class SurveyFigures:
         name: of the survey.
         images: how many galaxies there are.
         with_class: how many of them have a right class.
-        shown: by zoom, then by colour at zoom 1.
-        by_class: at zoom 1 by the class that the model gave: confidence against accuracy is its calibration.
-        by_size: at zoom 1 by quarters of the half-light radius in the frame, from the smallest.
+        shown: some of them by zoom, then by colour at zoom 1.
+        by_class: all at zoom 1 by the class that the model gave: confidence against accuracy is its calibration.
+        by_size: likewise by quarters of the half-light radius in the frame, from the smallest.
         by_brightness: likewise by quarters of the mean brightness within that radius, from the faintest.
     """
 
@@ -120,7 +122,7 @@ def read_surveys(folder: Path, most: int = 0, table: Path = SURVEYS) -> list[Sur
 
     Args:
         folder: of the parquet files.
-        most: galaxies of each, drawn at random; 0 for all.
+        most: galaxies of each that are shown in every way, drawn at random; 0 for all.
         table: which surveys there are, as ``training/surveys.toml``.
 
     Raises:
@@ -136,7 +138,7 @@ def read_surveys(folder: Path, most: int = 0, table: Path = SURVEYS) -> list[Sur
         ]
         if galaxies:
             order = np.random.default_rng(0).permutation(len(galaxies))[: most or None]
-            found.append(Survey(row["name"], row.get("shown", 1.0), tuple(galaxies[place] for place in sorted(order))))
+            found.append(Survey(row["name"], row.get("shown", 1.0), tuple(galaxies), tuple(sorted(order.tolist()))))
     if not found:
         raise ValueError(f"{folder} has none of the files that {table.name} names")
     return found
@@ -163,18 +165,24 @@ def survey_figures(model: Artifact, survey: Survey) -> SurveyFigures:
     """
     if not model.metadata.classes:
         raise ValueError(f"a model of {model.metadata.task} has no classes; give one of clean5")
-    outputs = {f"zoom {zoom:g}": _outputs(model, survey, f"zoom {zoom:g}", zoom, _as_it_is) for zoom in ZOOMS}
+    everything, drawn = np.arange(len(survey.galaxies)), np.array(survey.drawn)
+    plain = _outputs(model, survey, everything, "all", 1.0, _as_it_is)
+    outputs = {}
+    for zoom in ZOOMS:
+        name = f"zoom {zoom:g}"
+        outputs[name] = plain[drawn] if zoom == 1 else _outputs(model, survey, drawn, name, zoom, _as_it_is)
     for name, gains in COLOURS.items():
-        outputs[name] = _outputs(model, survey, name, 1.0, _gains(gains))
-    outputs[GREY] = _outputs(model, survey, GREY, 1.0, _grey)
-    judged, plain = Judged(model.metadata, survey.galaxies), outputs["zoom 1"]
+        outputs[name] = _outputs(model, survey, drawn, name, 1.0, _gains(gains))
+    outputs[GREY] = _outputs(model, survey, drawn, GREY, 1.0, _grey)
+    judged = Judged(model.metadata, survey.galaxies)
+    some = Judged(model.metadata, [survey.galaxies[place] for place in drawn])
     given = np.array(model.metadata.classes)[plain[:, : len(model.metadata.classes)].argmax(axis=1)]
     light = np.array([light_of(decode(galaxy.content, LIMITS).pixels) for galaxy in survey.galaxies])
     return SurveyFigures(
         survey.name,
         len(survey.galaxies),
         int(judged.has_class.sum()),
-        tuple(judged.group(name, one) for name, one in outputs.items()),
+        tuple(some.group(name, one) for name, one in outputs.items()),
         tuple(judged.group(name, plain, given == name) for name in model.metadata.classes if (given == name).any()),
         judged.quarters(plain, light[:, 0] * survey.shown, "{:.3f} to {:.3f} of the side"),
         judged.quarters(plain, light[:, 1], "{:.0f} to {:.0f} of 255"),
@@ -182,7 +190,12 @@ def survey_figures(model: Artifact, survey: Survey) -> SurveyFigures:
 
 
 def _outputs(
-    model: Artifact, survey: Survey, shown: str, zoom: float, change: Callable[[Pixels], Pixels]
+    model: Artifact,
+    survey: Survey,
+    places: NDArray[np.int64],
+    shown: str,
+    zoom: float,
+    change: Callable[[Pixels], Pixels],
 ) -> NDArray[np.float64]:
     framing = Framing(zoom * survey.shown)
 
@@ -191,7 +204,7 @@ def _outputs(
         answers = [model.predict(preprocess(of_pixels(change(one), framing).pixels)) for one in pictures]
         return torch.cat(answers).double().numpy()
 
-    return in_batches(judge, np.arange(len(survey.galaxies)), cpu_limit(), f"{survey.name}, {shown}")
+    return in_batches(judge, places, cpu_limit(), f"{survey.name}, {shown}")
 
 
 class Judged:

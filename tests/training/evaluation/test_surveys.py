@@ -89,10 +89,13 @@ def test_the_first_rule_that_fits_says_which_classes_are_right(folder: Path) -> 
     assert (theirs.name, theirs.shown, len(theirs.galaxies)) == ("Theirs", 0.5, 1)
 
 
-def test_some_galaxies_are_drawn_the_same_each_time(folder: Path) -> None:
-    """A smaller measurement is one of the same galaxies again and again."""
+def test_some_galaxies_are_drawn_the_same_each_time(folder: Path, model: Artifact) -> None:
+    """A smaller measurement is one of the same galaxies again and again; as they come all are measured."""
     first, second = (read_surveys(folder, 2, folder / "surveys.toml")[0] for _ in range(2))
-    assert len(first.galaxies) == 2 and first == second
+    assert (len(first.galaxies), len(first.drawn)) == (4, 2) and first == second
+    few, everything = (survey_figures(model, read_surveys(folder, most, folder / "surveys.toml")[0]) for most in (2, 0))
+    assert {one.images for one in few.shown} == {2} and {one.images for one in everything.shown} == {4}
+    assert (few.images, few.by_class, few.by_size) == (everything.images, everything.by_class, everything.by_size)
 
 
 def test_a_folder_without_surveys_is_named(tmp_path: Path) -> None:
