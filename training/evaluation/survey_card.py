@@ -76,8 +76,8 @@ def _share(group: Group) -> str:
 def _by_class(own: SurveyFigures, names: Mapping[str, str]) -> str:
     rows = [(names.get(one.name, one.name), *_cells(one)) for one in own.by_class]
     return (
-        f"Calibration by the class that was given, {own.name}, all {own.images:,} galaxies: accuracy, on the {own.with_class:,} that "
-        "have a class, beside the mean confidence.\n\n" + table(("class given", *_HEADINGS), rows)
+        f"Calibration by the class that was given, {own.name}, all {own.images:,} galaxies: accuracy, on the {own.with_class:,} "
+        "that have a class, beside the mean confidence.\n\n" + table(("class given", *_HEADINGS), rows)
     )
 
 
