@@ -77,13 +77,12 @@ export class Work {
 
   join(item, twin) {
     this.board.change(item, { state: "twin", twin });
+    (twin.followers ??= []).push(item);
     if (isOver(twin)) this.follow(item);
-    else (twin.followers ??= []).push(item);
   }
 
   /** A duplicate gets what the first of its kind got. */
   follow(item) {
-    if (item.state !== "twin") return;
     const { state, result, reason, others } = item.twin;
     this.end(item, state, { result, reason, others });
   }
@@ -131,9 +130,7 @@ export class Work {
     if (item.gone) return;
     this.board.change(item, { state, ended: performance.now(), ...changes });
     this.on.ended(item);
-    const followers = item.followers ?? [];
-    item.followers = [];
-    followers.forEach((each) => this.follow(each));
+    duplicatesOf(item).forEach((each) => this.follow(each));
   }
 
   /** Stop uploading one file, or waiting for its result. */
@@ -149,22 +146,36 @@ export class Work {
     this.board.items.filter(isSending).forEach((item) => this.cancel(item));
   }
 
-  /** Wait on for a late result, or upload a file. */
+  /**
+   * Wait on for late results, or upload files. For a duplicate that got none the first of its kind goes again, where that is stored or
+   * among the items; where it is neither, it may be a file that nobody can read any more, and the duplicate is sent itself.
+   */
   again(...items) {
-    for (const item of items) {
-      item.abort = new AbortController();
-      const isThere = item.key && !item.result;
-      if (isThere) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
-      else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null, others: null });
-    }
-    items.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
-    this.upload(items.filter(({ state }) => state === "waiting"));
+    const asked = new Set(items.map((item) => (canRetry(item) && isAwaited(item.twin) ? item.twin : item)));
+    const going = [...asked].filter(({ twin }) => !asked.has(twin));
+    going.forEach((item) => this.restart(item));
+    going.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
+    this.upload(going.filter(({ state }) => state === "waiting"));
+  }
+
+  /** Put an item back to where it waits, and its duplicates with it. */
+  restart(item) {
+    item.abort = new AbortController();
+    if (isAwaited(item)) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
+    else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null, others: null });
+    duplicatesOf(item).forEach((each) => this.board.change(each, { state: "twin", reason: "" }));
   }
 
   retryAll() {
     this.again(...this.board.items.filter(canRetry));
   }
 }
+
+/** Whether an item is stored, but has no result. */
+const isAwaited = (item) => Boolean(item?.key && !item.result);
+
+/** Duplicates of an item, but for those that were sent all the same. */
+const duplicatesOf = (item) => (item.followers ?? []).filter(({ twin }) => twin === item);
 
 function newItem(file, name) {
   const start = { state: "waiting", sent: 0, reason: "", started: performance.now() };
