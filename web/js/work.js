@@ -9,6 +9,7 @@ import { Batch, uploadAll } from "./upload.js";
 
 const PORTION = 200; // files
 const AHEAD = 2; // portions that have addresses before they are sent
+const JUST_NOW_MS = 10 * 60_000; // after one model's result, how long the other models' may take
 
 export class Work {
   /**
@@ -107,15 +108,33 @@ export class Work {
     await uploadAll(items, { api, on, signal, batch }).catch((error) => signal.aborted || this.on.broken(error));
   }
 
+  /** Wait for what is still to come of an item of a batch that was opened again. */
+  resume(item) {
+    item.abort = new AbortController();
+    if (item.state === "classifying") {
+      item.stored = performance.now();
+      this.classify(item);
+    } else if (Date.now() - Date.parse(item.result?.finished) < JUST_NOW_MS) {
+      this.askAllFurther(item);
+    }
+  }
+
   async classify(item) {
     const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
-    Object.keys(item.address.further ?? {}).forEach((model) => this.askFurther(item, model, signal));
+    this.askAllFurther(item);
     try {
       const result = await awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline } });
       this.end(item, result.status, { result, reason: result.rejection?.reason });
     } catch (error) {
       if (!signal.aborted) this.end(item, error.transient ? "late" : "unreadable", { reason: error.message });
     }
+  }
+
+  /** Asks for the results of further models that are not there yet. */
+  askAllFurther(item) {
+    const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
+    const missing = Object.keys(item.address.further ?? {}).filter((model) => !item.others?.[model]);
+    missing.forEach((model) => this.askFurther(item, model, signal));
   }
 
   /** The result of a model that is served beside the first; one that never answers leaves no trace. */
