@@ -25,6 +25,7 @@ from tests.e2e.bare_page import bare_page
 from tests.e2e.galaxies import SAMPLES
 
 MOST_BYTES = 200_000
+LENGTHS = (1, 55, 56, 63, 64, 65, 120, 2**18 - 9, 2**18 - 8, 2**18, 600_001)  # around blocks and pieces of SHA-256
 
 
 def fits_of(kind: str) -> bytes:
@@ -56,6 +57,13 @@ def page_url() -> Iterator[str]:
 def bare(browser: Browser, page_url: str) -> Iterator[Page]:
     """A document with the page's modules and security policy."""
     with bare_page(browser, page_url) as page:
+        yield page
+
+
+@pytest.fixture
+def insecure(browser: Browser, page_url: str) -> Iterator[Page]:
+    """The same, as if another machine served it over plain HTTP."""
+    with bare_page(browser, page_url, "http://cosmoformer.test") as page:
         yield page
 
 
@@ -148,16 +156,27 @@ def test_one_bad_file_never_loses_the_drop(bare: Page) -> None:
     assert bare.evaluate(ENTRIES) == [["g.pgm", "n/b.fits.fz", "n/d/e.J2K"], ["n/d/f.csv"], ["n/a.jpg", "n/c"]]
 
 
+FINGERPRINTS = """async () => {
+    const {fingerprint} = await import("/js/digest.js");
+    return Promise.all([...document.querySelector("input").files].map(fingerprint));
+}"""
+
+
 def test_fingerprint(bare: Page) -> None:
     """A fingerprint is the SHA-256 of the content."""
     bare.set_input_files("input", SAMPLES)
-    found = bare.evaluate(
-        """async () => {
-            const {fingerprint} = await import("/js/digest.js");
-            return Promise.all([...document.querySelector("input").files].map(fingerprint));
-        }"""
-    )
-    assert found == [hashlib.sha256(sample.read_bytes()).hexdigest() for sample in SAMPLES]
+    assert bare.evaluate("isSecureContext")
+    assert bare.evaluate(FINGERPRINTS) == [hashlib.sha256(sample.read_bytes()).hexdigest() for sample in SAMPLES]
+
+
+def test_fingerprint_over_plain_http(insecure: Page, tmp_path: Path) -> None:
+    """So it is on a page that is not secure, to which the browser offers no digests, for files of any length."""
+    content = {f"{size}.fits": bytes(value % 251 for value in range(size)) for size in LENGTHS}
+    for name, data in content.items():
+        (tmp_path / name).write_bytes(data)
+    insecure.set_input_files("input", [tmp_path / name for name in content])
+    assert not insecure.evaluate("isSecureContext")
+    assert insecure.evaluate(FINGERPRINTS) == [hashlib.sha256(data).hexdigest() for data in content.values()]
 
 
 def test_names_that_look_alike_have_columns_of_their_own(bare: Page) -> None:

@@ -306,24 +306,6 @@ def test_broken_link(browser: Browser, stage: Stage, batch: str) -> None:
         expect(page.locator(".dropzone .button").first).to_be_visible()
 
 
-def test_duplicate(page: Page, stage: Stage, tmp_path: Path) -> None:
-    """A file that was dropped before is marked, not sent twice, shows the same result, and can be sent all the same."""
-    (first,) = copies(tmp_path, "m51.jpg")
-    (tmp_path / "copy.jpg").write_bytes(first.read_bytes())
-    choose(page, first, tmp_path / "copy.jpg")
-    (image,) = stage.stored(1)
-    expect(card(page, "copy.jpg").locator(".advice")).to_have_text(
-        "The same picture as m51.jpg: it was not sent twice."
-    )
-    stage.classify(image)
-    expect(card(page, "copy.jpg").locator(".verdict")).to_have_text("Spiral")
-    expect(card(page, "copy.jpg").locator(".badge")).to_have_text("Duplicate")
-    assert len(stage.images()) == 1
-    page.get_by_role("button", name="Send it all the same").click()
-    stage.stored(2)
-    expect(card(page, "copy.jpg")).to_have_attribute("data-state", "classifying")
-
-
 def test_cancel(page: Page, stage: Stage, tmp_path: Path) -> None:
     """One file of several is cancelled while it waits; the others go on, and it can be uploaded after all."""
     held: list[Route] = []

@@ -59,12 +59,32 @@ export async function address(items, work, signal) {
  */
 export async function renew(item, { api, on }, signal) {
   const { address: old } = item;
+  if (!old.batch) {
+    item.address = await listedAddress(item, { api, on }, signal);
+    return;
+  }
   await address([item], { api, on, batch: new Batch(old.batch) }, signal);
   const { error } = item.address;
   if (!error) return;
   item.address = old;
   throw new Failure(error.detail);
 }
+
+/** The new address of an image of a batch that this page can only show: its list has it by the key of one of the results. */
+async function listedAddress({ key, name, address: old }, { api, on }, signal) {
+  const folder = key.slice(0, -name.length);
+  for (const place of [old.result, ...Object.values(old.further)]) {
+    const inBatch = place.key.slice(place.key.indexOf(folder) + folder.length);
+    const query = new URLSearchParams({ after: justBefore(inBatch), limit: 1 });
+    const url = `${api}/uploads/${encodeURIComponent(old.show)}?${query}`;
+    const { results: [found] } = await (await retrying(() => ask(url, on, signal), signal)).json();
+    if (found?.key === key) return { ...old, result: found.result, further: found.further ?? {}, received: Date.now() };
+  }
+  throw new Failure("The upload service no longer lists this image. Reload the page.");
+}
+
+/** A key that sorts before this one, and after all that do: "m51.jpg.jsom~" for "m51.jpg.json". */
+const justBefore = (key) => `${key.slice(0, -1)}${String.fromCharCode(key.charCodeAt(key.length - 1) - 1)}~`;
 
 /** Whether an address has expired, or nearly so, as far as this clock can tell: one that is hours ahead tells nothing. */
 export function isExpired(expires, received) {

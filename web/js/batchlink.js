@@ -94,9 +94,10 @@ export function batchesOf(address) {
 
 /** Yields what lies in a batch as items, in the order of their names. */
 export async function* reopened(api, batch, signal, on) {
-  for await (const { key, name, result, others, reason, imageUrl } of openBatch(api, batch, signal, on)) {
-    const size = result?.image.size_bytes ?? 0;
-    const stored = { file: null, name, size, sent: size, batch, key, imageUrl, others };
-    yield { ...stored, state: result?.status ?? "unreadable", result, reason: reason || (result?.rejection?.reason ?? "") };
+  for await (const { awaited, ...entry } of openBatch(api, batch, signal, on)) {
+    const { result, others } = entry;
+    const size = (result ?? Object.values(others)[0])?.image.size_bytes ?? 0;
+    const state = awaited ? "classifying" : result?.status ?? "unreadable";
+    yield { ...entry, file: null, size, sent: size, batch, state, reason: entry.reason || (result?.rejection?.reason ?? "") };
   }
 }

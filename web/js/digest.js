@@ -6,13 +6,11 @@ const DIGESTS_AT_ONCE = 2; // each holds its file in memory as a whole
 
 const digestTurn = turns(DIGESTS_AT_ONCE);
 
-/**
- * SHA-256 of a file's content, in hexadecimal digits. Browsers offer it to secure pages only (https, or this machine);
- * elsewhere size, time of change and name have to do.
- */
+/** SHA-256 of a file's content, in hexadecimal digits. */
 export async function fingerprint(file) {
-  if (!globalThis.crypto?.subtle) return `${file.size}/${file.lastModified}/${file.name}`;
   return digestTurn(async () => {
+    // Browsers offer it to secure pages only: https, or this machine.
+    if (!globalThis.crypto?.subtle) return (await import("./sha256.js")).sha256(file);
     const digest = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
     return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
   });

@@ -113,6 +113,7 @@ async function reopenOne(batch, signal) {
     for await (const item of reopened(config.api, batch, signal, { offline: showAway })) {
       link.add(batch);
       board.add([item]);
+      work.resume(item);
       words = "";
     }
   } catch (error) {

@@ -9,6 +9,7 @@ import { Batch, uploadAll } from "./upload.js";
 
 const PORTION = 200; // files
 const AHEAD = 2; // portions that have addresses before they are sent
+const JUST_NOW_MS = 10 * 60_000; // after one model's result, how long the other models' may take
 
 export class Work {
   /**
@@ -77,13 +78,12 @@ export class Work {
 
   join(item, twin) {
     this.board.change(item, { state: "twin", twin });
+    (twin.followers ??= []).push(item);
     if (isOver(twin)) this.follow(item);
-    else (twin.followers ??= []).push(item);
   }
 
   /** A duplicate gets what the first of its kind got. */
   follow(item) {
-    if (item.state !== "twin") return;
     const { state, result, reason, others } = item.twin;
     this.end(item, state, { result, reason, others });
   }
@@ -108,15 +108,33 @@ export class Work {
     await uploadAll(items, { api, on, signal, batch }).catch((error) => signal.aborted || this.on.broken(error));
   }
 
+  /** Wait for what is still to come of an item of a batch that was opened again. */
+  resume(item) {
+    item.abort = new AbortController();
+    if (item.state === "classifying") {
+      item.stored = performance.now();
+      this.classify(item);
+    } else if (Date.now() - Date.parse(item.result?.finished) < JUST_NOW_MS) {
+      this.askAllFurther(item);
+    }
+  }
+
   async classify(item) {
     const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
-    Object.keys(item.address.further ?? {}).forEach((model) => this.askFurther(item, model, signal));
+    this.askAllFurther(item);
     try {
       const result = await awaitResult(item, { api: this.config.api, signal, on: { offline: this.on.offline } });
       this.end(item, result.status, { result, reason: result.rejection?.reason });
     } catch (error) {
       if (!signal.aborted) this.end(item, error.transient ? "late" : "unreadable", { reason: error.message });
     }
+  }
+
+  /** Asks for the results of further models that are not there yet. */
+  askAllFurther(item) {
+    const signal = AbortSignal.any([this.all.signal, item.abort.signal]);
+    const missing = Object.keys(item.address.further ?? {}).filter((model) => !item.others?.[model]);
+    missing.forEach((model) => this.askFurther(item, model, signal));
   }
 
   /** The result of a model that is served beside the first; one that never answers leaves no trace. */
@@ -131,9 +149,7 @@ export class Work {
     if (item.gone) return;
     this.board.change(item, { state, ended: performance.now(), ...changes });
     this.on.ended(item);
-    const followers = item.followers ?? [];
-    item.followers = [];
-    followers.forEach((each) => this.follow(each));
+    duplicatesOf(item).forEach((each) => this.follow(each));
   }
 
   /** Stop uploading one file, or waiting for its result. */
@@ -149,22 +165,36 @@ export class Work {
     this.board.items.filter(isSending).forEach((item) => this.cancel(item));
   }
 
-  /** Wait on for a late result, or upload a file. */
+  /**
+   * Wait on for late results, or upload files. For a duplicate that got none the first of its kind goes again, where that is stored or
+   * among the items; where it is neither, it may be a file that nobody can read any more, and the duplicate is sent itself.
+   */
   again(...items) {
-    for (const item of items) {
-      item.abort = new AbortController();
-      const isThere = item.key && !item.result;
-      if (isThere) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
-      else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null, others: null });
-    }
-    items.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
-    this.upload(items.filter(({ state }) => state === "waiting"));
+    const asked = new Set(items.map((item) => (canRetry(item) && isAwaited(item.twin) ? item.twin : item)));
+    const going = [...asked].filter(({ twin }) => !asked.has(twin));
+    going.forEach((item) => this.restart(item));
+    going.filter(({ state }) => state === "classifying").forEach((item) => this.classify(item));
+    this.upload(going.filter(({ state }) => state === "waiting"));
+  }
+
+  /** Put an item back to where it waits, and its duplicates with it. */
+  restart(item) {
+    item.abort = new AbortController();
+    if (isAwaited(item)) this.board.change(item, { state: "classifying", reason: "", stored: performance.now() });
+    else this.board.change(item, { state: "waiting", reason: "", sent: 0, twin: null, result: null, others: null });
+    duplicatesOf(item).forEach((each) => this.board.change(each, { state: "twin", reason: "" }));
   }
 
   retryAll() {
     this.again(...this.board.items.filter(canRetry));
   }
 }
+
+/** Whether an item is stored, but has no result. */
+const isAwaited = (item) => Boolean(item?.key && !item.result);
+
+/** Duplicates of an item, but for those that were sent all the same. */
+const duplicatesOf = (item) => (item.followers ?? []).filter(({ twin }) => twin === item);
 
 function newItem(file, name) {
   const start = { state: "waiting", sent: 0, reason: "", started: performance.now() };
