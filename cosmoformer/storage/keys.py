@@ -8,7 +8,7 @@ import re
 MAX_KEY_BYTES = 1024  # in UTF-8
 SUFFIX = ".json"
 
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
 
 
 def is_key(text: str) -> bool:
@@ -23,17 +23,13 @@ def is_key(text: str) -> bool:
 
 
 def can_be_listed(text: str) -> bool:
-    """Whether a store can list the keys that start with this text, which may be empty, or come after it.
-
-    Listings are XML and repeat it: with a character that XML does not know nobody can read the answer.
-    """
-    return not text or (is_key(text) and not _NOT_XML.search(text))
+    """Whether a store can list the keys that start with this text, which may be empty, or come after it."""
+    return not text or is_key(text)
 
 
-def listable_start(text: str) -> str:
-    """The text up to what no listing can repeat."""
-    found = _NOT_XML.search(text)
-    return text[: found.start()] if found else text
+def fits_xml(text: str) -> bool:
+    """Whether every client can read a listing that repeats this text; listings are XML, which has no other characters."""
+    return not NOT_XML.search(text)
 
 
 def key_of_json(prefix: str, image_key: str) -> str:
