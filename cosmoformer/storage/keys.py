@@ -7,6 +7,9 @@ import re
 
 MAX_KEY_BYTES = 1024  # in UTF-8
 SUFFIX = ".json"
+_CUT_BYTES = (
+    MAX_KEY_BYTES - len("~") - 64 - len(SUFFIX)
+)  # what is left of a key that is cut: its digest has 64 characters
 
 NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
 
@@ -41,5 +44,9 @@ def key_of_json(prefix: str, image_key: str) -> str:
     if len(key.encode()) <= MAX_KEY_BYTES:
         return key
     tail = f"~{hashlib.sha256(image_key.encode()).hexdigest()}{SUFFIX}"
-    room = MAX_KEY_BYTES - len(prefix.encode()) - len(tail)
-    return prefix + image_key.encode()[:room].decode(errors="ignore") + tail
+    return start_of_json(prefix, image_key) + tail
+
+
+def start_of_json(prefix: str, start: str) -> str:
+    """What :func:`key_of_json` gives for every text that begins so begins with: ``start``, or what a cut leaves of it."""
+    return prefix + start.encode()[: _CUT_BYTES - len(prefix.encode())].decode(errors="ignore")

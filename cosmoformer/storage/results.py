@@ -21,7 +21,7 @@ from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.copies import with_copies
 from cosmoformer.storage.domain import Domain, domain_members
-from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.explanations import explanation_keys
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
@@ -229,11 +229,12 @@ class ResultsBucket:
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
     def withdraw(self, result: Result) -> None:
-        """Delete this very result, if it still stands, and an explanation beside it."""
+        """Delete this very result, if it still stands, and the explanations beside it."""
         image_key = result["image"]["key"]
         if self.read(image_key) == result:
-            for place in (explanation_key, result_key):
-                self._store.delete(self._settings.results_bucket, place(self._settings, image_key))
+            beside = explanation_keys(self._store, self._settings, image_key)
+            for key in (*beside, result_key(self._settings, image_key)):
+                self._store.delete(self._settings.results_bucket, key)
 
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.

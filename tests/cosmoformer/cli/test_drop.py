@@ -45,6 +45,15 @@ def test_a_folder_is_dropped_under_a_prefix(drop: Cli, store: Store, folder: Pat
     assert head["ContentType"] == "image/fits"
 
 
+@pytest.mark.parametrize("name", ["odd\x01.png", "\ufffe.png", "c\r\n.png"])
+def test_a_file_with_an_odd_name_is_dropped_among_others(drop: Cli, store: Store, folder: Path, name: str) -> None:
+    """Also a name that no listing repeats as it is ends nothing; it is found again, too."""
+    (folder / name).write_bytes(b"odd")
+    assert drop("drop", folder).stdout == "4 dropped, 0 skipped, 0 failed\n"
+    assert stored(store)[name] == b"odd"
+    assert drop("drop", folder).stdout == "0 dropped, 4 skipped, 0 failed\n"
+
+
 def test_dropping_again_uploads_only_what_is_missing_or_changed(drop: Cli, store: Store, folder: Path) -> None:
     """An interrupted drop is completed by saying it again; equal length alone does not make a file equal."""
     drop("drop", folder)
