@@ -15,7 +15,8 @@ from PIL import Image
 from cosmoformer.errors import ObjectGone
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import ResultsBucket, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import ResultsBucket
 from functions.classify import metrics
 from functions.classify.handler import Handler
 from tests.cosmoformer.tiny_artifact import joint_artifact
