@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
+from cosmoformer.settings import Settings
+
+#: What the keys of uploaded images start with, after ``IMAGES_PREFIX``.
+UPLOADS = "uploads/"
 MAX_KEY_BYTES = 1024  # in UTF-8
 SUFFIX = ".json"
 _CUT_BYTES = (
@@ -23,6 +27,11 @@ def is_key(text: str) -> bool:
         return 1 <= len(text.encode()) <= MAX_KEY_BYTES and "\0" not in text
     except UnicodeEncodeError:
         return False
+
+
+def is_upload(settings: Settings, image_key: str) -> bool:
+    """Whether strangers may put an image under this key, with an address that they were given."""
+    return image_key.startswith(f"{settings.images_prefix}{UPLOADS}")
 
 
 def can_be_listed(text: str) -> bool:

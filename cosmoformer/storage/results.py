@@ -23,7 +23,7 @@ from cosmoformer.storage.explanations import explanation_keys
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
-from cosmoformer.storage.sky_objects import Told, is_told, of_metadata, same_told
+from cosmoformer.storage.sky_objects import Told, is_told, same_told, told_of
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import moment, rfc3339
 
@@ -247,7 +247,9 @@ class ResultsBucket:
         """
         if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
             there = self._store.head_image(new["image"]["key"])
-            return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), of_metadata(there.metadata))
+            return bool(there.etag == new["image"]["etag"]) and is_told(
+                new.get("object"), told_of(self._settings, there)
+            )
         if new["status"] != old["status"]:
             return bool(new["status"] == "classified")
         if new["status"] == "rejected" and (new["model"] is None) != (old["model"] is None):

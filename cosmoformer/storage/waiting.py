@@ -13,7 +13,7 @@ from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, result_key
 from cosmoformer.storage.side_by_side import row
-from cosmoformer.storage.sky_objects import Told, is_told, of_metadata
+from cosmoformer.storage.sky_objects import Told, is_told, told_of
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.watching import PARALLEL, PAUSE_S, look_up, read_results
 
@@ -112,7 +112,7 @@ class _Waiting:
     def _is_told(self, key: str) -> bool:
         """Whether the store tells of an image what its sender did."""
         try:
-            return of_metadata(self._store.head_image(key).metadata).known == self._told[key].known
+            return told_of(self._settings, self._store.head_image(key)).known == self._told[key].known
         except ObjectGone:
             return False
 

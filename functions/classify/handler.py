@@ -192,7 +192,7 @@ class Handler:
             wanted = event.attributes.get(ASKED_BY, "")
             if self._explainer.answers(standing.result, info.etag, content, served, wanted):
                 return None
-            told = sky_objects.of_metadata(info.metadata)
+            told = sky_objects.told_of(self._settings, info)
             if standing.result and self._results.is_last_word(
                 standing.result, info.etag, told, served.version.identity
             ):

@@ -18,6 +18,7 @@ from cosmoformer.settings import Settings
 from cosmoformer.storage.catalogue_rows import FILE_COLUMNS, Pairing, pair, read_rows
 from cosmoformer.storage.dropping import Outcome, drop_files
 from cosmoformer.storage.image_files import ImageFile, find_images
+from cosmoformer.storage.keys import UPLOADS, is_upload
 from cosmoformer.storage.results import Result
 from cosmoformer.storage.sky_objects import FIELDS, Told
 from cosmoformer.storage.store import Store
@@ -85,6 +86,7 @@ def command(
     store = Store(settings)
     unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
     pairing = _pairing(catalogue, file_column, columns, found.files) if catalogue else Pairing()
+    _leave_uploads(settings, pairing)
     bar, advance = progress(console(stderr=True), "dropping", len(found.files))
     with bar:
         outcomes = unreadable + drop_files(store, found.files, advance, pairing.told)
@@ -112,6 +114,13 @@ def _pairing(path: Path, file_column: str | None, columns: Mapping[str, str], fi
         return pair(read_rows(path, file_column, columns), files)
     except InvalidRequest as error:
         return Pairing(amiss={_UNUSABLE: [error.detail]})
+
+
+def _leave_uploads(settings: Settings, pairing: Pairing) -> None:
+    """Tell nothing of files where strangers upload: what is told there counts for nothing, since they could tell it, too."""
+    for key in [key for key in pairing.told if is_upload(settings, key)]:
+        del pairing.told[key]
+        pairing.amiss[f"file below {UPLOADS}, of which nothing is told"].append(key)
 
 
 def _summary(outcomes: list[Outcome], left_out: Mapping[Path, str], pairing: Pairing, catalogue: bool) -> str:
