@@ -212,8 +212,7 @@ class ResultsBucket:
         Returns:
             The result that stands afterwards, and the one that stood right before.
         """
-        image_key = result["image"]["key"]
-        key = result_key(self._settings, image_key)
+        key = result_key(self._settings, image_key := result["image"]["key"])
         for _ in range(_ATTEMPTS):
             old, standing = standing or self.standing(image_key), None  # known from before for the first attempt only
             if old.result and not self._replaces(result, old.result):
@@ -224,8 +223,7 @@ class ResultsBucket:
 
     def withdraw(self, result: Result, earlier: Result | None) -> None:
         """Undo a write, if this very result still stands: write the earlier one again, or delete it and what explains it."""
-        image_key = result["image"]["key"]
-        key, standing = result_key(self._settings, image_key), self.standing(image_key)
+        key, standing = result_key(self._settings, image_key := result["image"]["key"]), self.standing(image_key)
         if standing.result == result and earlier is not None:
             self._write(key, earlier, standing.etag)
         elif standing.result == result:
@@ -247,9 +245,8 @@ class ResultsBucket:
         """
         if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
             there = self._store.head_image(new["image"]["key"])
-            return bool(there.etag == new["image"]["etag"]) and is_told(
-                new.get("object"), told_of(self._settings, there)
-            )
+            told = told_of(self._settings, there)
+            return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), told)
         if new["status"] != old["status"]:
             return bool(new["status"] == "classified")
         if new["status"] == "rejected" and (new["model"] is None) != (old["model"] is None):
