@@ -1,18 +1,19 @@
 """A running system from Python: images go in, results come out as a table.
 
-Only the object store is spoken to, as ``cosmoformer drop`` and ``cosmoformer results`` do; the functions wake by themselves.
+The object store is spoken to, as ``cosmoformer drop`` and ``cosmoformer results`` do; the functions wake by themselves. The
+registry is only asked, where several models are served, which of them have a champion whose results can be waited for.
 """
 
 from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from cosmoformer.errors import PermanentError, TransientError
+from cosmoformer.errors import ObjectGone, PermanentError, TransientError
 from cosmoformer.settings import Settings, load
 from cosmoformer.settings_file import effective_environment
 from cosmoformer.storage.dropping import drop_files
@@ -22,11 +23,14 @@ from cosmoformer.storage.side_by_side import all_rows
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import table_of
 from cosmoformer.storage.votable import write_votable
-from cosmoformer.storage.watching import look_up, wait_for
+from cosmoformer.storage.waiting import GONE, wait_for, with_further
+from cosmoformer.storage.watching import look_up
 
 if TYPE_CHECKING:
     import pandas
     from astropy.table import Table
+
+_NAMED = 5  # images in an error's message
 
 
 @dataclass(frozen=True)
@@ -138,30 +142,47 @@ class Client:
     def wait(self, keys: Iterable[str], *, timeout_s: float | None = None) -> Results:
         """The results of some images, once all are there, in the order of ``keys``.
 
+        Where several models are served, each has those of further ones, as :meth:`results` has. These are waited for while they
+        keep coming, within ``timeout_s``; a result is without those that do not.
+
         Args:
             keys: object keys, such as :attr:`Dropped.keys`.
-            timeout_s: how long to wait, seconds; None is for ever.
+            timeout_s: how long to wait, seconds; None is for as long as the images are there.
 
         Raises:
+            PermanentError: there is no image under a key.
+            ObjectGone: some were deleted or replaced by other files meanwhile, while the others have results now; the message
+                names them.
             TransientError: some have no result in time; the message says how many.
             StoreUnavailable: the store does not answer.
         """
-        wanted = list(keys)
+        wanted, begun = list(keys), time.monotonic()
         images = {key: info.etag for key, info in look_up(self._store, self.settings.images_bucket, wanted).items()}
         if absent := [key for key in wanted if key not in images]:
             raise PermanentError(f"no image {absent[0]!r} in {self.settings.images_bucket!r}", "Drop it first")
-        found: dict[str, Result] = {}
-        for result in self._until(images, timeout_s):
-            found[result["image"]["key"]] = result
-        return Results(found[key] for key in wanted)
+        until = None if timeout_s is None else begun + timeout_s
+        found, gone = self._until(images, until)
+        if missing := len(images) - len(found) - len(gone):
+            raise TransientError(
+                f"{missing} of {len(images)} images have no result after {timeout_s:.0f} s",
+                "`cosmoformer doctor` says what is wrong",
+            )
+        if gone:
+            names = ", ".join(map(repr, gone[:_NAMED])) + (", …" if len(gone) > _NAMED else "")
+            raise ObjectGone(
+                f"{len(gone)} of {len(images)} images were {GONE} while they were waited for: {names}",
+                "Drop them again; `results` has what the others are",
+            )
+        rows = with_further(self._store, found, until=until)
+        return Results(rows[key] for key in wanted)
 
-    def _until(self, images: dict[str, str], timeout_s: float | None) -> Iterator[Result]:
-        begun, count = time.monotonic(), 0
-        for news in wait_for(self._store, images):
-            yield from news
-            count += len(news)
-            if timeout_s is not None and time.monotonic() - begun > timeout_s and count < len(images):
-                raise TransientError(
-                    f"{len(images) - count} of {len(images)} images have no result after {timeout_s:.0f} s",
-                    "`cosmoformer doctor` says what is wrong",
-                )
+    def _until(self, images: dict[str, str], until: float | None) -> tuple[dict[str, Result], list[str]]:
+        """The results that came until a time on the monotonic clock, by object key, and the keys of images that went."""
+        found: dict[str, Result] = {}
+        gone: list[str] = []
+        for look in wait_for(self._store, images):
+            found |= {result["image"]["key"]: result for result in look.results}
+            gone += look.gone
+            if until is not None and time.monotonic() > until:
+                break
+        return found, gone

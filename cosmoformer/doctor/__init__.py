@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 from cosmoformer.doctor import addresses, functions, knative, registry, store
 from cosmoformer.doctor.check import Check, Finding, System, find
+from cosmoformer.errors import SettingsError
+from cosmoformer.served_models import further_models, settings_for
 from cosmoformer.settings import Settings
 
 #: Seconds after which an answer is not waited for any longer; downloading an artifact takes a while.
@@ -39,6 +42,23 @@ CHECKS: tuple[Check, ...] = (
     Check("backlog", "INGEST_URL", functions.check_backlog, essential=False),
 )
 
+#: What is asked of each further model, too (SERVED_MODELS); the backlog's check asks for all of them by itself.
+OF_EACH_MODEL = frozenset({"registry", "champion", "served", "artifact", "fallback"})
+
+
+def checks_of(settings: Settings) -> list[tuple[Check, System]]:
+    """Each of :data:`CHECKS`, then those of each further model, with what they are made of."""
+    made = [(check, System(settings)) for check in CHECKS]
+    try:
+        further = further_models(settings)
+    except SettingsError:  # which the check of the settings says
+        return made
+    for name in further:
+        system = System(settings_for(settings, name))
+        of_it = (replace(check, name=f"{check.name} of {name}") for check in CHECKS if check.name in OF_EACH_MODEL)
+        made += ((check, system) for check in of_it)
+    return made
+
 
 def examine(settings: Settings, deadline_s: float = DEADLINE_S) -> list[Finding]:
     """Make every check, all at once and none depending on another.
@@ -48,19 +68,19 @@ def examine(settings: Settings, deadline_s: float = DEADLINE_S) -> list[Finding]
         deadline_s: seconds after which an answer is not waited for any longer.
 
     Returns:
-        A finding for each of :data:`CHECKS`, in their order.
+        A finding for each of :func:`checks_of`, in their order.
     """
-    system = System(settings)
+    checks = checks_of(settings)
     found: dict[str, Finding] = {}
 
-    def make(check: Check) -> None:
+    def make(check: Check, system: System) -> None:
         found[check.name] = find(check, system)
 
     # Daemons: one that hangs must not keep the process from ending.
-    threads = [threading.Thread(target=make, args=(check,), daemon=True) for check in CHECKS]
+    threads = [threading.Thread(target=make, args=one, daemon=True) for one in checks]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + deadline_s
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    return [found.get(check.name) or check.unanswered(system, deadline_s) for check in CHECKS]
+    return [found.get(check.name) or check.unanswered(system, deadline_s) for check, system in checks]

@@ -11,7 +11,8 @@ import urllib3
 from cosmoformer.doctor.check import RESERVED, Doubt, System
 from cosmoformer.doctor.http import ask
 from cosmoformer.errors import PermanentError
-from cosmoformer.storage.presigned import UPLOADS, Presigner, SignedPut, upload_keys
+from cosmoformer.storage.keys import UPLOADS
+from cosmoformer.storage.presigned import Presigner, SignedPut, upload_keys
 
 _TYPE = "application/octet-stream"
 _PUBLIC = "public-read-write"

@@ -11,7 +11,9 @@ from cosmoformer.doctor import clock
 from cosmoformer.doctor.check import Doubt, System
 from cosmoformer.errors import PermanentError, SettingsError
 from cosmoformer.events import cloudevents
+from cosmoformer.served_models import further_models
 from cosmoformer.services import Service
+from cosmoformer.settings import Settings
 from cosmoformer.storage.credentials import credentials
 from cosmoformer.storage.presigned import upload_keys, view_keys
 
@@ -28,6 +30,7 @@ def check_settings(system: System) -> str:
     given = [name for name in (*_ADDRESSES, "s3_public_endpoint_url") if values[name]]
     if wrong := [name.upper() for name in given if not is_address(values[name])]:
         raise SettingsError(f"no addresses: {', '.join(wrong)}", "Expected http://HOST:PORT or https://HOST")
+    further_models(system.settings)
     credentials(system.settings)
     upload_keys(system.settings), view_keys(system.settings)
     if not values["mlflow_webhook_secret"]:
@@ -68,13 +71,27 @@ def check_classify(system: System) -> str:
 
 
 def check_backlog(system: System) -> str:
-    """Every image that is not quite new has a result."""
-    settings = system.settings
+    """Every image that is not quite new has a result of every served model."""
+    # One after the other, as ingest makes one sweep at a time.
+    counts = {name: _counts(system.settings, name) for name in ("", *further_models(system.settings))}
+    if lacking := [_say_lacking(name, of) for name, of in counts.items() if of["announced"] or of["dead_lettered"]]:
+        further = ", with `--model` those of a further model" if any(counts) else ""
+        raise Doubt(
+            "; ".join(lacking),
+            f"`cosmoformer sweep` announces them again{further}; `cosmoformer replay` does for dead letters",
+        )
+    young = max(of["too_young"] for of in counts.values())
+    return f"none; {young:,} of {counts['']['images']:,} images are too new to tell"
+
+
+def _counts(settings: Settings, model: str) -> dict[str, int]:
+    """What a sweep for a served model would do."""
     ingest = Service(settings.ingest_url, "INGEST_URL", _SWEEP_S, patient=False)
-    counts = ingest.post("/sweep", {"dry_run": True, "min_age_s": settings.sweep_min_age_seconds})
-    words = f"{counts['announced']:,} of {counts['images']:,} images have no result"
-    if counts["dead_lettered"]:
-        words += f", {counts['dead_lettered']:,} more are in dead letters"
-    if counts["announced"] or counts["dead_lettered"]:
-        raise Doubt(words, "`cosmoformer sweep` announces them again; `cosmoformer replay` does for dead letters")
-    return f"none; {counts['too_young']:,} of {counts['images']:,} images are too new to tell"
+    request = {"dry_run": True, "min_age_s": settings.sweep_min_age_seconds, "model": model}
+    counts: dict[str, int] = ingest.post("/sweep", request)
+    return counts
+
+
+def _say_lacking(model: str, counts: dict[str, int]) -> str:
+    words = f"{counts['announced']:,} of {counts['images']:,} images have no result" + (f" of {model}" if model else "")
+    return words + (f", {counts['dead_lettered']:,} more are in dead letters" if counts["dead_lettered"] else "")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +113,17 @@ def _conversion(name: str, column: Column) -> Callable[[str], str]:
     from astropy import units
 
     for wanted in _UNITS.get(name, ()) if column.unit is not None else ():
-        with suppress(units.UnitsError, TypeError, AttributeError):  # such as the h:m:s of VizieR's tables
-            factor = column.unit.to(units.Unit(wanted))
-            return lambda cell: str(float(cell) * factor) if cell and factor != 1 else cell
+        with suppress(ValueError, TypeError, AttributeError):  # of units, such as the h:m:s of VizieR's tables
+            return partial(_times, column.unit.to(units.Unit(wanted)))
     return lambda cell: cell
+
+
+def _times(factor: float, cell: str) -> str:
+    """A number in another unit; what is none stays, and is named as told wrongly where it is read."""
+    try:
+        return str(float(cell) * factor) if factor != 1 else cell
+    except ValueError:
+        return cell
 
 
 def pair(rows: Iterable[Row], files: Iterable[ImageFile]) -> Pairing:

@@ -14,7 +14,7 @@ from cosmoformer.images.formats import media_type
 from cosmoformer.settings import Settings
 from cosmoformer.storage.image_files import ImageFile
 from cosmoformer.storage.keys import MAX_KEY_BYTES
-from cosmoformer.storage.sky_objects import Told, as_metadata, of_metadata, others
+from cosmoformer.storage.sky_objects import Told, as_metadata, others, told_of
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.storage.watching import PARALLEL, look_up
 
@@ -126,7 +126,7 @@ def _drop(store: Store, file: ImageFile, present: ObjectInfo | None, told: Told 
 def _tell(store: Store, file: ImageFile, content_type: str, told: Told) -> Outcome:
     """Tell what is known of the object in an image that the bucket holds."""
     there = store.head_image(file.key)
-    if of_metadata(there.metadata).known == told.known:
+    if told_of(store.settings, there).known == told.known:
         return Outcome(file, "skipped")
     if store.write_metadata(there, content_type, others(there.metadata) | as_metadata(told)):
         return Outcome(file, "told")

@@ -10,12 +10,13 @@ import base64
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cosmoformer.errors import CosmoFormerError
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.settings import Settings
-from cosmoformer.storage.keys import key_of_json
+from cosmoformer.storage.keys import key_of_json, start_of_json
 from cosmoformer.storage.store import Store
 from cosmoformer.timestamps import moment, rfc3339
 
@@ -40,12 +41,21 @@ def explanation_key(settings: Settings, image_key: str, output: str = "") -> str
     return key_of_json(settings.explanations_prefix, f"{image_key}{_OF}{output}" if output else image_key)
 
 
-def explanation_keys(store: Store, image_key: str) -> list[str]:
-    """Where all explanations of an image stand, those of outputs that were named too."""
-    settings = store.settings
-    start = f"{settings.explanations_prefix}{image_key}{_OF}"
-    named = (entry.key for entry in store.list(settings.results_bucket, start) if "/" not in entry.key[len(start) :])
-    return [explanation_key(settings, image_key), *named]
+def explanation_keys(store: Store, settings: Settings, image_key: str) -> list[str]:
+    """Where all explanations of an image by the model of some settings stand, those of outputs that were named too.
+
+    Each is read, since a place does not tell whose it is: `m51@2x.json` is the image `m51@2x`'s, or the output `2x`'s of `m51`.
+    """
+    bucket, named = settings.results_bucket, start_of_json(settings.explanations_prefix, image_key + _OF)
+    listed = (entry.key for entry in store.list(bucket, named))
+    places = dict.fromkeys(chain([explanation_key(settings, image_key)], listed))
+    found = ((key, store.read_json(bucket, key)) for key in places)
+    return [key for key, document in found if document and _is_of(document[0], image_key)]
+
+
+def _is_of(found: Any, image_key: str) -> bool:
+    image = found.get("image") if isinstance(found, dict) else None
+    return isinstance(image, dict) and image.get("key") == image_key
 
 
 def explained(artifact: Artifact, pixels: NDArray[np.uint8], wanted: str) -> Document:

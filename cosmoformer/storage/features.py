@@ -21,8 +21,7 @@ from typing import Any
 from cosmoformer.models.registry import ModelIdentity
 from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
-from cosmoformer.storage.keys import SUFFIX
-from cosmoformer.storage.presigned import UPLOADS
+from cosmoformer.storage.keys import SUFFIX, UPLOADS
 from cosmoformer.storage.store import Store
 
 SCHEMA_VERSION = 1

@@ -5,10 +5,17 @@ from __future__ import annotations
 import hashlib
 import re
 
+from cosmoformer.settings import Settings
+
+#: What the keys of uploaded images start with, after ``IMAGES_PREFIX``.
+UPLOADS = "uploads/"
 MAX_KEY_BYTES = 1024  # in UTF-8
 SUFFIX = ".json"
+_CUT_BYTES = (
+    MAX_KEY_BYTES - len("~") - 64 - len(SUFFIX)
+)  # what is left of a key that is cut: its digest has 64 characters
 
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2
+NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, section 2.2
 
 
 def is_key(text: str) -> bool:
@@ -22,18 +29,19 @@ def is_key(text: str) -> bool:
         return False
 
 
+def is_upload(settings: Settings, image_key: str) -> bool:
+    """Whether strangers may put an image under this key, with an address that they were given."""
+    return image_key.startswith(f"{settings.images_prefix}{UPLOADS}")
+
+
 def can_be_listed(text: str) -> bool:
-    """Whether a store can list the keys that start with this text, which may be empty, or come after it.
-
-    Listings are XML and repeat it: with a character that XML does not know nobody can read the answer.
-    """
-    return not text or (is_key(text) and not _NOT_XML.search(text))
+    """Whether a store can list the keys that start with this text, which may be empty, or come after it."""
+    return not text or is_key(text)
 
 
-def listable_start(text: str) -> str:
-    """The text up to what no listing can repeat."""
-    found = _NOT_XML.search(text)
-    return text[: found.start()] if found else text
+def fits_xml(text: str) -> bool:
+    """Whether every client can read a listing that repeats this text; listings are XML, which has no other characters."""
+    return not NOT_XML.search(text)
 
 
 def key_of_json(prefix: str, image_key: str) -> str:
@@ -45,5 +53,9 @@ def key_of_json(prefix: str, image_key: str) -> str:
     if len(key.encode()) <= MAX_KEY_BYTES:
         return key
     tail = f"~{hashlib.sha256(image_key.encode()).hexdigest()}{SUFFIX}"
-    room = MAX_KEY_BYTES - len(prefix.encode()) - len(tail)
-    return prefix + image_key.encode()[:room].decode(errors="ignore") + tail
+    return start_of_json(prefix, image_key) + tail
+
+
+def start_of_json(prefix: str, start: str) -> str:
+    """What :func:`key_of_json` gives for every text that begins so begins with: ``start``, or what a cut leaves of it."""
+    return prefix + start.encode()[: _CUT_BYTES - len(prefix.encode())].decode(errors="ignore")

@@ -1,46 +1,58 @@
-"""Listings of a bucket, page by page, also where keys have characters that no listing can repeat.
+"""Listings of a bucket, page by page, also where keys have characters that XML does not know.
 
-A store repeats in its answer, which is XML, where the listing started and where it goes on, and Ceph answers 500 where XML has no
-such character. So behind such a key a listing starts before that character, and what comes up to the key is left out; and a page
-that fails is asked for again in another size, to end at another key.
+Keys come percent-encoded, as boto3 asks for them. But Ceph repeats in its answer, which is XML, the prefix, where the listing
+started and where it goes on, as they are: no parser takes that where XML has no such character, and botocore calls it an error
+500 of the store. Nobody needs those repetitions, so such characters are replaced before the answer is read.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
+from cosmoformer.storage.keys import NOT_XML, fits_xml
 
-from cosmoformer.storage.keys import listable_start
-
-_SIZES = (1000, 999, 900, 100)  # keys of a page; few, since a store may answer 500 for other reasons
+_ENCODED = b"<EncodingType>url</EncodingType>"
+_REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
+_INSTEAD = "\N{REPLACEMENT CHARACTER}"
 
 
 def entries(client: Any, bucket: str, prefix: str, after: str) -> Iterator[dict[str, Any]]:
     """Every object whose key starts with a prefix and comes after another key, in key order, as the store describes it.
 
+    Args:
+        client: one whose answers :func:`mend` reads first.
+        bucket: the bucket.
+        prefix: of the keys; may be empty.
+        after: key before the first; may be empty.
+
     Raises:
         ClientError: the store does not list them.
     """
-    place, start = {"Bucket": bucket, "Prefix": prefix}, {"StartAfter": listable_start(after)}
-    done = after.encode()
+    start = {"StartAfter": after}
     while True:
-        page = _page(client, place | start)
-        for entry in page.get("Contents", []):
-            if entry["Key"].encode() > done:
-                yield entry
+        page = client.list_objects_v2(Bucket=bucket, Prefix=prefix, **start)
+        found = page.get("Contents", [])
+        yield from found
         if not page.get("IsTruncated"):
             return
-        start = {"ContinuationToken": page["NextContinuationToken"]}
+        last = found[-1]["Key"] if found else ""
+        start = {"ContinuationToken": page["NextContinuationToken"]} if fits_xml(last) else {"StartAfter": last}
 
 
-def _page(client: Any, where: dict[str, str]) -> dict[str, Any]:
-    *sizes, last = _SIZES
-    for size in sizes:
-        try:
-            return dict(client.list_objects_v2(**where, MaxKeys=size))
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 500:
-                raise
-    return dict(client.list_objects_v2(**where, MaxKeys=last))
+def mend(response_dict: dict[str, Any], **_: Any) -> None:
+    """Replace in an answer of a store what XML does not know; one whose keys are not encoded stays, since it would change them.
+
+    A handler of botocore's event ``before-parse``.
+    """
+    body = response_dict["body"]
+    if _ENCODED not in body:
+        return
+    text = _REFERENCE.sub(_known_reference, body.decode(errors="replace"))
+    response_dict["body"] = NOT_XML.sub(_INSTEAD, text).encode()
+
+
+def _known_reference(found: re.Match[str]) -> str:
+    number = int(found[1], 16) if found[1] else int(found[2])
+    return found[0] if number <= 0x10FFFF and fits_xml(chr(number)) else _INSTEAD

@@ -14,7 +14,7 @@ from typing import Any
 
 from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
-from cosmoformer.storage.presigned import UPLOADS
+from cosmoformer.storage.keys import UPLOADS
 
 _PUT, _GET, _LIST = "s3:PutObject", "s3:GetObject", "s3:ListBucket"
 _OTHERS = (

@@ -15,8 +15,6 @@ from cosmoformer.errors import SettingsError
 from cosmoformer.settings import Settings
 from cosmoformer.storage.store import connect
 
-#: What the keys of uploaded images start with, after ``IMAGES_PREFIX``.
-UPLOADS = "uploads/"
 #: Signed with every upload, so that another ACL breaks the signature and a grant beside it is refused. From the account that owns
 #: the bucket it means ``private``; from another account, the bucket's owner can read the object all the same.
 ACL = "bucket-owner-full-control"

@@ -1,8 +1,9 @@
 """Results whose images were deleted. They stay until somebody prunes them: a result is data, too, and often all that is left.
 
 A result is pruned when it says itself which image of ``IMAGES_BUCKET`` it is about, stands at the place of that image's result,
-and the store says, right before, that there is no such image. Whatever else stands under ``RESULTS_PREFIX`` is left alone:
-results of images of other buckets, and what is no result. Those of a further model are found with its own settings.
+and the store says, right before, that there is no such image; so are the explanations that say they are of that image. Whatever
+else stands there is left alone: results of images of other buckets, and what is no result. Those of a further model are found
+with its own settings.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def prune(store: Store, orphan: Orphan) -> bool:
     if not _is_gone(store, orphan.image_key):
         return False
     settings = store.settings
-    for key in (*explanation_keys(store, orphan.image_key), orphan.key):
+    for key in (*explanation_keys(store, settings, orphan.image_key), orphan.key):
         store.delete(settings.results_bucket, key)
     return True
 

@@ -6,7 +6,9 @@ releases, with members more or fewer, are results too. What lacks one of these i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from importlib import resources
 from typing import Any
 
 SCHEMA_VERSION = 1
@@ -92,3 +94,10 @@ def _has(document: Any, members: _Members) -> bool:
 
 def _is(value: Any, kinds: tuple[type, ...]) -> bool:
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of results."""
+    text = (resources.files("cosmoformer") / "schemas" / "result-v1.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded

@@ -7,12 +7,10 @@ log, and replaced by the next result of its image.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from typing import Any, Literal
 
 from cosmoformer.errors import StoreUnavailable
@@ -21,11 +19,11 @@ from cosmoformer.parallel import map_stream
 from cosmoformer.settings import Settings
 from cosmoformer.storage.copies import with_copies
 from cosmoformer.storage.domain import Domain, domain_members
-from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.explanations import explanation_keys
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.keys import key_of_json
 from cosmoformer.storage.result_shape import SCHEMA_VERSION, is_result
-from cosmoformer.storage.sky_objects import Told, is_told, of_metadata, same_told
+from cosmoformer.storage.sky_objects import Told, is_told, same_told, told_of
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import moment, rfc3339
 
@@ -128,13 +126,6 @@ def result_key(settings: Settings, image_key: str) -> str:
     return key_of_json(settings.results_prefix, image_key)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema of results."""
-    text = (resources.files("cosmoformer") / "schemas" / "result-v1.json").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
 def as_result(settings: Settings, key: str, document: Any) -> Result | None:
     """The document at a key of the results bucket if it is the result that belongs there, else None, and the log names it."""
     if is_result(document) and document["image"]["key"] and result_key(settings, document["image"]["key"]) == key:
@@ -205,6 +196,10 @@ class ResultsBucket:
         )
 
     def write(self, result: Result, standing: Standing | None = None) -> Result:
+        """Write a result as :meth:`exchange` does, and give what stands afterwards."""
+        return self.exchange(result, standing)[0]
+
+    def exchange(self, result: Result, standing: Standing | None = None) -> tuple[Result, Result | None]:
         """Write a result unless what stands there is newer; see :meth:`_replaces`.
 
         Every write names the object it replaces (If-Match, If-None-Match), so of two writers one sees the other's result and
@@ -215,25 +210,30 @@ class ResultsBucket:
             standing: what stood there a moment ago, where that is known; it saves asking again.
 
         Returns:
-            The result that stands afterwards.
+            The result that stands afterwards, and the one that stood right before.
         """
-        image_key = result["image"]["key"]
-        key = result_key(self._settings, image_key)
+        key = result_key(self._settings, image_key := result["image"]["key"])
         for _ in range(_ATTEMPTS):
             old, standing = standing or self.standing(image_key), None  # known from before for the first attempt only
             if old.result and not self._replaces(result, old.result):
-                return old.result
-            if etag := self._store.write_json(self._settings.results_bucket, key, result, replacing=old.etag):
-                self._on_written(key, etag, result)
-                return result
+                return old.result, old.result
+            if self._write(key, result, old.etag):
+                return result, old.result
         raise StoreUnavailable(f"{_ATTEMPTS} other writers were faster at {key!r}")
 
-    def withdraw(self, result: Result) -> None:
-        """Delete this very result, if it still stands, and an explanation beside it."""
-        image_key = result["image"]["key"]
-        if self.read(image_key) == result:
-            for place in (explanation_key, result_key):
-                self._store.delete(self._settings.results_bucket, place(self._settings, image_key))
+    def withdraw(self, result: Result, earlier: Result | None) -> None:
+        """Undo a write, if this very result still stands: write the earlier one again, or delete it and what explains it."""
+        key, standing = result_key(self._settings, image_key := result["image"]["key"]), self.standing(image_key)
+        if standing.result == result and earlier is not None:
+            self._write(key, earlier, standing.etag)
+        elif standing.result == result:
+            for place in (*explanation_keys(self._store, self._settings, image_key), key):
+                self._store.delete(self._settings.results_bucket, place)
+
+    def _write(self, key: str, result: Result, replacing: str | None) -> bool:
+        if etag := self._store.write_json(self._settings.results_bucket, key, result, replacing=replacing):
+            self._on_written(key, etag, result)
+        return etag is not None
 
     def _replaces(self, new: Result, old: Result) -> bool:
         """Whether a new result takes the place of an old one.
@@ -245,7 +245,8 @@ class ResultsBucket:
         """
         if new["image"]["etag"] != old["image"]["etag"] or not same_told(new, old):
             there = self._store.head_image(new["image"]["key"])
-            return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), of_metadata(there.metadata))
+            told = told_of(self._settings, there)
+            return bool(there.etag == new["image"]["etag"]) and is_told(new.get("object"), told)
         if new["status"] != old["status"]:
             return bool(new["status"] == "classified")
         if new["status"] == "rejected" and (new["model"] is None) != (old["model"] is None):

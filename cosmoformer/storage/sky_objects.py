@@ -2,7 +2,7 @@
 
 Whoever sends an image may tell each of :data:`FIELDS`, under its name in any spelling: ``x-amz-meta-object-id`` of an object in
 the store, ``?object_id=`` of a bare image, the extension attribute ``objectid`` of a CloudEvent. What is told wrongly is left out
-and named in the result; the image is classified all the same.
+and named in the result; the image is classified all the same. Metadata of uploads, which strangers choose, tell nothing.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosmoformer.images.framing import Framing
 from cosmoformer.images.sky import Sky
-from cosmoformer.settings import LEAST_ZOOM, MOST_ZOOM
+from cosmoformer.settings import LEAST_ZOOM, MOST_ZOOM, Settings
+from cosmoformer.storage.keys import is_upload
 from cosmoformer.text import printable
+
+if TYPE_CHECKING:
+    from cosmoformer.storage.store import ObjectInfo
 
 Known = dict[str, str | float]
 _NO_CHARACTER = "\N{REPLACEMENT CHARACTER}"
@@ -136,6 +140,11 @@ def read(members: Mapping[str, Any]) -> Told:
 def of_metadata(metadata: Mapping[str, str]) -> Told:
     """What the metadata of an object in the store tell, whose values are header text."""
     return read({name: _text(value) for name, value in metadata.items()})
+
+
+def told_of(settings: Settings, image: ObjectInfo) -> Told:
+    """What its sender tells of an image in the store: nothing of an upload, whose address takes metadata that nobody signed."""
+    return Told() if is_upload(settings, image.key) else of_metadata(image.metadata)
 
 
 def as_metadata(told: Told) -> dict[str, str]:

@@ -23,6 +23,7 @@ from cosmoformer.storage.answers import Precondition, code_of
 
 log = logging.getLogger(__name__)
 _MAKING = threading.Lock()  # botocore's sessions make one client at a time
+_AS_JSON = {"ContentType": "application/json", "CacheControl": "no-cache"}
 _MD5_OF_NOTHING = "1B2M2Y8AsgTpgAmY7PhCfg=="  # in base64, as Content-MD5 has it
 
 
@@ -65,6 +66,8 @@ def connect(settings: Settings, endpoint_url: str | None = None, service: str = 
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"AWS_REGION, or the shell's settings for AWS: {error}", "Correct them") from error
     client.meta.events.register("before-call.s3.CopyObject", _as_ceph_reads_it)
+    # With "*" for s3 it comes before botocore's own look at an answer, which takes what it cannot parse for an error 500.
+    client.meta.events.register("before-parse.*.ListObjectsV2", listing.mend)
     return client
 
 
@@ -108,9 +111,8 @@ class Store:
         self.settings = settings
         self.knows_conditions = True
         self._client: Any = None
-        with suppress(
-            SettingsError
-        ):  # made now rather than at the first request; whoever uses it is told what is wrong
+        # Made now rather than at the first request; whoever uses it is told what is wrong.
+        with suppress(SettingsError):
             _ = self.client
 
     @property
@@ -223,14 +225,7 @@ class Store:
     def _write_json_if(self, bucket: str, key: str, body: bytes, **condition: str) -> str | None:
         try:
             with self._errors(key):
-                answer = self.client.put_object(
-                    Bucket=bucket,
-                    Key=key,
-                    Body=body,
-                    ContentType="application/json",
-                    CacheControl="no-cache",
-                    **condition,
-                )
+                answer = self.client.put_object(Bucket=bucket, Key=key, Body=body, **_AS_JSON, **condition)
         except (Precondition, ObjectGone):  # the latter for If-Match on an object that was deleted meanwhile
             return None
         except StoreUnavailable as error:

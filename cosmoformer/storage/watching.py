@@ -11,11 +11,10 @@ from cosmoformer.served_models import settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.results import Result, as_result, result_key
 from cosmoformer.storage.side_by_side import row
-from cosmoformer.storage.sky_objects import Told, is_told
 from cosmoformer.storage.store import ObjectInfo, Store
 
 PARALLEL = 8  # requests to the store at once
-_PAUSE_S = 0.5
+PAUSE_S = 0.5
 _FEW = 100
 
 
@@ -49,12 +48,14 @@ def watch(store: Store, prefix: str) -> Iterator[list[Result]]:
     while True:
         listed = {name: _etags(store, settings, prefix) for name, settings in models.items()}
         news = {
-            name: _read(store, settings, [key for key, etag in listed[name].items() if seen[name].get(key) != etag])
+            name: read_results(
+                store, settings, [key for key, etag in listed[name].items() if seen[name].get(key) != etag]
+            )
             for name, settings in models.items()
         }
         yield [row(judged) for judged in _by_image(store, models, listed, news)]
         seen = listed
-        time.sleep(_PAUSE_S)
+        time.sleep(PAUSE_S)
 
 
 def _etags(store: Store, settings: Settings, prefix: str) -> dict[str, str]:
@@ -77,43 +78,12 @@ def _by_image(
         ]
         for name in models
     }
-    found = {name: {**news[name], **_read(store, settings, older[name])} for name, settings in models.items()}
+    found = {name: {**news[name], **read_results(store, settings, older[name])} for name, settings in models.items()}
     for place in places.values():
         yield {name: found[name][key] for name, key in place.items() if key in found[name]}
 
 
-def wait_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told] | None = None) -> Iterator[list[Result]]:
-    """Results of certain images as they come, until all are there.
-
-    Args:
-        store: the object store.
-        images: eTag by object key; a result of an earlier image under the same key does not count.
-        told: what the sender tells, by object key; nor does a result that does not know it.
-
-    Yields:
-        What each look into the store found, possibly none.
-    """
-    pending = {result_key(store.settings, key): etag for key, etag in images.items()}
-    words = told or {}
-    stale: dict[str, str] = {}  # result objects that were of an earlier image
-    while pending:
-        listed = look_up(store, store.settings.results_bucket, pending).values()
-        news = [info for info in listed if stale.get(info.key) != info.etag]
-        results = _read(store, store.settings, [info.key for info in news])
-        stale.update((info.key, info.etag) for info in news)
-        done = [key for key, found in results.items() if _is_of(found, pending[key], words.get(found["image"]["key"]))]
-        for key in done:
-            del pending[key]
-        yield [results[key] for key in done]
-        if pending:
-            time.sleep(_PAUSE_S)
-
-
-def _is_of(result: Result, etag: str, told: Told | None) -> bool:
-    return bool(result["image"]["etag"] == etag) and (told is None or is_told(result.get("object"), told))
-
-
-def _read(store: Store, settings: Settings, keys: list[str]) -> dict[str, Result]:
+def read_results(store: Store, settings: Settings, keys: list[str]) -> dict[str, Result]:
     """Results by their own object keys; those deleted meanwhile are left out."""
     bucket = settings.results_bucket
     with ThreadPoolExecutor(PARALLEL) as pool:

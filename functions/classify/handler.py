@@ -192,7 +192,7 @@ class Handler:
             wanted = event.attributes.get(ASKED_BY, "")
             if self._explainer.answers(standing.result, info.etag, content, served, wanted):
                 return None
-            told = sky_objects.of_metadata(info.metadata)
+            told = sky_objects.told_of(self._settings, info)
             if standing.result and self._results.is_last_word(
                 standing.result, info.etag, told, served.version.identity
             ):
@@ -201,8 +201,8 @@ class Handler:
             image = ImageFacts(created.bucket, created.key, info.etag, info.size, rfc3339(info.last_modified))
             result, seen = self._judge(content, image, origin_of(event), served, told)
             with metrics.PHASE_SECONDS.labels("record").time():
-                kept = self._results.write(result, standing)
-                self._check_still_there(created.key, kept)
+                kept, earlier = self._results.exchange(result, standing)
+                self._check_still_there(created.key, kept, earlier)
             if seen is not None and kept is result:
                 self.features.keep(served.version.identity, seen)
             self._count(result)
@@ -223,12 +223,13 @@ class Handler:
             return self._store.head_image(key), ImageRejected(error.code, f"The object {error}.")
         return info, too_large(info.size, self._limits.image_bytes) if content is None else content
 
-    def _check_still_there(self, key: str, result: Result) -> None:
-        """Whoever deleted the image while it was judged could not delete the result, which was not there yet."""
+    def _check_still_there(self, key: str, kept: Result, earlier: Result | None) -> None:
+        """Whoever deleted the image while it was judged could not delete its result: only one that stood before stays."""
         try:
             self._store.head_image(key)
         except ObjectGone:
-            self._results.withdraw(result)
+            if kept is not earlier:
+                self._results.withdraw(kept, earlier)
             raise
 
     def _check_allowed(self, created: ObjectCreated) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cosmoformer.errors import InvalidRequest, NotAllowed
 from cosmoformer.settings import Settings
-from cosmoformer.storage.presigned import UPLOADS
+from cosmoformer.storage.keys import UPLOADS
 
 _UPLOADS = re.compile(r"upload-(?P<time>\d{8}T\d{6}Z)-[0-9a-f]{32}", re.ASCII)
 # Batches of earlier versions have names of this form too, which then uploaded as well: they only show now.

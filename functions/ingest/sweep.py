@@ -27,7 +27,7 @@ from cosmoformer.served_models import FOR_MODEL, further_models, settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage import results
 from cosmoformer.storage.pairs import is_cut, pairs
-from cosmoformer.storage.sky_objects import is_told, of_metadata
+from cosmoformer.storage.sky_objects import is_told, told_of
 from cosmoformer.storage.store import ObjectInfo, Store
 from cosmoformer.timestamps import moment
 from functions.ingest import metrics
@@ -260,10 +260,10 @@ class _Judge:
         if not again and _same_second(result["image"].get("last_modified"), image.last_modified):
             return False
         try:
-            metadata = self._store.head_image(image.key).metadata
+            told = told_of(self._settings, self._store.head_image(image.key))
         except ObjectGone:
             return False
-        return not is_told(result.get("object"), of_metadata(metadata))
+        return not is_told(result.get("object"), told)
 
     def is_dead_lettered(self, image: ObjectInfo) -> bool:
         """Whether the delivery of this very image was given up: a newer one under the same key gets its own chance."""

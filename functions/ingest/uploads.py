@@ -16,7 +16,7 @@ from typing import Any
 from cosmoformer.errors import InvalidRequest
 from cosmoformer.served_models import further_models, settings_for
 from cosmoformer.settings import Settings
-from cosmoformer.storage.keys import MAX_KEY_BYTES
+from cosmoformer.storage.keys import MAX_KEY_BYTES, fits_xml
 from cosmoformer.storage.presigned import Presigner, upload_keys
 from cosmoformer.storage.results import result_key
 from cosmoformer.timestamps import rfc3339
@@ -202,7 +202,7 @@ def _name(file: dict[str, Any]) -> str:
         raise FileRefused("invalid_name", "The file has no name.")
     if any(segment in ("", ".", "..") for segment in name.split("/")):
         raise FileRefused("invalid_name", "The name must be a relative path without '.', '..' or empty parts.")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name) or not fits_xml(name):
         raise FileRefused("invalid_name", "The name holds control characters or is no Unicode text.")
     return name
 

@@ -10,7 +10,7 @@ import pytest
 
 from cosmoformer.models import artifact
 from cosmoformer.models.outputs import grouped
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.result_shape import schema
 from functions.classify import predictor
 from tests.conftest import ObjectStore
 from tests.e2e.conftest import SAMPLES

@@ -27,7 +27,8 @@ from cosmoformer.models import artifact
 from cosmoformer.models.bundled import BUNDLED
 from cosmoformer.models.outputs import grouped
 from cosmoformer.models.registration import register
-from cosmoformer.storage.results import result_key, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import result_key
 from cosmoformer.storage.store import connect
 from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor

@@ -15,7 +15,7 @@ import torch
 from cosmoformer.models import artifact
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.result_shape import schema
 from cosmoformer.votes.fractions import to_cumulative
 from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor

@@ -17,7 +17,8 @@ from cosmoformer.models import artifact
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.render.catalogue import write_catalogue
 from cosmoformer.storage.headlines import headline
-from cosmoformer.storage.results import ImageFacts, Origin, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import ImageFacts, Origin
 from cosmoformer.storage.tables import columns, table_of, write_csv
 from functions.classify import predictor
 from training import compare, evaluate, evaluate_inclination, train

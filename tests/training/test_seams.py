@@ -18,7 +18,7 @@ import training.tasks
 from cosmoformer.models import artifact
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.result_shape import schema
 from functions.classify import predictor
 from tests.training.galaxies import small_catalogue
 from tests.training.toy import add_toy_model

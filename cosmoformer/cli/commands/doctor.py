@@ -29,6 +29,8 @@ Examples:
 def command(as_json: bool) -> None:
     """Check every connection, here or in a cluster, and say what to mend.
 
+    Of each further model (SERVED_MODELS) versions, champion and artifact are checked, too, and whether images lack its results.
+
     Each line is a check: ✓ well, ! doubtful or not checked, ✗ wrong; what came; how to mend it. Nothing is changed, and the
     classify function of a cluster is not woken. Knative's own settings are read by kubectl, where it is at hand. The exit
     status is 1 when something is wrong.

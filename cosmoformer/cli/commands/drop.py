@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -13,14 +13,17 @@ from cosmoformer.cli.columns import named_columns
 from cosmoformer.cli.commands.results import result_table
 from cosmoformer.cli.environment import with_settings
 from cosmoformer.errors import InvalidRequest, PermanentError
+from cosmoformer.served_models import further_models
 from cosmoformer.settings import Settings
 from cosmoformer.storage.catalogue_rows import FILE_COLUMNS, Pairing, pair, read_rows
 from cosmoformer.storage.dropping import Outcome, drop_files
 from cosmoformer.storage.image_files import ImageFile, find_images
+from cosmoformer.storage.keys import UPLOADS, is_upload
 from cosmoformer.storage.results import Result
 from cosmoformer.storage.sky_objects import FIELDS, Told
 from cosmoformer.storage.store import Store
-from cosmoformer.storage.watching import look_up, wait_for
+from cosmoformer.storage.waiting import GONE, wait_for, with_further
+from cosmoformer.storage.watching import look_up
 from cosmoformer.terminal import console, progress
 from cosmoformer.text import printable
 
@@ -67,6 +70,9 @@ def command(
 
     What the bucket already holds, by key, size and MD5, is skipped: after an interruption, say the same again.
 
+    With --wait, what further models say is shown, too, as long as their results keep coming. An image that is deleted or replaced
+    meanwhile is named and waited for no longer; the exit status is 1 then.
+
     Of a catalogue the columns object_id, ra, dec, survey, pixel_scale, size_arcsec and zoom are told of the file that its row
     names, by key, path, any end of that, or name without suffix. What is wrong in it is named and counted, and costs no image.
     """
@@ -80,6 +86,7 @@ def command(
     store = Store(settings)
     unreadable = [Outcome(ImageFile(path, ""), "failed", reason) for path, reason in found.unreadable.items()]
     pairing = _pairing(catalogue, file_column, columns, found.files) if catalogue else Pairing()
+    _leave_uploads(settings, pairing)
     bar, advance = progress(console(stderr=True), "dropping", len(found.files))
     with bar:
         outcomes = unreadable + drop_files(store, found.files, advance, pairing.told)
@@ -89,10 +96,14 @@ def command(
     _name_left_out(found.left_out)
     _name_amiss(pairing)
     click.echo(_summary(outcomes, found.left_out, pairing, bool(catalogue)))
-    if wait:
-        _wait(store, [outcome.file.key for outcome in outcomes if outcome.state != "failed"], pairing.told)
+    dropped = [outcome.file.key for outcome in outcomes if outcome.state != "failed"]
+    gone = _wait(store, dropped, pairing.told) if wait else []
+    for key in gone:
+        click.secho(f"no result: {printable(key)}: the image was {GONE} meanwhile", fg="red", err=True)
     if failed := sum(outcome.state == "failed" for outcome in outcomes):
         raise PermanentError(f"{failed} of {len(outcomes)} files were not dropped", "Each is named above")
+    if gone:
+        raise PermanentError(f"{len(gone)} of {len(dropped)} images can have no result any more", "Each is named above")
     if _UNUSABLE in pairing.amiss:
         raise PermanentError(pairing.amiss[_UNUSABLE][0], "The images are dropped; drop again with the right catalogue")
 
@@ -103,6 +114,13 @@ def _pairing(path: Path, file_column: str | None, columns: Mapping[str, str], fi
         return pair(read_rows(path, file_column, columns), files)
     except InvalidRequest as error:
         return Pairing(amiss={_UNUSABLE: [error.detail]})
+
+
+def _leave_uploads(settings: Settings, pairing: Pairing) -> None:
+    """Tell nothing of files where strangers upload: what is told there counts for nothing, since they could tell it, too."""
+    for key in [key for key in pairing.told if is_upload(settings, key)]:
+        del pairing.told[key]
+        pairing.amiss[f"file below {UPLOADS}, of which nothing is told"].append(key)
 
 
 def _summary(outcomes: list[Outcome], left_out: Mapping[Path, str], pairing: Pairing, catalogue: bool) -> str:
@@ -134,18 +152,25 @@ def _name_left_out(left_out: Mapping[Path, str]) -> None:
         click.echo(f"left out: {len(left_out) - _NAMED:,} more: {kinds}", err=True)
 
 
-def _wait(store: Store, keys: list[str], told: Mapping[str, Told]) -> None:
+def _wait(store: Store, keys: list[str], told: Mapping[str, Told]) -> list[str]:
+    """Show the results of images once they are there; gives the keys of those that went meanwhile."""
     images = {key: info.etag for key, info in look_up(store, store.settings.images_bucket, keys).items()}
-    results = sorted(_waited_for(store, images, told), key=lambda result: str(result["image"]["key"]))
+    results, gone = _waited_for(store, images, told)
+    rows = with_further(store, results, told)
     out = console()
-    out.print(result_table(out, results))
+    out.print(result_table(out, [rows[key] for key in sorted(rows)], further_models(store.settings)))
+    return [key for key in keys if key not in images or key in gone]
 
 
-def _waited_for(store: Store, images: Mapping[str, str], told: Mapping[str, Told]) -> Iterator[Result]:
+def _waited_for(
+    store: Store, images: Mapping[str, str], told: Mapping[str, Told]
+) -> tuple[dict[str, Result], frozenset[str]]:
     bar, advance = progress(console(stderr=True), "waiting for results", len(images))
-    done = 0
+    results: dict[str, Result] = {}
+    gone: list[str] = []
     with bar:
-        for results in wait_for(store, images, told):
-            yield from results
-            done += len(results)
-            advance(done)
+        for look in wait_for(store, images, told):
+            results |= {result["image"]["key"]: result for result in look.results}
+            gone += look.gone
+            advance(len(results) + len(gone))
+    return results, frozenset(gone)

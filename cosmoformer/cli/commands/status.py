@@ -14,6 +14,7 @@ from cosmoformer.connections import split_user
 from cosmoformer.errors import CosmoFormerError, RegistryUnavailable, TransientError
 from cosmoformer.health import Facts, ask_broker, ask_classify, ask_ingest, elsewhere, say_broker, say_classify
 from cosmoformer.models.registry import Registry
+from cosmoformer.served_models import further_models, settings_for, settings_of_each
 from cosmoformer.settings import Settings
 from cosmoformer.storage.served import ServedMemory
 from cosmoformer.storage.store import Store
@@ -42,9 +43,14 @@ class Part:
 def _ask_store(settings: Settings) -> Facts:
     store = Store(settings)
     images = store.list(settings.images_bucket, settings.images_prefix)
+    results = {
+        name: _count(store.list(settings.results_bucket, own.results_prefix))
+        for name, own in settings_of_each(settings).items()
+    }
     return {
         "images": sum(not info.key.endswith("/") for info in images),
-        "results": _count(store.list(settings.results_bucket, settings.results_prefix)),
+        "results": results.pop(""),
+        "further": results,
         "dead_letters": _count(store.list(settings.results_bucket, settings.dead_letters_prefix)),
     }
 
@@ -54,7 +60,8 @@ def _count(things: Iterable[object]) -> int:
 
 
 def _say_store(facts: Facts) -> str:
-    return f"{facts['images']:,} images, {facts['results']:,} results, {facts['dead_letters']:,} dead letters"
+    further = "".join(f", {count:,} of {name}" for name, count in facts["further"].items())
+    return f"{facts['images']:,} images, {facts['results']:,} results{further}, {facts['dead_letters']:,} dead letters"
 
 
 def _ask_registry(settings: Settings) -> Facts:
@@ -98,6 +105,21 @@ PARTS = (
 )
 
 
+def parts_of(settings: Settings) -> list[Part]:
+    """:data:`PARTS`, with the registry once more for each further model.
+
+    Raises:
+        SettingsError: SERVED_MODELS names what could be no model.
+    """
+
+    def of(name: str) -> Part:
+        own = settings_for(settings, name)
+        return Part(f"registry of {name}", "MLFLOW_TRACKING_URI", lambda _: _ask_registry(own), _say_registry)
+
+    at = [part.name for part in PARTS].index("registry") + 1
+    return [*PARTS[:at], *(of(name) for name in further_models(settings)), *PARTS[at:]]
+
+
 @dataclass(frozen=True)
 class Finding:
     """What a part answered.
@@ -138,11 +160,14 @@ Example:
 def command(settings: Settings, as_json: bool) -> None:
     """Ask store, registry, broker and functions how they are, and count images, results and dead letters.
 
+    Of each further model (SERVED_MODELS) the registry is asked, too, and results are counted.
+
     The exit status is 1 when something that is needed does not answer. Of a cluster's broker and classify function nothing is
     needed here: the one shows no queue, the other may sleep.
     """
-    with ThreadPoolExecutor(len(PARTS)) as pool:
-        findings = list(pool.map(lambda part: _ask(part, settings), PARTS))
+    parts = parts_of(settings)
+    with ThreadPoolExecutor(len(parts)) as pool:
+        findings = list(pool.map(lambda part: _ask(part, settings), parts))
     if as_json:
         click.echo(json.dumps({finding.part.name: _as_json(finding) for finding in findings}, indent=1))
     else:

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from cosmoformer import Client
-from cosmoformer.errors import InvalidRequest, PermanentError, TransientError
+from cosmoformer.errors import InvalidRequest, ObjectGone, PermanentError, TransientError
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
 from cosmoformer.served_models import settings_for
 from cosmoformer.settings import Settings
+from cosmoformer.storage import waiting
 from cosmoformer.storage.store import Store
 from tests.conftest import ObjectStore
 from tests.cosmoformer.sample_results import classified_result, estimated_result, put_results
@@ -89,3 +92,36 @@ def test_results_are_waited_for(client: Client, folder: Path) -> None:
         client.wait(more, timeout_s=0.1)
     with pytest.raises(PermanentError, match=r"no image 'absent\.jpg'"):
         client.wait(["absent.jpg"])
+
+
+def test_an_image_that_goes_is_named(client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a limit, too, waiting ends: an image that is deleted or replaced meanwhile never has the result asked for."""
+    monkeypatch.setattr(waiting, "_LOOKS", 2)
+    keys, store = client.drop(folder).keys, Store(client.settings)
+
+    def change() -> None:
+        store.delete(client.settings.images_bucket, "a.jpg")
+        store.write(client.settings.images_bucket, "b.png", b"another", "image/png")
+        judge(client, keys[1:])
+
+    later = threading.Timer(1.0, change)
+    later.start()
+    with pytest.raises(ObjectGone, match=r"2 of 3 images were deleted, or replaced.*: 'a\.jpg', 'b\.png'"):
+        client.wait(keys)
+    later.join()
+
+
+def test_further_models_are_waited_for(client: Client, folder: Path, registry: Registry) -> None:
+    """A result that is waited for has what further models say of the image, as those of a prefix have."""
+    own = {"mlflow_tracking_uri": registry.settings.mlflow_tracking_uri, "served_models": registry.settings.model_name}
+    both = Client(Settings(**(vars(client.settings) | own)))
+    hue = Store(settings_for(both.settings, registry.settings.model_name))
+    register(registry, b"a model", tags={}, alias="champion")
+    keys = both.drop(folder / "a.jpg").keys
+    judge(both, keys)
+    later = threading.Timer(2.0, put_results, (hue, classified_result("a.jpg", b"content of a.jpg")))
+    later.start()
+    found = both.wait(keys)
+    later.join()
+    assert list(found) == list(both.results())
+    assert list(found[0]["others"]) == [registry.settings.model_name]

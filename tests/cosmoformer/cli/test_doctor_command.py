@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from cosmoformer.doctor import CHECKS, clock, examine
 from cosmoformer.doctor.check import Doubt
@@ -20,11 +21,14 @@ from cosmoformer.events import cloudevents
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
 from cosmoformer.models.sources import artifact_path
+from cosmoformer.served_models import settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.cors import bucket_cors
 from cosmoformer.storage.store import Store, connect
-from tests.cosmoformer.cli.conftest import Cli, kept_letters
-from tests.cosmoformer.local.subscriber import Subscriber
+from functions.ingest.app import create_app
+from tests.cosmoformer.cli.conftest import Cli, kept_letters, served
+from tests.cosmoformer.local.subscriber import Subscriber, wait_until
+from tests.cosmoformer.sample_results import classified_result, put_results
 from tests.cosmoformer.tiny_artifact import tiny_artifact
 from tests.knative.api_server import ApiServer
 from tests.knative.rendering import kubectl
@@ -199,6 +203,57 @@ def test_a_bad_model_is_found(system: Cli, settings: Settings) -> None:
     _, findings = examined(system)
     assert those(findings, "wrong") == {"artifact"}
     assert "self-check" in findings["artifact"]["came"]
+
+
+@pytest.fixture
+def second(settings: Settings) -> Iterator[tuple[str, Registry]]:
+    """A further model that nobody has registered yet: its name and its registry."""
+    name = f"{settings.model_name}-hue"
+    yield name, Registry(settings_for(settings, name))
+
+
+def test_a_further_model_is_checked_like_the_first(system: Cli, second: tuple[str, Registry]) -> None:
+    """That it has a version, a champion, and an artifact that is sound; the first model's findings stay what they are."""
+    name, registry = second
+    lacking = {f"{check} of {name}" for check in ("registry", "champion", "artifact")}
+    status, findings = examined(system, SERVED_MODELS=name)
+    assert (status, those(findings, "wrong"), findings["champion"]["state"]) == (1, lacking, "ok"), findings
+    register(registry, tiny_artifact(), tags={}, alias="challenger")
+    _, findings = examined(system, SERVED_MODELS=name)
+    assert those(findings, "wrong") == lacking - {f"registry of {name}"}, findings
+    register(registry, tiny_artifact(wrong=True), tags={}, alias="champion")
+    _, findings = examined(system, SERVED_MODELS=name)
+    assert those(findings, "wrong") == {f"artifact of {name}"}, findings
+    registry.set_alias("champion", 1)
+    status, findings = examined(system, SERVED_MODELS=name)
+    assert (status, those(findings, "wrong")) == (0, set()), findings
+    assert those(findings, "doubtful") == {"classify", METRICS, "backlog", f"fallback of {name}"}, findings
+    assert "must be one that is served" in findings["backlog"]["came"], "ingest was not told of it"
+
+
+def test_images_without_a_further_models_result_are_counted(
+    cli: Cli, settings: Settings, store: Store, second: tuple[str, Registry]
+) -> None:
+    """A function that never judges anything is seen by what it leaves, though the first model has judged every image."""
+    name, _ = second
+    own = Settings(**(vars(settings) | {"served_models": name}))
+    with served(create_app(own)) as url:
+        wait_until(lambda: urllib3.request("GET", f"{url}/health/readiness").status == 200)
+        at = cli.at(Settings(**(vars(own) | {"ingest_url": url})))
+        store.write(settings.images_bucket, "a.png", b"pixels", "image/png")
+        put_results(store, classified_result("a.png"))
+        backlog = examined(at, SWEEP_MIN_AGE_SECONDS="0")[1]["backlog"]
+        put_results(Store(settings_for(settings, name)), classified_result("a.png"))
+        assert examined(at, SWEEP_MIN_AGE_SECONDS="0")[1]["backlog"]["state"] == "ok"
+    assert (backlog["state"], backlog["came"]) == ("doubtful", f"1 of 1 images have no result of {name}")
+    assert "--model" in backlog["mend"]
+
+
+def test_a_name_that_could_be_no_models_is_found(system: Cli) -> None:
+    """It is the settings that are wrong; everything else is checked all the same."""
+    status, findings = examined(system, SERVED_MODELS="hue,a b")
+    assert (status, "SERVED_MODELS names 'a b'" in findings["settings"]["came"]) == (1, True)
+    assert findings["champion"]["state"] == "ok"
 
 
 def test_a_bucket_that_cannot_be_written_is_found(system: Cli, store: Store, settings: Settings) -> None:

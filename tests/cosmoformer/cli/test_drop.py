@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cosmoformer.models.registration import register
+from cosmoformer.models.registry import Registry
+from cosmoformer.served_models import settings_for
+from cosmoformer.storage import waiting
 from cosmoformer.storage.store import Store
 from tests.cosmoformer.cli.conftest import Cli
 from tests.cosmoformer.sample_results import classified_result, put_results
@@ -43,6 +47,15 @@ def test_a_folder_is_dropped_under_a_prefix(drop: Cli, store: Store, folder: Pat
     assert stored(store) == contents
     head = store.client.head_object(Bucket=store.settings.images_bucket, Key="n1/deep/ä +%20.fits")
     assert head["ContentType"] == "image/fits"
+
+
+@pytest.mark.parametrize("name", ["odd\x01.png", "\ufffe.png", "c\r\n.png"])
+def test_a_file_with_an_odd_name_is_dropped_among_others(drop: Cli, store: Store, folder: Path, name: str) -> None:
+    """Also a name that no listing repeats as it is ends nothing; it is found again, too."""
+    (folder / name).write_bytes(b"odd")
+    assert drop("drop", folder).stdout == "4 dropped, 0 skipped, 0 failed\n"
+    assert stored(store)[name] == b"odd"
+    assert drop("drop", folder).stdout == "0 dropped, 4 skipped, 0 failed\n"
 
 
 def test_dropping_again_uploads_only_what_is_missing_or_changed(drop: Cli, store: Store, folder: Path) -> None:
@@ -156,3 +169,37 @@ def test_wait_ends_with_the_results_of_what_was_dropped(drop: Cli, store: Store,
     assert result.exit_code == 0, result.output
     rows = [line.split() for line in result.stdout.splitlines()]
     assert [row[:2] for row in rows[2:]] == [["a.jpg", "spiral"], ["b.png", "spiral"]]
+
+
+def test_wait_names_what_goes_meanwhile(drop: Cli, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image that is deleted while its result is waited for is named at the end, behind the results of the others."""
+    monkeypatch.setattr(waiting, "_LOOKS", 2)
+
+    def change() -> None:
+        time.sleep(1)
+        store.delete(store.settings.images_bucket, "a.jpg")
+        put_results(store, classified_result("b.png", b"content of b.png"))
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    result = drop("drop", folder / "b.png", folder / "a.jpg", "--wait")
+    changing.join()
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:]] == ["b.png"]
+    assert "no result: a.jpg: the image was deleted, or replaced by another file meanwhile\n" in result.stderr
+    assert (result.exit_code, "error: 1 of 2 images can have no result any more" in result.stderr) == (1, True)
+
+
+def test_wait_shows_what_further_models_say(drop: Cli, store: Store, folder: Path, registry: Registry) -> None:
+    """In columns of their own, as `cosmoformer results` does."""
+    second = registry.settings.model_name
+    register(registry, b"a model", tags={}, alias="champion")
+    put_results(store, classified_result("a.jpg", b"content of a.jpg"))
+    hue = Store(settings_for(store.settings, second))
+    later = threading.Timer(3.0, put_results, (hue, classified_result("a.jpg", b"content of a.jpg")))
+    later.start()
+    served = {"SERVED_MODELS": second, "MLFLOW_TRACKING_URI": registry.settings.mlflow_tracking_uri, "COLUMNS": "200"}
+    result = drop("drop", folder / "a.jpg", "--wait", **served)
+    later.join()
+    assert result.exit_code == 0, result.output
+    head, row = result.stdout.splitlines()[1:3]
+    assert head.split()[-1] == second and row.split().count("spiral") == 2

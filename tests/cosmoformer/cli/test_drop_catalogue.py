@@ -83,6 +83,19 @@ def test_files_that_the_bucket_has_are_told_anew(drop: Cli, store: Store, folder
     assert known(store)["a.png"] == {"survey": "SDSS"}, "a drop without a catalogue takes nothing back"
 
 
+def test_nothing_is_told_where_strangers_upload(drop: Cli, store: Store, folder: Path) -> None:
+    """It would count for nothing; the images are dropped and named, and not waited for in vain."""
+    objects = table(folder, "file,survey\na.png,SDSS\n")
+    put_results(store, *(classified_result(f"uploads/{name}.png", f"content of {name}".encode()) for name in "abc"))
+    result = drop("drop", folder, "--prefix", "uploads/", "--catalogue", objects, "--wait")
+    assert result.exit_code == 0, result.output
+    assert "catalogue: 0 files known, 2 × file without a row, 1 × file below uploads/, of which nothing is told" in (
+        result.stdout
+    )
+    assert "catalogue: file below uploads/, of which nothing is told: uploads/a.png\n" in result.stderr
+    assert known(store)["uploads/a.png"] == {}
+
+
 def test_an_image_that_was_replaced_meanwhile_is_not_told(store: Store) -> None:
     """What is told of one image is never written beside another."""
     bucket = store.settings.images_bucket

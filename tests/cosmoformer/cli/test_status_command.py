@@ -9,6 +9,7 @@ import pytest
 
 from cosmoformer.models.registration import register
 from cosmoformer.models.registry import Registry
+from cosmoformer.served_models import settings_for
 from cosmoformer.settings import Settings
 from cosmoformer.storage.served import ServedMemory, of_version
 from cosmoformer.storage.store import Store
@@ -73,6 +74,37 @@ def test_status_without_a_champion_is_a_failure(system: Cli, settings: Settings)
     result = system("status", "--json", MODEL_ALIAS="nobody")
     assert result.exit_code == 1
     assert status(result)["registry"]["state"] == "failed"
+
+
+@pytest.mark.parametrize("aliases", [[], ["challenger"]])
+def test_a_further_model_without_a_champion_is_a_failure(
+    system: Cli, settings: Settings, store: Store, aliases: list[str]
+) -> None:
+    """Nobody judges by it: whichever model of SERVED_MODELS lacks a version to serve is named, and the exit status 1."""
+    second = f"{settings.model_name}-hue"
+    own = Registry(settings_for(settings, second))
+    for alias in aliases:
+        register(own, b"a model", tags={}, alias=alias)
+    away = {"SERVED_MODELS": f"{settings.model_name},{second}", "CLASSIFY_URL": "http://classify.invalid"}
+    result = system("status", "--json", **away)
+    states = {part: facts["state"] for part, facts in status(result).items()}
+    assert (states["registry"], states[f"registry of {second}"]) == ("ok", "failed")
+    assert (result.exit_code, f"error: registry of {second} did not answer" in result.stderr) == (1, True)
+
+
+def test_results_of_further_models_are_counted(system: Cli, settings: Settings, store: Store) -> None:
+    """Beside the first one's, with the version that each has."""
+    second = f"{settings.model_name}-hue"
+    register(Registry(settings_for(settings, second)), b"a model", tags={}, alias="champion")
+    put_results(store, classified_result("a.png"))
+    put_results(Store(settings_for(settings, second)), classified_result("a.png"), classified_result("b.png"))
+    away = {"SERVED_MODELS": second, "CLASSIFY_URL": "http://classify.invalid"}
+    result = system("status", "--json", **away)
+    assert result.exit_code == 0, result.output
+    assert (status(result)["store"]["results"], status(result)["store"]["further"]) == (1, {second: 2})
+    assert status(result)[f"registry of {second}"]["model"] == second
+    shown = " ".join(system("status", **away, COLUMNS="300").stdout.split())
+    assert f"1 results, 2 of {second}, 0 dead letters" in shown and f"{second}: champion → 1" in shown
 
 
 def test_status_is_a_table_for_people(system: Cli) -> None:

@@ -18,8 +18,7 @@ from cosmoformer.models.prediction import predict, preprocess
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
 from cosmoformer.storage.headlines import headline, values_of
-from cosmoformer.storage.result_shape import is_result
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.result_shape import is_result, schema
 from cosmoformer.votes.tree import GZ2
 from functions.classify import predictor
 from tests.cosmoformer.tiny_artifact import ANGLE, hue_artifact, joint_artifact, tiny_artifact

@@ -100,3 +100,40 @@ def test_numbers_come_in_the_units_of_the_fields(tmp_path: Path) -> None:
     told = pair(read_rows(tmp_path / "objects.vot", None, {}), FILES).told["n1/deep/b.fits.gz"].known
     expected = {"ra": 187.5, "dec": 1.0, "size_arcsec": 30.0, "pixel_scale": 0.4}
     assert told == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("heading", "unit", "cell", "suffix"),
+    [
+        ("size_arcsec", "arcmin", "<0.5", "vot"),
+        ("ra", "hourangle", "13 29 52", "ecsv"),
+        ("pixel_scale", "deg", "?", "fits"),
+        ("dec", "rad", "1,5", "vot"),
+    ],
+)
+def test_text_in_a_column_with_a_unit_costs_only_itself(
+    tmp_path: Path, heading: str, unit: str, cell: str, suffix: str
+) -> None:
+    """It is named with what was expected, and everything else in the catalogue is told."""
+    others = {"survey": ["SDSS", "SDSS"], "size_arcsec": ["2", "2"], "ra": ["1", "1"], "dec": ["2", "2"]}
+    table = Table({"file": ["b", "night/a.jpg"], **others, heading: [cell, "0.25"]})
+    table[heading].unit = unit
+    path = tmp_path / f"objects.{suffix}"
+    table.write(path, format={"vot": "votable"}.get(suffix))
+    pairing = pair(read_rows(path, None, {}), FILES)
+    assert pairing.amiss["told wrongly"][0].startswith(f"row 1, b: {heading}: expected ")
+    assert f"got {cell!r}" in pairing.amiss["told wrongly"][0]
+    assert heading not in pairing.told["n1/deep/b.fits.gz"].known
+    assert pairing.told["n1/deep/b.fits.gz"].known["survey"] == "SDSS"
+    assert heading in pairing.told["n1/a.jpg"].known
+
+
+@pytest.mark.parametrize("unit", ["gibberish", "mag", "deg deg", "'h:m:s'"])
+def test_a_unit_that_cannot_be_turned_into_the_fields_changes_nothing(tmp_path: Path, unit: str) -> None:
+    """Also one that nobody knows: numbers are taken as they stand."""
+    table = Table({"file": ["b"], "size_arcsec": [12.5]})
+    table["size_arcsec"].unit = units.Unit(unit, parse_strict="silent")
+    table.write(tmp_path / "objects.ecsv")
+    assert pair(read_rows(tmp_path / "objects.ecsv", None, {}), FILES).told["n1/deep/b.fits.gz"].known == {
+        "size_arcsec": 12.5
+    }

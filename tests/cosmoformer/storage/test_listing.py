@@ -1,10 +1,9 @@
-"""Listings in pages, with keys among them that a listing cannot go on from."""
+"""Listings in pages, with keys among them that XML cannot repeat."""
 
 from __future__ import annotations
 
 import pytest
 
-from cosmoformer.errors import StoreUnavailable
 from cosmoformer.storage import listing
 from cosmoformer.storage.store import Store
 
@@ -20,25 +19,53 @@ def images(store: Store) -> str:
     return store.settings.images_bucket
 
 
+@pytest.mark.parametrize("size", range(1, 5))
 def test_every_key_is_listed_once_wherever_a_page_ends(
-    store: Store, images: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, images: str, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pages that would end at a key which the listing cannot repeat end before or behind it."""
-    monkeypatch.setattr(listing, "_SIZES", (4, 3, 2))
+    """Pages may end at any key, also where many in a row are such keys: whoever puts them there blocks no listing."""
+    ask = store.client.list_objects_v2
+    monkeypatch.setattr(store.client, "list_objects_v2", lambda **about: ask(**about, MaxKeys=size))
     assert [entry.key for entry in store.list(images)] == IN_ORDER
 
 
 def test_a_listing_starts_after_any_key(store: Store, images: str) -> None:
-    """Also after one that the listing cannot repeat."""
+    """Also after one that XML cannot repeat."""
     for number, key in enumerate(["", *IN_ORDER]):
         assert [entry.key for entry in store.list(images, after=key)] == IN_ORDER[number:], repr(key)
     assert [entry.key for entry in store.list(images, "b", "b\x01.png")] == ["b\x02", "b.png", "b/\ufffe"]
 
 
-def test_a_listing_that_the_store_cannot_give_is_an_error(
-    store: Store, images: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where a page ends at such a key in every size, the store's error is told."""
-    monkeypatch.setattr(listing, "_SIZES", (1,))
-    with pytest.raises(StoreUnavailable):
-        list(store.list(images))
+@pytest.mark.parametrize("key", KEYS)
+def test_a_listing_has_any_prefix(store: Store, images: str, key: str) -> None:
+    """The keys that start with a text are listed, whatever it is."""
+    assert [entry.key for entry in store.list(images, key)] == [one for one in IN_ORDER if one.startswith(key)]
+
+
+def test_a_bucket_whose_first_key_is_such_a_one_can_be_reached(store: Store) -> None:
+    """The look whether the store answers lists one key, and ends there."""
+    for key in ("\x01", "\x02"):
+        store.write(store.settings.images_bucket, key, b"x", "image/png")
+    store.reach(store.settings.images_bucket)
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        ("a&#x01;&#1;&#xFFFE;&#65535;&#x110000;b", "a\ufffd\ufffd\ufffd\ufffd\ufffdb"),
+        ("a\x01\ufffe\uffffb", "a\ufffd\ufffd\ufffdb"),
+        ("&#x0d;&#10;&#x1f30c;&amp;#1;ü🌌\t", "&#x0d;&#10;&#x1f30c;&amp;#1;ü🌌\t"),
+    ],
+)
+def test_what_xml_does_not_know_is_replaced(told: str, read: str) -> None:
+    """In text and as references, while everything else stays."""
+    answer = {"body": f"<EncodingType>url</EncodingType><Prefix>{told}</Prefix>".encode()}
+    listing.mend(answer)
+    assert answer["body"].decode() == f"<EncodingType>url</EncodingType><Prefix>{read}</Prefix>"
+
+
+def test_an_answer_whose_keys_are_not_encoded_stays() -> None:
+    """A key with another character would be another object's."""
+    answer = {"body": b"<Key>a\x01b</Key>"}
+    listing.mend(answer)
+    assert answer["body"] == b"<Key>a\x01b</Key>"

@@ -8,6 +8,8 @@ import pytest
 
 from cosmoformer.errors import StoreUnavailable
 from cosmoformer.settings import Settings
+from cosmoformer.storage.explanations import explanation_key
+from cosmoformer.storage.keys import is_key
 from cosmoformer.storage.pruning import Orphan, orphans, prune
 from cosmoformer.storage.results import Result, result_key
 from cosmoformer.storage.store import Store
@@ -70,6 +72,39 @@ def test_an_image_that_came_back_keeps_its_result(store: Store) -> None:
     store.write(store.settings.images_bucket, "back.png", b"x", "image/png")
     assert not prune(store, orphan)
     assert _left(store) == {key}
+
+
+def _explain(store: Store, image: str, output: str = "") -> str:
+    """Write an explanation of an image; gives its key."""
+    where = explanation_key(store.settings, image, output)
+    said = {"schema_version": 1, "image": {"key": image}, "output": output}
+    store.write(store.settings.results_bucket, where, json.dumps(said).encode(), "application/json")
+    return where
+
+
+@pytest.mark.parametrize(
+    "gone", ["m51", "odd\x01.png", "\ufffe", "k" * 940, "k" * 930 + "ü" * 10, LONG, "é" * 512, "a@b", "a/b@c"]
+)
+def test_explanations_go_with_the_image_that_they_are_of(store: Store, gone: str) -> None:
+    """All of them, wherever a long key was cut, and none of an image whose key begins likewise and has an @."""
+    beside = [f"{gone}@2x.png", f"{gone}@2x/a.png", gone[:-1] + "other"]
+    kept = {_explain(store, key, output) for key in beside if is_key(key) for output in ("", "spiral")}
+    for output in ("", "spiral", "how-many-arms_2", "a/b"):
+        _explain(store, gone, output)
+    _put(store, classified_result(gone))
+    (orphan,) = orphans(store)
+    assert prune(store, orphan)
+    assert _left(store) == kept
+
+
+def test_an_explanation_of_a_namesake_is_left(store: Store) -> None:
+    """What stands at the place of a gone image's explanation may be of another image's output."""
+    kept = _explain(store, "m51", "2x.png")
+    assert kept == explanation_key(store.settings, "m51@2x.png")
+    _put(store, classified_result("m51@2x.png"))
+    (orphan,) = orphans(store)
+    assert prune(store, orphan)
+    assert _left(store) == {kept}
 
 
 def test_images_that_may_not_be_looked_at_are_not_gone(store: Store) -> None:

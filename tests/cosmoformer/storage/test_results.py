@@ -14,10 +14,11 @@ from cosmoformer.settings import load
 from cosmoformer.storage import results
 from cosmoformer.storage.domain import Domain
 from cosmoformer.storage.facts import ImageFacts, Origin
+from cosmoformer.storage.result_shape import schema
 from cosmoformer.storage.results import result_key
 
 SETTINGS = load({})
-VALIDATOR = jsonschema.Draft202012Validator(results.schema(), format_checker=jsonschema.FormatChecker())
+VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
 keys = st.text(st.characters(exclude_categories=("Cs",)), min_size=1).filter(lambda key: len(key.encode()) <= 1024)
 
 

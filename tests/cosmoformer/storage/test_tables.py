@@ -16,8 +16,8 @@ from astropy.coordinates import SkyCoord
 from astropy.io.votable import parse_single_table
 from astropy.io.votable.ucd import parse_ucd
 
-from cosmoformer.storage.result_shape import is_result
-from cosmoformer.storage.results import Result, schema
+from cosmoformer.storage.result_shape import is_result, schema
+from cosmoformer.storage.results import Result
 from cosmoformer.storage.tables import COLUMNS, columns, flatten, table_of, write_csv
 from cosmoformer.storage.votable import write_votable
 from tests.cosmoformer.sample_results import (

@@ -25,13 +25,14 @@ from cosmoformer.events.cloudevents import Event
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.served_models import changes_for
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import Result, ResultsBucket, Standing, result_key, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import Result, ResultsBucket, Standing, result_key
 from cosmoformer.storage.store import Store
 from functions.classify import replies
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
-from tests.functions.classify.conftest import BUNDLED, Deployment
+from tests.functions.classify.conftest import BUNDLED, Deployment, altered
 from tests.lacking_store import Refusal, Rule, lacking_store, refusing
 
 VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
@@ -356,14 +357,14 @@ class DeletedMeanwhile(ResultsBucket):
         super().__init__(deployment.store)
         self._images, self._moment = deployment, moment
 
-    def write(self, result: Result, standing: Standing | None = None) -> Result:
+    def exchange(self, result: Result, standing: Standing | None = None) -> tuple[Result, Result | None]:
         delete = partial(self._images.store.delete, self._images.settings.images_bucket, result["image"]["key"])
         if self._moment == "before":
             delete()
-        kept = super().write(result, standing)
+        written = super().exchange(result, standing)
         if self._moment == "after":
             delete()
-        return kept
+        return written
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -373,16 +374,34 @@ def test_an_image_deleted_while_it_is_judged_leaves_no_result(
 ) -> None:
     """Whenever an image is deleted between the reading and the answer, no result stands afterwards, and the event is done."""
     drop(deployment, "brief.jpg", galaxy)
+    standing = None
     if earlier:  # another image under this key has been judged
         handler = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving)
         assert handler.handle(created(deployment, "brief.jpg"))
+        standing = recorded(deployment, "brief.jpg")
         drop(deployment, "brief.jpg", galaxy + b"another file")
     handler = Handler(deployment.settings, deployment.store, DeletedMeanwhile(deployment, moment), serving)
     app = build_app(deployment.settings, handler, serving, deployment.gate())
     answer = send(app.test_client(), created(deployment, "brief.jpg", id="e2"))
     assert (answer.status_code, answer.data) == (202, b"")
-    found = recorded(deployment, "brief.jpg")
-    assert found is None or found["event"]["id"] == "e1"
+    assert recorded(deployment, "brief.jpg") == standing
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_judging_again_deletes_no_result_of_an_image_that_goes_meanwhile(
+    deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes, moment: str
+) -> None:
+    """The result by an earlier version stands as it did, since nothing deletes a result by itself."""
+    drop(deployment, "kept.jpg", galaxy)
+    first = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving)
+    assert first.handle(created(deployment, "kept.jpg"))
+    standing = recorded(deployment, "kept.jpg")
+    promoted = deployment.register(altered(model, note="another"), alias="champion")
+    serving.refresh()
+    assert serving.current().version.version == promoted.version > standing["model"]["version"]
+    second = Handler(deployment.settings, deployment.store, DeletedMeanwhile(deployment, moment), serving)
+    assert second.handle(created(deployment, "kept.jpg", id="e2")) is None
+    assert recorded(deployment, "kept.jpg") == standing
 
 
 def test_a_result_is_withdrawn_only_while_it_stands(
@@ -393,9 +412,9 @@ def test_a_result_is_withdrawn_only_while_it_stands(
     handler = Handler(deployment.settings, deployment.store, results, serving)
     drop(deployment, "again.jpg", galaxy)
     handler.handle(created(deployment, "again.jpg"))
-    results.withdraw(recorded(deployment, "again.jpg") | {"seconds": 0.0})
+    results.withdraw(recorded(deployment, "again.jpg") | {"seconds": 0.0}, None)
     assert recorded(deployment, "again.jpg")
-    results.withdraw(recorded(deployment, "again.jpg"))
+    results.withdraw(recorded(deployment, "again.jpg"), None)
     assert recorded(deployment, "again.jpg") is None
 
 

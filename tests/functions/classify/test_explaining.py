@@ -16,7 +16,8 @@ from cosmoformer.events import cloudevents
 from cosmoformer.events.cloudevents import Event
 from cosmoformer.models import explanation
 from cosmoformer.storage.explanations import explanation_key
-from cosmoformer.storage.results import ResultsBucket, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import ResultsBucket
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
 from tests.cosmoformer.tiny_artifact import joint_artifact

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cosmoformer.events.notifications import ObjectCreated
-from cosmoformer.storage.results import ResultsBucket, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import ResultsBucket
 from functions.classify.handler import Handler
 from tests.cosmoformer.tiny_artifact import hue_artifact, joint_artifact, tiny_artifact
 from tests.functions.classify.conftest import Deployment

@@ -15,7 +15,8 @@ from PIL import Image
 from cosmoformer.errors import ObjectGone
 from cosmoformer.events.notifications import ObjectCreated
 from cosmoformer.settings import Settings
-from cosmoformer.storage.results import ResultsBucket, schema
+from cosmoformer.storage.result_shape import schema
+from cosmoformer.storage.results import ResultsBucket
 from functions.classify import metrics
 from functions.classify.handler import Handler
 from tests.cosmoformer.tiny_artifact import joint_artifact
@@ -75,6 +76,18 @@ def test_metadata_of_an_object_stand_in_its_result_and_frame_it(deployment: Depl
         "told": sorted(["object_id", "ra", "dec", "pixel_scale", "size_arcsec"]),
         "ignored": [],
     }
+
+
+@pytest.mark.parametrize("prefix", ["", "incoming/"])
+def test_metadata_of_an_upload_tell_nothing(deployment: Deployment, prefix: str) -> None:
+    """Whoever is given an address can send any: they decide on no name, place or framing, and leave no sentence."""
+    deployment.settings.images_prefix = prefix
+    stage = Stage(deployment)
+    told = {"object-id": "M 31", "ra": "10.7", "dec": "41.3", "zoom": "2", "survey": "x" * 100}
+    result = stage.put(ringed(), f"{prefix}uploads/2026/a.png", **told)
+    assert (result["prediction"]["class"], result["image"]["zoom"], "object" in result) == ("blue", 1, False)
+    assert stage.put(ringed(), f"{prefix}uploads/2026/a.png", zoom="3") == result, "nor is it judged again for them"
+    assert stage.put(ringed(), f"{prefix}uploads.png", zoom="2")["prediction"]["class"] == "red"
 
 
 def test_the_same_words_are_not_judged_twice(deployment: Deployment) -> None:

@@ -13,7 +13,7 @@ from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
 from cosmoformer.models.registry import ModelVersion
 from cosmoformer.storage.facts import ImageFacts, Origin
-from cosmoformer.storage.results import schema
+from cosmoformer.storage.result_shape import schema
 from functions.classify import predictor
 from tests.cosmoformer.tiny_artifact import hue_artifact, tiny_artifact
 

@@ -120,7 +120,7 @@ def test_key_of_elsewhere_is_not_renewed(client: FlaskClient, key: Any) -> None:
     assert fine["put"]["url"]
 
 
-@pytest.mark.parametrize("name", ["", "../a.jpg", "a//b.jpg", "./a.jpg", "a\n.jpg"])
+@pytest.mark.parametrize("name", ["", "../a.jpg", "a//b.jpg", "./a.jpg", "a\n.jpg", "\ufffe.jpg"])
 def test_renewed_key_is_checked_like_a_name(client: FlaskClient, name: str) -> None:
     """Asking for a key of the batch is no way round the rules for names."""
     (refused,) = _ask(client, _renewal(f"{FOLDER}/{name}"), batch=BATCH)["uploads"]
@@ -231,6 +231,8 @@ def test_keys_fit_and_differ(names: list[str]) -> None:
         (_file("a\nb.jpg"), "invalid_name"),
         (_file("a\x7f.jpg"), "invalid_name"),
         (_file("a\ud800.jpg"), "invalid_name"),
+        (_file("\ufffe0001.png"), "invalid_name"),
+        (_file("a/\uffff"), "invalid_name"),
         (_file(type_="text/html"), "unsupported_type"),
         (_file(type_="image/jpeg\r\nX: y"), "unsupported_type"),
         (_file(type_=["image/jpeg"]), "unsupported_type"),
