@@ -209,7 +209,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, help="passes over the training split; more than before make a run in --out longer")
     add("--minutes", type=float, help="time for training, which the schedule is fitted to; more than before likewise")
     add("--teacher", action="append", help="artifact or checkpoint to learn from; may be repeated")
-    add("--classes", help="class names in order, separated by commas (default: the task's, or those in the data)")
+    add(
+        "--classes",
+        help="class names in order, separated by commas; double quotes around one that has a comma "
+        "(default: the task's, or those in the data)",
+    )
     add(
         "--init",
         action="append",
