@@ -51,7 +51,8 @@ def taught(folder: Path) -> Path:
     galaxies = [picture("barred_spiral", seed, size=40) for seed in range(8)]
     table = pd.DataFrame({"image": galaxies, "split": ["train"] * 5 + ["val", "test", "test"]})
     table[:6].to_parquet(folder / "deep-one.parquet")
-    table[6:].to_parquet(folder / "deep-two.parquet")
+    hub = table[6:].assign(image=[{"bytes": image, "path": None} for image in table["image"][6:]])
+    hub.to_parquet(folder / "deep-two.parquet")
     others = ["--others", str(folder / "deep-one.parquet"), str(folder / "deep-two.parquet")]
     few = ["--pictures", "60", "--galaxies", "20", "--record", str(folder / "record.json")]
     assert domain_head.main(words(folder, "before.pt", "after.pt", *others, *few)) == 0

@@ -35,6 +35,33 @@ def test_parquet_files_are_read_in_order_with_the_votes_they_have(tmp_path: Path
     assert all(isinstance(image, bytes) for image in table["image"])
 
 
+def test_images_as_the_hub_has_them(tmp_path: Path) -> None:
+    """A struct of bytes and path, as Hugging Face's datasets writes images; without bytes the path counts, without both none."""
+    small_catalogue(tmp_path, per_class=1)
+    file = tmp_path / "gz_challenge-small.parquet"
+    rows = pd.read_parquet(file)
+    encoded = rows["image"].tolist()
+    (tmp_path / "4.webp").write_bytes(encoded[4])
+    paths = [{"bytes": image, "path": f"{number}.webp"} for number, image in enumerate(encoded[:3])]
+    rows["image"] = [*paths, None, {"bytes": None, "path": "4.webp"}]
+    rows.to_parquet(file)
+    assert open_catalogue(tmp_path, CLEAN5)["image"].tolist() == [*encoded[:3], None, str(tmp_path / "4.webp")]
+    train = open_splits(CLEAN5, tmp_path, tmp_path / "cache", 16, ("train",))["train"]
+    assert (len(train.labels), [image.reason for image in train.skipped]) == (4, ["It has no image."])
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"), [("1.jpg", ".*string"), ([1, 2], "list<.*int64>"), ({"path": "1.jpg"}, "struct")]
+)
+def test_a_column_of_other_images_is_refused(tmp_path: Path, image: object, kind: str) -> None:
+    """Neither paths nor pixels are encoded files; the message names the file, the column and what it holds."""
+    small_catalogue(tmp_path, per_class=1)
+    file = tmp_path / "gz_challenge-small.parquet"
+    pd.read_parquet(file).assign(image=[image] * 5).to_parquet(file)
+    with pytest.raises(ValueError, match=rf"small\.parquet, column image: expected encoded image files.*, got {kind}"):
+        open_catalogue(tmp_path, CLEAN5)
+
+
 def test_a_parquet_file_without_the_label_column_says_what_it_has(tmp_path: Path) -> None:
     """A task on another task's files names the missing column and those there are."""
     small_catalogue(tmp_path, per_class=1)
@@ -141,7 +168,13 @@ def test_gaps_in_a_table_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureF
     """A row without a path is left out and named by its place; one without a split gets one, one without a uid its path."""
     for seed in range(3):
         write(tmp_path / f"{seed}.jpg", seed)
-    lines = ["path,label,split,uid", "0.jpg,spiral,train,a", "1.jpg,merger,train,", ",spiral,train,", "2.jpg,merger,,m4"]
+    lines = [
+        "path,label,split,uid",
+        "0.jpg,spiral,train,a",
+        "1.jpg,merger,train,",
+        ",spiral,train,",
+        "2.jpg,merger,,m4",
+    ]
     (tmp_path / "galaxies.csv").write_text("\n".join(lines))
     table = open_catalogue(tmp_path / "galaxies.csv", OWN)
     assert table["uid"].tolist() == ["a", "1.jpg", "row 2", "m4"]
