@@ -72,8 +72,8 @@ def teach(
     Raises:
         ValueError: the artifact gives no classes, or what else it gives would not stay the same.
     """
-    facts = artifact.read_metadata(path.read_bytes())
-    task = task_of(facts)
+    before = artifact.load(path.read_bytes())
+    facts, task = before.metadata, task_of(before)
     if not facts.classes:
         raise ValueError(f"{path} gives values of {facts.task}, no classes: the score stands beside classes")
     caches = open_splits(task, data, cache, facts.input_size, ("train", "val", "test"), facts.classes)
