@@ -154,7 +154,7 @@ def without_features(model: Artifact) -> Artifact:
     graph.eraseOutput(0)
     graph.registerOutput(alone)
     facts = replace(model.metadata, features=0)
-    return artifact.load(write(module_of(module.core, task_of(facts), facts), facts))
+    return artifact.load(write(module_of(module.core, task_of(model), facts), facts))
 
 
 if __name__ == "__main__":

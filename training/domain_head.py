@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from cosmoformer.errors import CosmoFormerError
@@ -32,6 +33,7 @@ from cosmoformer.render.foreign import KINDS
 from training import models
 from training.data.cache import ImageCache
 from training.data.decoding import LIMITS
+from training.data.sources.parquet import read_rows
 from training.data.splits import open_splits
 from training.evaluation.domain import DomainFigures, Flagged, domain_figures, flagged, scores_of
 from training.evaluation.inference import outputs
@@ -70,8 +72,8 @@ def teach(
     Raises:
         ValueError: the artifact gives no classes, or what else it gives would not stay the same.
     """
-    facts = artifact.read_metadata(path.read_bytes())
-    task = task_of(facts)
+    before = artifact.load(path.read_bytes())
+    facts, task = before.metadata, task_of(before)
     if not facts.classes:
         raise ValueError(f"{path} gives values of {facts.task}, no classes: the score stands beside classes")
     caches = open_splits(task, data, cache, facts.input_size, ("train", "val", "test"), facts.classes)
@@ -144,16 +146,20 @@ def read_surveys(paths: list[Path]) -> list[Survey]:
     """
     tables: dict[str, list[pd.DataFrame]] = {}
     for path in paths:
-        table = pd.read_parquet(path)
-        if "image" not in table:
-            raise ValueError(f"{path} has no column image, but {', '.join(table.columns)}")
-        tables.setdefault(path.stem.partition("-")[0], []).append(table)
+        columns = pyarrow.parquet.read_schema(path).names
+        if "image" not in columns:
+            raise ValueError(f"{path} has no column image, but {', '.join(columns)}")
+        tables.setdefault(path.stem.partition("-")[0], []).append(read_rows(path))
     return [_survey(name, pd.concat(parts, ignore_index=True)) for name, parts in tables.items()]
 
 
 def _survey(name: str, table: pd.DataFrame) -> Survey:
     learned = table["split"] == "train" if "split" in table else pd.Series(False, index=table.index)
-    return Survey(name, tuple(table["image"][learned]), tuple(table["image"][~learned]))
+    return Survey(name, _files(table["image"][learned]), _files(table["image"][~learned]))
+
+
+def _files(images: pd.Series[Any]) -> tuple[bytes, ...]:
+    return tuple(Path(image).read_bytes() if isinstance(image, str) else image for image in images.dropna())
 
 
 def main(argv: list[str] | None = None) -> int:

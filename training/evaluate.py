@@ -78,7 +78,7 @@ def evaluate(
         ValueError: the cache has other classes than the artifact, or galaxies without a label, or nothing to compare with, or
             ``view_count`` is odd.
     """
-    _check_fits(model, cache)
+    check_fits(model, cache)
     if predictions is None:
         predictions = outputs(model, cache, device=device)
     votes = votes_told(model.metadata, predictions, cache.targets)
@@ -125,7 +125,12 @@ def _classes_told(model: Artifact, cache: ImageCache, shares: Predictions) -> Of
     return of_classes(shares, cache.labels, cache.classes, model.metadata.temperature, cache.uids)
 
 
-def _check_fits(model: Artifact, cache: ImageCache) -> None:
+def check_fits(model: Artifact, cache: ImageCache) -> None:
+    """Check that labels, where there are any, index the artifact's classes.
+
+    Raises:
+        ValueError: they index others, or a galaxy has none.
+    """
     if cache.classes and cache.classes != model.metadata.classes:
         raise ValueError(f"the artifact knows the classes {model.metadata.classes}, the images are of {cache.classes}")
     if cache.classes and (unlabelled := int((cache.labels < 0).sum())):
@@ -170,13 +175,16 @@ def _conditions(cache: ImageCache, split: str, device: torch.device, sample: str
 def open_split(model: Artifact, data: Path, cache: Path, split: str = "test", sample: str = "") -> ImageCache:
     """The images that an artifact is measured on: of its own task, or of the one named ``sample``.
 
+    Their labels index the artifact's classes where the task is its own, and where it takes any.
+
     Raises:
         ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.data.splits.open_splits`.
         FileNotFoundError: there are no data.
     """
     facts = model.metadata
     task = tasks.find(sample or facts.task).looking_at(facts.crop)
-    classes = None if sample else facts.classes
+    takes_its_classes = sample in ("", facts.task) or (task.label_column and not task.classes)
+    classes = facts.classes if takes_its_classes else None
     return open_splits(task, data, cache, facts.input_size, (split,), classes)[split]
 
 

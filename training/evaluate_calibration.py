@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
         facts = model.metadata
         if not facts.classes:
             raise ValueError(f"{options.artifact} gives no classes: there is nothing to calibrate")
-        caches = open_splits(task_of(facts), options.data, options.cache, facts.input_size, SPLITS, facts.classes)
+        caches = open_splits(task_of(model), options.data, options.cache, facts.input_size, SPLITS, facts.classes)
         record = measure(model, caches)
         if options.out:
             options.out.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")

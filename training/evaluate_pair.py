@@ -28,7 +28,7 @@ from cosmoformer.votes.tree import TREES
 from training import tasks
 from training.data.cache import ImageCache
 from training.data.catalogue import SPLITS
-from training.evaluate import open_split
+from training.evaluate import check_fits, open_split
 from training.evaluation.inference import outputs
 from training.evaluation.metrics import Floats
 from training.evaluation.pairs import Difference, difference_of_shares, differences
@@ -67,13 +67,17 @@ def measure(
         task: names the columns; where it has one for each class, shares of votes are compared too.
 
     Raises:
-        ValueError: the artifacts have other classes, or the galaxies are not the same.
+        ValueError: the artifacts have other classes, the galaxies are not the same or have none of these classes.
     """
     first, second = models
     if not first.metadata.classes or first.metadata.classes != second.metadata.classes:
         raise ValueError(f"expected two artifacts of the same classes, got {[one.metadata.classes for one in models]}")
     if caches[0].uids != caches[1].uids:
         raise ValueError("the two artifacts' galaxies are not the same: name the task of both by --task")
+    if not caches[0].classes:
+        raise ValueError(f"the galaxies of the task {task.name} have no classes: name another by --task")
+    for model, cache in zip(models, caches, strict=True):
+        check_fits(model, cache)
     told = [outputs(model, cache, what=f"{split} galaxies") for model, cache in zip(models, caches, strict=True)]
     count, columns = len(first.metadata.classes), task.targets
     found = differences(told[0][:, :count], told[1][:, :count], caches[0].labels)

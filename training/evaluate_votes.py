@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         model = artifact.load(options.artifact.read_bytes())
         facts = model.metadata
-        cache = open_voted(task_of(facts), options.data, options.cache, facts.input_size, options.split)
+        cache = open_voted(task_of(model), options.data, options.cache, facts.input_size, options.split)
         record = measure(model, cache, options.split)
         if options.out:
             options.out.mkdir(parents=True, exist_ok=True)

@@ -77,8 +77,8 @@ def main(argv: list[str] | None = None) -> int:
     usual = settings.load({})
     limits = Limits(usual.max_image_bytes, usual.max_image_pixels)
     try:
-        facts = artifact.read_metadata(options.artifact.read_bytes())
-        opened = open_artifact(options.artifact, task_of(facts), options.model)
+        task = task_of(artifact.load(options.artifact.read_bytes()))
+        opened = open_artifact(options.artifact, task, options.model)
         network = models.find(options.model).in_parts(opened.model)
         options.out.mkdir(parents=True, exist_ok=True)
         for path in options.images:

@@ -34,7 +34,7 @@ from training.data.splits import open_splits
 from training.heads import domain
 from training.heads.domain import DomainRecipe
 from training.heads.last_layer import with_rows
-from training.loop import checkpoint
+from training.loop import checkpoint, class_names
 from training.loop.job import model_of, task_of
 from training.loop.last_layer import LastLayer
 from training.loop.predicting import outputs_of
@@ -214,7 +214,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, required=True, help="what it was trained on; the validation split calibrates"
     )
-    parser.add_argument("--classes", help="class names in order, separated by commas, where the run was given them")
+    parser.add_argument("--classes", help="class names in order, separated by commas (default: the checkpoint's)")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument(
         "--views",
@@ -237,12 +237,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _export_checkpoint(options: argparse.Namespace) -> bytes:
-    recipe = from_params(checkpoint.read(options.checkpoint, _CPU)["recipe"])
+    state = checkpoint.read(options.checkpoint, _CPU)
+    recipe = from_params(state["recipe"])
     recipe = replace(recipe, views=options.views or recipe.views)
-    task, classes = task_of(recipe), tasks.class_names(options.classes)
+    task, classes = task_of(recipe), _classes(options, state.get("data", {}).get("classes", ""))
     caches = open_splits(task, options.data, options.cache, recipe.image_size, ("train", "val"), classes)
     return export(
-        checkpoint.weights_of(options.checkpoint),
+        state["best"],
         recipe,
         task.with_classes(caches["train"].classes),
         caches["val"],
@@ -250,6 +251,16 @@ def _export_checkpoint(options: argparse.Namespace) -> bytes:
         caches["train"].version,
         train=caches["train"],
     )
+
+
+def _classes(options: argparse.Namespace, told: str) -> Sequence[str]:
+    """The classes in the order of the checkpoint's outputs, which the data do not know."""
+    given = tasks.class_names(options.classes)
+    if told and given and not class_names.are_told(told, given):
+        raise ValueError(
+            f"{options.checkpoint} is of the classes {class_names.read(told)}, not {tuple(given)}: leave --classes out"
+        )
+    return given or class_names.read(told)
 
 
 if __name__ == "__main__":

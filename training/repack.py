@@ -24,7 +24,6 @@ from training.heads.last_layer import task_of
 
 _BATCHES = (1, 2, 16)
 _SIDES = (64, 424)
-_ONE_VIEW = [0]  # of artifacts from before there were several
 
 
 def repacked(content: bytes) -> bytes:
@@ -46,8 +45,7 @@ def repacked(content: bytes) -> bytes:
     if not length:
         raise ValueError("the model's last step is no linear layer: what that is given cannot be told")
     metadata = replace(facts, features=length, format=artifact.FORMAT)
-    task = task_of(facts).seen_from(len(getattr(own, "quarters", _ONE_VIEW)))
-    after = write(module_of(own.core, task, metadata), metadata)
+    after = write(module_of(own.core, task_of(before), metadata), metadata)
     _check_same(before, artifact.load(after))
     return after
 

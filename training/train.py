@@ -28,6 +28,7 @@ from cosmoformer.runs.folder import RUN_FILE, read_run
 from cosmoformer.runs.mirror import Mirror
 from training import models, tasks
 from training.data.cache import ImageCache
+from training.data.classes import check_classes
 from training.data.splits import open_splits
 from training.distillation.lesson import lesson, live_lesson
 from training.distillation.teachers import open_teacher
@@ -139,6 +140,9 @@ def prepare(options: argparse.Namespace, wanted: Recipe, place: Place) -> Job:
     every = bool(wanted.teacher)  # teachers also tell of galaxies that people did not
     caches = open_splits(task, options.data, options.cache, wanted.image_size, splits, classes, every=every)
     task = task.with_classes(caches["train"].classes)
+    if task.label_column:
+        votes = wanted.target_weight and task.questions
+        check_classes(caches["train"], options.data, labels_alone=not (votes or wanted.teacher))
     start = _start(options, wanted)
     taught = _lesson(options, wanted, task, caches["train"], place) if wanted.teacher else None
     compiled = options.compile if options.compile is not None else place.device.type == "cuda"
@@ -209,7 +213,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--epochs", type=int, help="passes over the training split; more than before make a run in --out longer")
     add("--minutes", type=float, help="time for training, which the schedule is fitted to; more than before likewise")
     add("--teacher", action="append", help="artifact or checkpoint to learn from; may be repeated")
-    add("--classes", help="class names in order, separated by commas (default: the task's, or those in the data)")
+    add(
+        "--classes",
+        help="class names in order, separated by commas; double quotes around one that has a comma "
+        "(default: the task's, or those in the data)",
+    )
     add(
         "--init",
         action="append",

@@ -87,8 +87,8 @@ def teach(
     Raises:
         ValueError: the task has no decision tree, the data no galaxy with all votes, or the classes would not stay the same.
     """
-    facts = artifact.load(path.read_bytes()).metadata
-    task = task_of(facts).telling_votes()
+    before = artifact.load(path.read_bytes())
+    facts, task = before.metadata, task_of(before).telling_votes()
     if task.fractions is None or task.tree is None:
         raise ValueError(f"the task {task.name!r} has no decision tree whose votes could be learned")
     caches = open_splits(task, data, cache, facts.input_size, ("train", "val", "test"), facts.classes)

@@ -18,7 +18,7 @@ from cosmoformer.models.bundled import bundle
 from cosmoformer.models.promotion import download_checked
 from cosmoformer.models.registry import ModelVersion, Registry
 from cosmoformer.runs.files import RunFiles
-from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, read_card, read_run
+from cosmoformer.runs.folder import ARTIFACTS, CARD_FILE, MODEL_FILE, REPORT_FILE, read_card, read_run, report_subject
 
 _SPLITS = ("test", "val", "")  # whose figures are wanted, best first; a tag may name no split
 
@@ -85,7 +85,7 @@ def of_version(registry: Registry, version: ModelVersion) -> Publication:
         report = files.read(REPORT_FILE)
         if report is None:
             known |= {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])}
-        elif _subject(report) == version.sha256:
+        elif report_subject(report) == version.sha256:
             known |= _metrics(report)
             card = _whole(card, (files.read(CARD_FILE) or b"").decode(errors="replace"))
         else:
@@ -113,7 +113,7 @@ def of_run(folder: Path) -> Publication:
         ) from None
     place = folder / ARTIFACTS / REPORT_FILE
     report = place.read_bytes() if place.exists() else None
-    if report is not None and _subject(report) != digest(artifact):
+    if report is not None and report_subject(report) != digest(artifact):
         raise PermanentError(
             f"{place} is no report of {MODEL_FILE} beside it",
             "Evaluate that again (python -m training.evaluate), or take the report away",
@@ -132,14 +132,6 @@ def of_bundled(name: str = "") -> Publication:
 def _whole(description: str, card: str) -> str:
     """The card, if the description is nothing but its beginning; else the description, which somebody wrote."""
     return card if card.startswith(description.rstrip()) else description
-
-
-def _subject(report: bytes) -> str:
-    """Digest of the artifact that a report is of; empty when it is no report."""
-    try:
-        return str(json.loads(report)["model"]["sha256"])
-    except (ValueError, KeyError, TypeError):
-        return ""
 
 
 def _metrics(report: bytes) -> dict[str, Any]:

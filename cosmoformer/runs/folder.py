@@ -144,3 +144,11 @@ def read_card(folder: Path) -> str:
         return (folder / ARTIFACTS / CARD_FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
+
+
+def report_subject(report: bytes) -> str:
+    """Digest of the artifact that a ``report.json`` is of; empty when it names none, or is no report."""
+    try:
+        return str(json.loads(report)["model"]["sha256"])
+    except (ValueError, KeyError, TypeError):
+        return ""

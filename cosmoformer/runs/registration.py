@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cosmoformer.errors import PermanentError
+from cosmoformer.models.artifact import digest
 from cosmoformer.models.registration import mlflow_name, register
 from cosmoformer.models.registry import ModelVersion, Registry
-from cosmoformer.runs.folder import ARTIFACTS, MODEL_FILE, REPORT_FILE, read_card
+from cosmoformer.runs.folder import ARTIFACTS, MODEL_FILE, REPORT_FILE, read_card, report_subject
 
 
 def register_run(registry: Registry, folder: Path, run_id: str, *, check: Callable[[bytes], object]) -> ModelVersion:
@@ -25,13 +26,15 @@ def register_run(registry: Registry, folder: Path, run_id: str, *, check: Callab
         check: is given the artifact; raises when it is unfit to be registered.
 
     Raises:
-        PermanentError: the run has exported no model, or its report is malformed.
+        PermanentError: the run has exported no model, or its report is malformed or of another artifact. A report that names no
+            artifact, as one of a task of one's own may, is taken to be of this one.
         RegistryUnavailable: MLflow does not answer.
     """
     artifacts = folder / ARTIFACTS
     try:
         artifact = (artifacts / MODEL_FILE).read_bytes()
-        report = json.loads((artifacts / REPORT_FILE).read_bytes())
+        content = (artifacts / REPORT_FILE).read_bytes()
+        report = json.loads(content)
         metrics = {mlflow_name(name): float(value) for name, value in report["metrics"].items()}
         tags = {mlflow_name(name): str(value) for name, value in report["tags"].items()}
     except FileNotFoundError as error:
@@ -43,5 +46,10 @@ def register_run(registry: Registry, folder: Path, run_id: str, *, check: Callab
         raise PermanentError(
             f'{place}: expected {{"metrics": {{…}}, "tags": {{…}}}}: {error}', "Evaluate it again"
         ) from None
+    if (subject := report_subject(content)) and subject != digest(artifact):
+        raise PermanentError(
+            f"{artifacts / REPORT_FILE} is no report of {MODEL_FILE} beside it",
+            "Let the training finish, or evaluate that again (python -m training.evaluate)",
+        )
     check(artifact)
     return register(registry, artifact, tags=tags, metrics=metrics, description=read_card(folder), run_id=run_id)

@@ -83,4 +83,16 @@ def rows(*images: bytes | str | None, split: str = "train", start: int = 0) -> p
     return pd.DataFrame({"uid": uids, "split": split, "label": "spiral", "image": list(images)})
 
 
+def labelled_csv(folder: Path, labels: dict[str, str], per_class: int = 8) -> Path:
+    """A CSV file with this label of each sample, and its images: half in ``train``, a quarter each in ``val`` and ``test``."""
+    lines = []
+    for sample, label in labels.items():
+        for seed in range(per_class):
+            name = f"{sample}-{seed}.webp"
+            (folder / name).write_bytes(picture(sample, seed))
+            lines.append({"path": name, "label": label, "split": ("train", "train", "val", "test")[seed % 4]})
+    pd.DataFrame(lines).to_csv(folder / "galaxies.csv", index=False)
+    return folder / "galaxies.csv"
+
+
 GALAXIES = [picture("two_armed_spiral", seed) for seed in range(6)]

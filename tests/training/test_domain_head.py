@@ -19,6 +19,7 @@ from training.data.splits import open_splits
 from training.evaluate import card, evaluate, open_split
 from training.evaluation import report as reports
 from training.evaluation.strangers import KINDS
+from training.heads.last_layer import task_of
 from training.loop.recipe import Recipe
 
 SIDE = 16
@@ -51,7 +52,8 @@ def taught(folder: Path) -> Path:
     galaxies = [picture("barred_spiral", seed, size=40) for seed in range(8)]
     table = pd.DataFrame({"image": galaxies, "split": ["train"] * 5 + ["val", "test", "test"]})
     table[:6].to_parquet(folder / "deep-one.parquet")
-    table[6:].to_parquet(folder / "deep-two.parquet")
+    hub = table[6:].assign(image=[{"bytes": image, "path": None} for image in table["image"][6:]])
+    hub.to_parquet(folder / "deep-two.parquet")
     others = ["--others", str(folder / "deep-one.parquet"), str(folder / "deep-two.parquet")]
     few = ["--pictures", "60", "--galaxies", "20", "--record", str(folder / "record.json")]
     assert domain_head.main(words(folder, "before.pt", "after.pt", *others, *few)) == 0
@@ -101,6 +103,24 @@ def test_votes_and_score_are_taught_in_any_order(taught: Path) -> None:
     first, second, third = (model.predict(images) for model in (after, voted, again))
     assert torch.equal(first[:, -1], second[:, -1]) and not torch.equal(first[:, 5:-1], second[:, 5:-1])
     assert torch.equal(second[:, :-1], third[:, :-1]) and not torch.equal(second[:, -1], third[:, -1])
+
+
+def test_an_artifact_of_several_views_learns_both(folder: Path) -> None:
+    """Its mean over views stays what it is, bit for bit; what is learned is told over as many."""
+    val = open_splits(CLEAN5, folder / "data", folder / "cache", SIDE, ("val",))["val"]
+    torch.manual_seed(0)
+    weights = training.models.find("toy").build(CLEAN5.outputs, SIDE).state_dict()
+    recipe = Recipe(model="toy", image_size=SIDE, views=4)
+    content = export.export(weights, recipe, CLEAN5.seen_from(4), val, "run", "data")
+    (folder / "views.pt").write_bytes(content)
+    assert domain_head.main(words(folder, "views.pt", "scored.pt", "--pictures", "40", "--galaxies", "20")) == 0
+    assert votes_head.main(words(folder, "scored.pt", "both.pt", "--epochs", "2")) == 0
+    before, after = artifact.load(content), artifact.load((folder / "both.pt").read_bytes())
+    images = torch.randint(0, 256, (4, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    told = after.predict(images)
+    assert torch.equal(before.predict(images), told[:, :5])
+    assert task_of(after).views == 4
+    assert torch.allclose(after.predict(images.rot90(2, [2, 3])), told, atol=1e-4)  # one of the views
 
 
 def test_what_cannot_be_taught_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

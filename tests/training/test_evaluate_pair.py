@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import training.models
 from cosmoformer.models import artifact
-from tests.training.colours import colour_artifact
+from tests.training.colours import colour_artifact, colour_catalogue
 from tests.training.galaxies import CLEAN5, small_catalogue
 from tests.training.toy import add_toy_model, toy_artifact
 from training import evaluate_pair
@@ -68,6 +70,52 @@ def test_artifacts_of_other_classes_are_not_compared(galaxies: Path, capsys: pyt
     """The message names both's classes."""
     assert paired(galaxies, second="colours") == 1
     assert "expected two artifacts of the same classes" in capsys.readouterr().err
+
+
+def test_labels_are_those_of_the_artifacts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Data that lack the first class of all move no label, whether the artifacts' own task is named or not."""
+    data = colour_catalogue(tmp_path / "data")
+    file = data / "colours.parquet"
+    table = pd.read_parquet(file)
+    table[table["label"] != "blue"].to_parquet(file)
+    files = [tmp_path / "one.pt", tmp_path / "two.pt"]
+    for path, temperature in zip(files, (1.0, 2.0), strict=True):
+        path.write_bytes(colour_artifact(temperature=temperature))
+    options = ["--artifacts", *files, "--data", data, "--cache", tmp_path / "cache", "--split", "test"]
+    for more in ((), ("--task", "own")):
+        out = tmp_path / "pair.json"
+        assert evaluate_pair.main([*map(str, options), *more, "--out", str(out)]) == 0
+        found = {one["name"]: one for one in json.loads(out.read_text())["differences"]}
+        assert found["accuracy"]["first"] == found["accuracy"]["second"] == pytest.approx(0.75, abs=0.05)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--task", "gz2_votes"), "the galaxies of the task gz2_votes have no classes"),
+        (("--split", "train"), "galaxies have no label"),
+        (("--task", "turned"), "the images are of ('spiral', "),
+    ],
+)
+def test_galaxies_without_the_classes_are_refused(
+    galaxies: Path,
+    options: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those of a task without classes, those without a label, and those of a task with classes in another order."""
+    monkeypatch.setitem(TASKS, "turned", replace(CLEAN5, name="turned", classes=CLEAN5.classes[::-1]))
+    file = galaxies / "data" / "gz_challenge-small.parquet"
+    table, before = pd.read_parquet(file), file.read_bytes()
+    table.loc[table["uid"] == "round_smooth-1", "clean5"] = None  # of the training split, with votes
+    table.to_parquet(file)
+    try:
+        assert paired(galaxies, *options) == 1
+    finally:
+        file.write_bytes(before)
+    assert message in capsys.readouterr().err
 
 
 def test_the_log_quotes_the_records() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from cosmoformer.errors import ModelRefused
 from cosmoformer.models import artifact
+from tests.training.loop.small_runs import ordered_run
 from training import export as export_module
 from training.artifact.flat import FlatModule
 from training.loop import checkpoint, initial_weights
@@ -170,3 +171,18 @@ def test_a_name_with_two_underscores_is_refused() -> None:
     model.register_buffer("own__name", torch.zeros(1))
     with pytest.raises(ValueError, match="own__name"):
         FlatModule(model)
+
+
+@pytest.mark.usefixtures("toy_model")
+def test_the_classes_are_in_the_order_of_the_checkpoint(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The data name them in the order of the alphabet; an order given that is not the run's is refused."""
+    classes = ("spiral", "merger, late", "edge")
+    labels = dict(zip(("two_armed_spiral", "round_smooth", "edge_on_with_bulge"), classes, strict=True))
+    path, table = ordered_run(tmp_path, classes, labels)
+    out = tmp_path / "m.pt"
+    options = ["--checkpoint", path, "--data", table, "--cache", tmp_path / "cache", "--out", out]
+    assert export_module.main([*map(str, options)]) == 0
+    assert artifact.load(out.read_bytes()).metadata.classes == classes
+    assert export_module.main([*map(str, options), "--classes", 'spiral, "merger, late", edge']) == 0
+    assert export_module.main([*map(str, options), "--classes", 'edge,"merger, late",spiral']) == 1
+    assert "leave --classes out" in capfd.readouterr().err

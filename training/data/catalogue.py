@@ -26,6 +26,16 @@ from numpy.typing import NDArray
 from training.tasks import Task
 
 SPLITS = ("train", "val", "test")
+#: What folders and columns of splits are called elsewhere, in lower case.
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 #: Share of galaxies up to which a galaxy's place in [0, 1) means train, then val; the rest is test.
 TRAIN_BELOW, VAL_BELOW = 0.8, 0.9
 SPLIT_SEED = 0
@@ -49,8 +59,9 @@ def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The catalogue of a source's rows, complete and checked.
 
     Args:
-        rows: with ``uid``, ``image`` and, for a task with classes, ``label``; without ``galaxy`` every image is of its own
-            galaxy, without ``split`` the galaxies are distributed by :func:`split_of`, and targets that are missing are unknown.
+        rows: with ``uid``, ``image`` and, for a task with classes, ``label``, which is taken without the blanks around it. An
+            image without ``galaxy`` is of a galaxy of its own; one without ``split`` stands where another of its galaxy does, or
+            else where :func:`split_of` puts it; targets that are missing are unknown.
         task: names the targets and the allowed labels; without classes any label is allowed.
 
     Raises:
@@ -61,14 +72,13 @@ def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
         raise ValueError(f"{len(nameless)} rows have no uid, the first is row {nameless[0]}")
     uids = rows["uid"].astype(str)
     galaxies = rows["galaxy"].fillna(rows["uid"]).astype(str) if "galaxy" in rows else uids
-    splits = rows["split"] if "split" in rows else galaxies.map(split_of)
     labels = rows["label"] if task.label_column else [None] * len(rows)
     table = pd.DataFrame(
         {
             "uid": uids,
             "galaxy": galaxies,
-            "split": splits.astype(object),
-            "label": [None if pd.isna(label) else str(label) for label in labels],
+            "split": _splits(rows, galaxies),
+            "label": [_text(label) for label in labels],
             "image": [None if pd.isna(image) else image for image in rows["image"]],
         },
         dtype=object,
@@ -77,6 +87,27 @@ def catalogue(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
     table = pd.concat([table, known.astype(np.float32)], axis=1)
     check(table, task.classes)
     return table
+
+
+def split_named(name: str) -> str | None:
+    """The split that is called so here or elsewhere (``Validation`` is ``val``); None where none is."""
+    return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def _splits(rows: pd.DataFrame, galaxies: pd.Series[str]) -> pd.Series[str]:
+    """The split of each row; a name that is none's stays for :func:`check` to refuse."""
+    drawn = galaxies.map(split_of)
+    if "split" not in rows:
+        return drawn
+    names = map(_text, rows["split"])
+    told = pd.Series([name and (split_named(name) or name) for name in names], rows.index, dtype=object)
+    of_galaxy = told.groupby(galaxies).transform("first")
+    return told.where(told.notna(), of_galaxy.where(of_galaxy.notna(), drawn))
+
+
+def _text(value: object) -> str | None:
+    """What a cell says; None where it says nothing."""
+    return None if pd.isna(value) else str(value).strip() or None
 
 
 def split_of(galaxy: str, seed: int = SPLIT_SEED) -> str:

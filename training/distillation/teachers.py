@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from cosmoformer.errors import ModelRefused
+from cosmoformer.errors import ModelRefused, first_line
 from cosmoformer.models import artifact
 from training import tasks
 from training.augmentation.augment import normalise
-from training.loop import checkpoint
+from training.loop import checkpoint, class_names
 from training.loop.job import model_of, task_of
 from training.loop.recipe import from_params
 from training.tasks import Task
@@ -61,8 +61,7 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
     except ModelRefused:
         return _of_checkpoint(path, device, name, sha256)
     else:
-        if not metadata.classes:
-            raise ValueError(f"{path} gives values of {metadata.task}, no classes: it cannot teach")
+        _check_teaches(path, metadata.task, metadata.classes)
         task, side = tasks.find(metadata.task).looking_at(metadata.crop), metadata.input_size
         task = task.with_classes(metadata.classes)
         tell = _of_artifact(artifact.load(content), task, device)
@@ -75,6 +74,11 @@ def _said(task: Task, outputs: Tensor, knows_votes: bool, temperature: float = 1
     if not knows_votes:
         answers[:, len(task.classes) :] = torch.nan
     return answers
+
+
+def _check_teaches(path: Path, task: str, classes: Sequence[str]) -> None:
+    if not classes:
+        raise ValueError(f"{path} gives values of {task}, no classes: it cannot teach")
 
 
 def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -93,11 +97,16 @@ def _of_artifact(model: artifact.Artifact, task: Task, device: torch.device) -> 
 def _of_checkpoint(path: Path, device: torch.device, name: str, sha256: str) -> Teacher:
     state = checkpoint.read(path, torch.device("cpu"))
     recipe = from_params(state["recipe"])
-    task = task_of(recipe).with_classes(state["data"]["classes"].split(","))
+    task = task_of(recipe).with_classes(class_names.read(state["data"]["classes"]))
+    _check_teaches(path, task.name, task.classes)
     kind = model_of(recipe)
 
     def network(prepare: Callable[[nn.Module], nn.Module]) -> nn.Module:
-        model = prepare(kind.load(task.outputs, recipe.image_size, state["best"]))
+        try:
+            loaded = kind.load(task.outputs, recipe.image_size, state["best"])
+        except RuntimeError as error:  # a name with a comma in it, as releases before wrote it, reads as two
+            raise ValueError(f"{path} has no weights for the classes {task.classes}: {first_line(error)}") from None
+        model = prepare(loaded)
         return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     told, knows_votes = network(kind.for_inference), bool(recipe.target_weight)

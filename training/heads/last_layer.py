@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cosmoformer.models import artifact
-from cosmoformer.models.artifact import Artifact, Metadata
+from cosmoformer.models.artifact import Artifact
 from cosmoformer.models.outputs import DOMAIN
 from training import models, tasks
 from training.artifact.flat import flat_name
@@ -18,6 +18,8 @@ from training.loop import checkpoint
 from training.loop.initial_weights import start_from
 from training.loop.last_layer import LastLayer
 from training.tasks import Task
+
+_ONE_VIEW = [0]  # of artifacts from before there were several
 
 
 def with_rows(layer: nn.Linear, kept: int, weight: Tensor, bias: Tensor) -> nn.Linear:
@@ -64,11 +66,13 @@ class Opened:
         return core
 
 
-def task_of(facts: Metadata) -> Task:
-    """The task of an artifact, which tells what the artifact tells."""
+def task_of(model: Artifact) -> Task:
+    """The task of an artifact, which tells what the artifact tells, over as many views."""
+    facts = model.metadata
     task = tasks.find(facts.task).looking_at(facts.crop).with_classes(facts.classes)
     task = task.telling_votes() if facts.fractions else task
-    return task.telling_domain() if DOMAIN in facts.values else task
+    task = task.telling_domain() if DOMAIN in facts.values else task
+    return task.seen_from(len(getattr(model.module, "quarters", _ONE_VIEW)))
 
 
 def open_artifact(path: Path, task: Task, model_name: str) -> Opened:

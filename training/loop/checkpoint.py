@@ -17,6 +17,7 @@ from torch import Tensor
 from cosmoformer.errors import first_line
 from training.artifact.flat import full_name
 from training.artifact.folded import unfolded
+from training.loop import class_names
 from training.loop.recipe import from_params
 
 _log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def refuse_another(
         for name, value in recipe.items()
         if before.get(name) != value and name not in longer
     ]
-    if any(state["data"].get(name, value) != value for name, value in data.items()):
+    if any(_differs(name, state["data"].get(name, value), value) for name, value in data.items()):
         changed.append("the data")
     if changed:
         raise ValueError(
@@ -125,6 +126,12 @@ def refuse_another(
 def _length(name: str, recipe: Mapping[str, str]) -> float:
     """How long a run may be by one of its limits; no minutes are no limit."""
     return float(recipe[name]) or math.inf
+
+
+def _differs(name: str, before: str, value: str) -> bool:
+    if name == "classes" and class_names.are_told(before, class_names.read(value)):
+        return False
+    return before != value
 
 
 def weights_of(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from training.loop import class_names
 from training.loop.checkpoint import Progress, refuse_another
 from training.loop.initial_weights import FRESH, start_from
 from training.loop.job import Job
@@ -83,4 +84,4 @@ def go_on(trainer: Trainer, state: dict[str, Any]) -> None:
 
 
 def _data(job: Job) -> dict[str, str]:
-    return {"train": job.train.version, "val": job.val.version, "classes": ",".join(job.train.classes)}
+    return {"train": job.train.version, "val": job.val.version, "classes": class_names.written(job.train.classes)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -30,5 +31,5 @@ def find(name: str) -> Task:
 
 
 def class_names(text: str | None) -> list[str] | None:
-    """Class names that a person separates by commas; None where none are given."""
-    return [name.strip() for name in text.split(",")] if text else None
+    """Class names that a person separates by commas, those with a comma in double quotes; None where none are given."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] if text else None

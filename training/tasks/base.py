@@ -224,6 +224,8 @@ class Task:
         if outputs.shape[1] < self.outputs:
             unknown = torch.full((len(outputs), len(self.answers)), torch.nan, device=outputs.device)
             return torch.cat([probabilities, unknown], dim=1)
+        if not self.questions:
+            return probabilities
         parts = votes.split([len(question) for question in self.questions], dim=1)
         shares = torch.cat([part.softmax(dim=1) for part in parts], dim=1)
         if self.tree is not None:

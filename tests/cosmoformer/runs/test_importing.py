@@ -21,6 +21,7 @@ from cosmoformer.runs.folder import METRICS_FILE, RUN_FILE, artifact_files, mill
 from cosmoformer.runs.importing import RunImport, import_size
 from cosmoformer.runs.registration import register_run
 from cosmoformer.settings import load
+from tests.cosmoformer.published_runs import finished_run
 from tests.cosmoformer.recorded_runs import (
     artifacts_in_mlflow,
     points_in_mlflow,
@@ -281,3 +282,14 @@ def test_a_run_without_a_model_is_not_registered(registry: Registry, tmp_path: P
     with pytest.raises(ModelRefused):
         register_run(registry, tmp_path, run_id, check=artifact.load)
     assert registry.versions() == []
+
+
+def test_a_report_of_another_model_is_no_evidence(registry: Registry, tmp_path: Path) -> None:
+    """What the report tells would stand on a version that never gave these answers, so the run is not registered."""
+    finished_run(tmp_path, subject=artifact.digest(b"the model before"))
+    run_id = RunImport(registry, tmp_path)().run_id
+    with pytest.raises(PermanentError, match=r"report\.json is no report of model\.pt beside it"):
+        register_run(registry, tmp_path, run_id, check=artifact.load)
+    assert registry.versions() == []
+    content = finished_run(tmp_path)
+    assert registry.download(register_run(registry, tmp_path, run_id, check=artifact.load)) == content

@@ -19,8 +19,28 @@ def test_a_wrong_label_names_the_allowed_ones() -> None:
 
 def test_a_wrong_split_names_the_allowed_ones() -> None:
     """A split that nobody opens would lose its galaxies silently."""
-    with pytest.raises(ValueError, match=r"unknown splits \['validation'\].*'train', 'val', 'test'"):
-        catalogue(rows(GALAXIES[0], split="validation"), OWN)
+    with pytest.raises(ValueError, match=r"unknown splits \['holdout'\].*'train', 'val', 'test'"):
+        catalogue(rows(GALAXIES[0], split="holdout"), OWN)
+
+
+def test_splits_have_their_names_elsewhere_too() -> None:
+    """Other names that are usual mean the same, in whatever case."""
+    table = rows(*GALAXIES[:4]).assign(split=["Train", "Validation", " valid", "TESTING"])
+    assert list(catalogue(table, OWN)["split"]) == ["train", "val", "val", "test"]
+
+
+def test_an_image_without_a_split_stands_with_its_galaxy() -> None:
+    """Where another image of the galaxy has a split it is that one's; the others are distributed as if no row had one."""
+    table = rows(*GALAXIES).assign(galaxy=["m3", "m3", "m4", "m51", "m104", "m104"])
+    table["split"] = ["val", None, float("nan"), "", "test", None]
+    assert list(catalogue(table, OWN)["split"]) == ["val", "val", "test", "train", "test", "test"]
+    assert list(catalogue(table.assign(split=None), OWN)["split"]) == ["train", "train", "test", "train", "val", "val"]
+
+
+def test_blanks_around_a_label_are_no_part_of_it() -> None:
+    """Nobody sees them, and they would make two classes of one; a label of blanks alone is none."""
+    table = rows(*GALAXIES[:3]).assign(label=["spiral", "spiral ", "  "])
+    assert list(catalogue(table, OWN)["label"]) == ["spiral", "spiral", None]
 
 
 def test_a_uid_in_two_rows_is_refused() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.training.galaxies import CLEAN5, OWN, picture, small_catalogue
+from training.data.catalogue import split_of
 from training.data.sources import gz2, open_catalogue
 from training.data.splits import open_splits
 from training.tasks import TASKS, Task
@@ -32,6 +33,33 @@ def test_parquet_files_are_read_in_order_with_the_votes_they_have(tmp_path: Path
     assert table["uid"].str.startswith("more-").tolist() == [True] * 10 + [False] * 10
     assert table["Class1.1"].isna().tolist() == [True] * 10 + [number % 5 == 0 for number in range(10)]
     assert all(isinstance(image, bytes) for image in table["image"])
+
+
+def test_images_as_the_hub_has_them(tmp_path: Path) -> None:
+    """A struct of bytes and path, as Hugging Face's datasets writes images; without bytes the path counts, without both none."""
+    small_catalogue(tmp_path, per_class=1)
+    file = tmp_path / "gz_challenge-small.parquet"
+    rows = pd.read_parquet(file)
+    encoded = rows["image"].tolist()
+    (tmp_path / "4.webp").write_bytes(encoded[4])
+    paths = [{"bytes": image, "path": f"{number}.webp"} for number, image in enumerate(encoded[:3])]
+    rows["image"] = [*paths, None, {"bytes": None, "path": "4.webp"}]
+    rows.to_parquet(file)
+    assert open_catalogue(tmp_path, CLEAN5)["image"].tolist() == [*encoded[:3], None, str(tmp_path / "4.webp")]
+    train = open_splits(CLEAN5, tmp_path, tmp_path / "cache", 16, ("train",))["train"]
+    assert (len(train.labels), [image.reason for image in train.skipped]) == (4, ["It has no image."])
+
+
+@pytest.mark.parametrize(
+    ("image", "kind"), [("1.jpg", ".*string"), ([1, 2], "list<.*int64>"), ({"path": "1.jpg"}, "struct")]
+)
+def test_a_column_of_other_images_is_refused(tmp_path: Path, image: object, kind: str) -> None:
+    """Neither paths nor pixels are encoded files; the message names the file, the column and what it holds."""
+    small_catalogue(tmp_path, per_class=1)
+    file = tmp_path / "gz_challenge-small.parquet"
+    pd.read_parquet(file).assign(image=[image] * 5).to_parquet(file)
+    with pytest.raises(ValueError, match=rf"small\.parquet, column image: expected encoded image files.*, got {kind}"):
+        open_catalogue(tmp_path, CLEAN5)
 
 
 def test_a_parquet_file_without_the_label_column_says_what_it_has(tmp_path: Path) -> None:
@@ -88,6 +116,29 @@ def test_class_folders_below_splits(tmp_path: Path) -> None:
         open_catalogue(tmp_path, OWN)
 
 
+def test_splits_as_folders_have_their_names_elsewhere_too(tmp_path: Path) -> None:
+    """Folders that are called after splits as others call them are no classes."""
+    for seed, split in enumerate(("Train", "Validation", "testing")):
+        write(tmp_path / split / "spiral" / "1.jpg", seed)
+    table = open_catalogue(tmp_path, OWN)
+    assert dict(zip(table["uid"], table["split"], strict=True)) == {
+        "Train/spiral/1.jpg": "train",
+        "Validation/spiral/1.jpg": "val",
+        "testing/spiral/1.jpg": "test",
+    }
+    assert set(table["label"]) == {"spiral"}
+
+
+def test_a_class_folder_without_an_image_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It would be missing from the classes without a word; hidden folders are none."""
+    write(tmp_path / "spiral" / "1.jpg")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / "merger").mkdir()
+    (tmp_path / "merger" / "1.xcf").write_bytes(b"of no suffix that is read")
+    open_catalogue(tmp_path, OWN)
+    assert caplog.messages == [f"no image stands in {tmp_path / 'merger'}, so no galaxy has that class there"]
+
+
 def test_a_table_of_paths_and_labels(tmp_path: Path) -> None:
     """Paths are relative to the CSV; optional columns are taken as they are, and identifiers stay text."""
     task = Task("t", "label", (), questions=(("round", "flat"),))
@@ -111,6 +162,38 @@ def test_a_table_needs_no_more_than_paths_and_labels(tmp_path: Path) -> None:
     (tmp_path / "galaxies.csv").write_text("file,label\na.jpg,spiral\n")
     with pytest.raises(ValueError, match=r"no columns \['path'\].*got \['file', 'label'\]"):
         open_catalogue(tmp_path / "galaxies.csv", OWN)
+
+
+def test_gaps_in_a_table_stop_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A row without a path is left out and named by its place; one without a split gets one, one without a uid its path."""
+    for seed in range(3):
+        write(tmp_path / f"{seed}.jpg", seed)
+    lines = [
+        "path,label,split,uid",
+        "0.jpg,spiral,train,a",
+        "1.jpg,merger,train,",
+        ",spiral,train,",
+        "2.jpg,merger,,m4",
+    ]
+    (tmp_path / "galaxies.csv").write_text("\n".join(lines))
+    table = open_catalogue(tmp_path / "galaxies.csv", OWN)
+    assert table["uid"].tolist() == ["a", "1.jpg", "row 2", "m4"]
+    assert table["split"].tolist() == ["train", "train", "train", "test"]
+    train = open_splits(OWN, tmp_path / "galaxies.csv", tmp_path / "cache", 16, ("train",))["train"]
+    assert train.uids == ("a", "1.jpg")
+    assert "1 of 3 images of the train split are skipped: row 2 (uid row 2): It has no image." in caplog.text
+    (tmp_path / "galaxies.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    assert open_catalogue(tmp_path / "galaxies.csv", OWN)["uid"].tolist() == ["0.jpg", "1.jpg", "row 2", "2.jpg"]
+
+
+def test_a_parquet_file_may_lack_the_splits_of_another(tmp_path: Path) -> None:
+    """Its galaxies are distributed, and those of the other stay where they are."""
+    small_catalogue(tmp_path, per_class=2)
+    first = pd.read_parquet(tmp_path / "gz_challenge-small.parquet")
+    more = first.drop(columns="split").assign(uid="more-" + first["uid"])
+    more.to_parquet(tmp_path / "gz_challenge-more.parquet")
+    table = open_catalogue(tmp_path, CLEAN5)
+    assert table["split"].tolist() == [*map(split_of, more["uid"]), *first["split"]]
 
 
 @pytest.mark.parametrize("name", ["nothing", "empty", "notes.txt"])

@@ -105,7 +105,7 @@ def test_training_starts_and_teaches_without_the_score(exported: tuple[Path, Pat
 def test_an_artifact_is_opened_with_the_rows_that_it_has(exported: tuple[Path, Path]) -> None:
     """Its last layer has the score's row too, and its task tells what the artifact tells."""
     for path, rows in zip(exported, (42, 43), strict=True):
-        task = task_of(artifact.read_metadata(path.read_bytes()))
+        task = task_of(artifact.load(path.read_bytes()))
         assert len(task.values) == rows - 42 and task.fractions
         opened = open_artifact(path, task, "toy")
         assert opened.last.layer.out_features == rows

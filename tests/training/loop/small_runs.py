@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tests.training.galaxies import labelled_csv
 from training.data.cache import ImageCache
+from training.data.splits import open_splits
+from training.loop import checkpoint
 from training.loop.distributed import Place
 from training.loop.job import Job
+from training.loop.progress import Stop
 from training.loop.recipe import Recipe
-from training.tasks import Task
+from training.loop.trainer import Trainer
+from training.tasks import TASKS, Task
 
 PLACE = Place(0, 1, torch.device("cpu"))
 TASK = Task("colours", "label", ("red", "green", "blue"), questions=(("red_share", "other_share"),))
@@ -43,3 +48,15 @@ def job(folder: Path, **changes: object) -> Job:
     recipe = Recipe(**(fields | changes))  # type: ignore[arg-type]
     folder.mkdir(parents=True, exist_ok=True)
     return Job(recipe, TASK, coloured(96, 0), coloured(60, 1), folder, PLACE)
+
+
+def ordered_run(folder: Path, classes: tuple[str, ...], labels: dict[str, str]) -> tuple[Path, Path]:
+    """A finished run of the task ``own`` whose classes stand in this order: its checkpoint, and the CSV file of its galaxies."""
+    table = labelled_csv(folder, labels)
+    splits = open_splits(TASKS["own"], table, folder / "cache", 16, ("train", "val"), classes)
+    recipe = Recipe(model="toy", task="own", image_size=16, epochs=1, batch_size=4, foreign_pictures=0)
+    place = folder / "run"
+    place.mkdir()
+    job = Job(recipe, TASKS["own"].with_classes(classes), splits["train"], splits["val"], place, PLACE)
+    Trainer(job).fit(Stop())
+    return place / checkpoint.NAME, table

@@ -1,4 +1,5 @@
-"""A folder for each class: ``<class>/<image>``, or ``train/<class>/<image>`` and likewise for ``val`` and ``test``.
+"""A folder for each class: ``<class>/<image>``, or ``train/<class>/<image>`` and likewise for ``val`` and ``test``, under these
+names or others that are usual (:func:`training.data.catalogue.split_named`).
 
 Folders below a class's are the class's too.
 
@@ -7,13 +8,16 @@ An image's identifier is its path below the folder. Only files with an image's s
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pandas as pd
 
 from cosmoformer.images.formats import has_image_suffix
-from training.data.catalogue import SPLITS, catalogue
+from training.data.catalogue import catalogue, split_named
 from training.tasks import Task
+
+logger = logging.getLogger(__name__)
 
 
 def read(folder: Path, task: Task) -> pd.DataFrame:
@@ -23,14 +27,15 @@ def read(folder: Path, task: Task) -> pd.DataFrame:
         FileNotFoundError: there is no image where one is looked for.
         ValueError: folders of splits stand beside others, or see :func:`training.data.catalogue.catalogue`.
     """
-    names = {path.name for path in _below(folder)}
-    if split_names := names & set(SPLITS):
-        if others := names - set(SPLITS):
+    below = _below(folder)
+    splits = {path: split for path in below if (split := split_named(path.name))}
+    if splits:
+        if others := sorted(path.name for path in below if path not in splits):
             raise ValueError(
-                f"{folder} has folders of splits, {sorted(split_names)}, beside others, {sorted(others)}: "
+                f"{folder} has folders of splits, {sorted(path.name for path in splits)}, beside others, {others}: "
                 "put every class below its split"
             )
-        found = [(path, label, split) for split in sorted(split_names) for path, label in _images(folder / split)]
+        found = [(path, label, split) for place, split in splits.items() for path, label in _images(place)]
         rows = pd.DataFrame(found, columns=["path", "label", "split"])
     else:
         rows = pd.DataFrame(_images(folder), columns=["path", "label"])
@@ -47,9 +52,15 @@ def _below(folder: Path) -> list[Path]:
 
 def _images(folder: Path) -> list[tuple[Path, str]]:
     """Images with the class that each shows: the folder that they stand in, at whatever depth."""
-    files = ((path, label.name) for label in _below(folder) for path in sorted(label.rglob("*")))
-    return [
-        (path, label)
-        for path, label in files
-        if has_image_suffix(path.name) and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    found: list[tuple[Path, str]] = []
+    for label in _below(folder):
+        images = [path for path in sorted(label.rglob("*")) if _is_image(path, folder)]
+        if not images:
+            logger.warning("no image stands in %s, so no galaxy has that class there", label)
+        found += [(path, label.name) for path in images]
+    return found
+
+
+def _is_image(path: Path, folder: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return has_image_suffix(path.name) and not is_hidden

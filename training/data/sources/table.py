@@ -1,7 +1,8 @@
 """A CSV file with a row for each image: columns ``path`` and, for a task with classes, ``label``.
 
 ``uid`` (else the path), ``galaxy``, ``split`` and the task's targets are read where the file has them. Paths are relative to the
-file's folder. An empty label means that the image has none.
+file's folder. An empty label means that the image has none. A row without a path has no image; without a uid it is called
+``row 7`` or the like.
 """
 
 from __future__ import annotations
@@ -27,6 +28,6 @@ def read(path: Path, task: Task) -> pd.DataFrame:
     for target in set(task.targets) & set(rows):
         rows[target] = pd.to_numeric(rows[target])
     rows["image"] = [None if pd.isna(name) else str(path.parent / name) for name in rows["path"]]
-    if "uid" not in rows:
-        rows["uid"] = rows["path"]
+    named = rows["path"].where(rows["path"].notna(), [f"row {row}" for row in rows.index])
+    rows["uid"] = rows["uid"].where(rows["uid"].notna(), named) if "uid" in rows else named
     return catalogue(rows, task)
