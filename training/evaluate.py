@@ -175,7 +175,8 @@ def _conditions(cache: ImageCache, split: str, device: torch.device, sample: str
 def open_split(model: Artifact, data: Path, cache: Path, split: str = "test", sample: str = "") -> ImageCache:
     """The images that an artifact is measured on: of its own task, or of the one named ``sample``.
 
-    Their labels index the artifact's classes where the task is its own, and where it takes any.
+    Their labels index the artifact's classes where the task is its own, and where it takes any. Of a task with classes they are
+    those with a label: galaxies of the training split may have votes only.
 
     Raises:
         ValueError: the artifact's task is none of :data:`training.tasks.TASKS`, or see :func:`training.data.splits.open_splits`.
@@ -185,7 +186,8 @@ def open_split(model: Artifact, data: Path, cache: Path, split: str = "test", sa
     task = tasks.find(sample or facts.task).looking_at(facts.crop)
     takes_its_classes = sample in ("", facts.task) or (task.label_column and not task.classes)
     classes = facts.classes if takes_its_classes else None
-    return open_splits(task, data, cache, facts.input_size, (split,), classes)[split]
+    found = open_splits(task, data, cache, facts.input_size, (split,), classes)[split]
+    return found.labelled() if found.classes else found
 
 
 def main(argv: list[str] | None = None) -> int:

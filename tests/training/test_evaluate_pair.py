@@ -94,7 +94,6 @@ def test_labels_are_those_of_the_artifacts(tmp_path: Path, capsys: pytest.Captur
     ("options", "message"),
     [
         (("--task", "gz2_votes"), "the galaxies of the task gz2_votes have no classes"),
-        (("--split", "train"), "galaxies have no label"),
         (("--task", "turned"), "the images are of ('spiral', "),
     ],
 )
@@ -105,17 +104,25 @@ def test_galaxies_without_the_classes_are_refused(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Those of a task without classes, those without a label, and those of a task with classes in another order."""
+    """Those of a task without classes, and those of a task with classes in another order."""
     monkeypatch.setitem(TASKS, "turned", replace(CLEAN5, name="turned", classes=CLEAN5.classes[::-1]))
+    assert paired(galaxies, *options) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_galaxies_of_the_training_split_without_a_label_are_left_out(galaxies: Path, tmp_path: Path) -> None:
+    """They have votes only, and would count as whatever class comes last."""
     file = galaxies / "data" / "gz_challenge-small.parquet"
     table, before = pd.read_parquet(file), file.read_bytes()
+    labelled = int(table["split"].eq("train").sum()) - 1
     table.loc[table["uid"] == "round_smooth-1", "clean5"] = None  # of the training split, with votes
     table.to_parquet(file)
     try:
-        assert paired(galaxies, *options) == 1
+        assert paired(galaxies, "--split", "train", "--out", str(tmp_path / "pair.json")) == 0
     finally:
         file.write_bytes(before)
-    assert message in capsys.readouterr().err
+    found = json.loads((tmp_path / "pair.json").read_text())["differences"]
+    assert found[0]["name"] == "accuracy" and found[0]["images"] == labelled
 
 
 def test_the_log_quotes_the_records() -> None:

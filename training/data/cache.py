@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,22 @@ class ImageCache:
     def images(self, rows: slice | NDArray[np.int64]) -> torch.Tensor:
         """The images of some rows, copied out of the map: uint8 (N, 3, S, S)."""
         return torch.from_numpy(np.array(self.pixels[rows])).permute(0, 3, 1, 2)
+
+    def labelled(self) -> ImageCache:
+        """Those with a label; the very same where all have one. The pixels of some are copied out of the map."""
+        rows = np.flatnonzero(self.labels >= 0)
+        if len(rows) == len(self.labels):
+            return self
+        uids = tuple(self.uids[row] for row in rows)
+        version = hashlib.sha256(f"{self.version} labelled".encode()).hexdigest()[:16]
+        return replace(
+            self,
+            pixels=self.pixels[rows],
+            labels=self.labels[rows],
+            targets=self.targets[rows],
+            uids=uids,
+            version=version,
+        )
 
 
 def open_or_build(table: pd.DataFrame, task: Task, size: int, folder: Path) -> dict[str, ImageCache]:
