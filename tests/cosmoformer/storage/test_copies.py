@@ -74,7 +74,7 @@ def test_a_result_that_was_replaced_or_never_copied_is_asked_for(store: Store, r
     standing = bucket.standing(changed["image"]["key"])
     assert store.write_json(store.settings.results_bucket, key, changed, replacing=standing.etag)
     bucket.write(newer)
-    bucket.withdraw(results[0])
+    bucket.withdraw(results[0], None)
     found, asked = asked_one_by_one(store.settings)
     wanted = [*results[1:3], changed, *results[4:], newer]
     assert found == sorted(wanted, key=lambda result: str(result["image"]["key"]).encode())
@@ -133,7 +133,7 @@ def test_copies_that_do_not_count_can_be_deleted(store: Store, results: list[Res
     prefix, bucket = store.settings.copies_prefix, ResultsBucket(store)
     assert copies.tidy(store, prefix, bucket.entries) == 0
     assert len(list(store.list(store.settings.results_bucket, prefix))) == 1  # of three that were small
-    bucket.withdraw(results[0])
+    bucket.withdraw(results[0], None)
     changed = results[3] | {"seconds": 9.0}
     key = result_key(store.settings, changed["image"]["key"])
     standing = bucket.standing(changed["image"]["key"])
