@@ -31,13 +31,17 @@ MODEL = Model("toy", (), build, lambda model: model)
 WITH_STATISTICS = MODEL.replace("nn.AdaptiveAvgPool2d(4)", "nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(4)").replace(
     '"toy"', '"toy_with_statistics"'
 )
+WITHOUT_LAST_LAYER = MODEL.replace(
+    "nn.Linear(48, outputs)", "nn.Unflatten(1, (48, 1, 1)), nn.Conv2d(48, outputs, 1), nn.Flatten()"
+).replace('"toy"', '"toy_without_last_layer"')
 
 
 def add_toy_model(folder: Path) -> str:
-    """Put a folder with the toy models' files (one has running statistics) where models are looked for; the folder."""
+    """Put a folder with the toy models' files where models are looked for: plain, with running statistics, without a last layer."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "toy.py").write_text(MODEL)
     (folder / "toy_with_statistics.py").write_text(WITH_STATISTICS)
+    (folder / "toy_without_last_layer.py").write_text(WITHOUT_LAST_LAYER)
     if str(folder) not in training.models.__path__:
         training.models.__path__.append(str(folder))
     return str(folder)

@@ -32,7 +32,7 @@ from functions.classify import replies
 from functions.classify.app import build_app
 from functions.classify.handler import Handler
 from functions.classify.serving import ModelServing
-from tests.functions.classify.conftest import BUNDLED, Deployment, altered
+from tests.functions.classify.conftest import BUNDLED, Deployment
 from tests.lacking_store import Refusal, Rule, lacking_store, refusing
 
 VALIDATOR = jsonschema.Draft202012Validator(schema(), format_checker=jsonschema.FormatChecker())
@@ -385,23 +385,6 @@ def test_an_image_deleted_while_it_is_judged_leaves_no_result(
     answer = send(app.test_client(), created(deployment, "brief.jpg", id="e2"))
     assert (answer.status_code, answer.data) == (202, b"")
     assert recorded(deployment, "brief.jpg") == standing
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_judging_again_deletes_no_result_of_an_image_that_goes_meanwhile(
-    deployment: Deployment, serving: ModelServing, model: bytes, galaxy: bytes, moment: str
-) -> None:
-    """The result by an earlier version stands as it did, since nothing deletes a result by itself."""
-    drop(deployment, "kept.jpg", galaxy)
-    first = Handler(deployment.settings, deployment.store, ResultsBucket(deployment.store), serving)
-    assert first.handle(created(deployment, "kept.jpg"))
-    standing = recorded(deployment, "kept.jpg")
-    promoted = deployment.register(altered(model, note="another"), alias="champion")
-    serving.refresh()
-    assert serving.current().version.version == promoted.version > standing["model"]["version"]
-    second = Handler(deployment.settings, deployment.store, DeletedMeanwhile(deployment, moment), serving)
-    assert second.handle(created(deployment, "kept.jpg", id="e2")) is None
-    assert recorded(deployment, "kept.jpg") == standing
 
 
 def test_a_result_is_withdrawn_only_while_it_stands(

@@ -112,16 +112,20 @@ def test_an_artifact_is_opened_with_the_rows_that_it_has(exported: tuple[Path, P
         assert opened.trunk(torch.zeros(2, 3, SIDE, SIDE)).shape == (2, 48)
 
 
-def test_a_layer_that_cannot_be_told_apart_is_left_alone(splits: Splits, caplog: pytest.LogCaptureFixture) -> None:
-    """Where two layers have as many outputs the run's artifact comes without the score, and the log says so."""
-    classes = tuple(f"class {number}" for number in range(48))
+@pytest.mark.parametrize(("model", "count"), [("toy", 48), ("toy_without_last_layer", 5)])
+def test_a_model_without_a_last_layer_is_left_alone(
+    splits: Splits, caplog: pytest.LogCaptureFixture, model: str, count: int
+) -> None:
+    """The run's artifact comes without the score, and the log says so; of two layers with as many outputs the last one counts."""
+    classes = tuple(f"class {number}" for number in range(count))
     task = replace(CLEAN5, classes=classes, questions=(), tree=None)
     val = replace(splits["val"], classes=classes, targets=splits["val"].targets[:, :0])
-    weights = training.models.find("toy").build(48, SIDE).state_dict()
-    recipe = Recipe(model="toy", image_size=SIDE, foreign_pictures=20)
+    weights = training.models.find(model).build(count, SIDE).state_dict()
+    recipe = Recipe(model=model, image_size=SIDE, foreign_pictures=20)
     made = artifact.load(export(weights, recipe, task, val, "run", "data", train=val))
-    assert made.metadata.values == ()
-    assert "does not tell what is no galaxy: expected one last layer with 48 outputs, found 2" in caplog.text
+    assert (DOMAIN in made.metadata.values) is (model == "toy")
+    told = f"does not tell what is no galaxy: expected one last layer with {count} outputs, found 0"
+    assert (told in caplog.text) is (model != "toy")
 
 
 def test_pictures_are_each_their_own() -> None:
