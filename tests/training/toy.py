@@ -37,7 +37,7 @@ WITHOUT_LAST_LAYER = MODEL.replace(
 
 
 def add_toy_model(folder: Path) -> str:
-    """Put a folder with the toy models' files where models are looked for: plain, with running statistics, without a last layer."""
+    """Put a folder with the toy models' files where models are looked for: plain, with statistics, without a last layer."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "toy.py").write_text(MODEL)
     (folder / "toy_with_statistics.py").write_text(WITH_STATISTICS)
