@@ -23,7 +23,7 @@ from cosmoformer.storage.side_by_side import all_rows
 from cosmoformer.storage.store import Store
 from cosmoformer.storage.tables import table_of
 from cosmoformer.storage.votable import write_votable
-from cosmoformer.storage.waiting import GONE, wait_for, with_further
+from cosmoformer.storage.waiting import GONE, gathered, wait_for, with_further
 from cosmoformer.storage.watching import look_up
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Client:
         if absent := [key for key in wanted if key not in images]:
             raise PermanentError(f"no image {absent[0]!r} in {self.settings.images_bucket!r}", "Drop it first")
         until = None if timeout_s is None else begun + timeout_s
-        found, gone = self._until(images, until)
+        found, gone = gathered(wait_for(self._store, images), until=until)
         if missing := len(images) - len(found) - len(gone):
             raise TransientError(
                 f"{missing} of {len(images)} images have no result after {timeout_s:.0f} s",
@@ -175,14 +175,3 @@ class Client:
             )
         rows = with_further(self._store, found, until=until)
         return Results(rows[key] for key in wanted)
-
-    def _until(self, images: dict[str, str], until: float | None) -> tuple[dict[str, Result], list[str]]:
-        """The results that came until a time on the monotonic clock, by object key, and the keys of images that went."""
-        found: dict[str, Result] = {}
-        gone: list[str] = []
-        for look in wait_for(self._store, images):
-            found |= {result["image"]["key"]: result for result in look.results}
-            gone += look.gone
-            if until is not None and time.monotonic() > until:
-                break
-        return found, gone

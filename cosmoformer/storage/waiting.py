@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -62,6 +62,27 @@ def wait_for(
         looks += 1
         if waiting.pending:
             time.sleep(PAUSE_S)
+
+
+def gathered(
+    looks: Iterable[Look], *, until: float | None = None, advance: Callable[[int], object] = lambda done: None
+) -> tuple[dict[str, Result], list[str]]:
+    """All that looks found: results by object key, and the keys of images that are given up.
+
+    Args:
+        looks: as :func:`wait_for` gives them.
+        until: time on the monotonic clock after which no further look is taken.
+        advance: told after each look how many images need no more waiting.
+    """
+    results: dict[str, Result] = {}
+    gone: list[str] = []
+    for look in looks:
+        results |= {result["image"]["key"]: result for result in look.results}
+        gone += look.gone
+        advance(len(results) + len(gone))
+        if until is not None and time.monotonic() > until:
+            break
+    return results, gone
 
 
 class _Waiting:

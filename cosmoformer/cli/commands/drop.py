@@ -19,10 +19,9 @@ from cosmoformer.storage.catalogue_rows import FILE_COLUMNS, Pairing, pair, read
 from cosmoformer.storage.dropping import Outcome, drop_files
 from cosmoformer.storage.image_files import ImageFile, find_images
 from cosmoformer.storage.keys import UPLOADS, is_upload
-from cosmoformer.storage.results import Result
 from cosmoformer.storage.sky_objects import FIELDS, Told
 from cosmoformer.storage.store import Store
-from cosmoformer.storage.waiting import GONE, wait_for, with_further
+from cosmoformer.storage.waiting import GONE, gathered, wait_for, with_further
 from cosmoformer.storage.watching import look_up
 from cosmoformer.terminal import console, progress
 from cosmoformer.text import printable
@@ -155,22 +154,11 @@ def _name_left_out(left_out: Mapping[Path, str]) -> None:
 def _wait(store: Store, keys: list[str], told: Mapping[str, Told]) -> list[str]:
     """Show the results of images once they are there; gives the keys of those that went meanwhile."""
     images = {key: info.etag for key, info in look_up(store, store.settings.images_bucket, keys).items()}
-    results, gone = _waited_for(store, images, told)
+    bar, advance = progress(console(stderr=True), "waiting for results", len(images))
+    with bar:
+        results, gone = gathered(wait_for(store, images, told), advance=advance)
     rows = with_further(store, results, told)
     out = console()
     out.print(result_table(out, [rows[key] for key in sorted(rows)], further_models(store.settings)))
-    return [key for key in keys if key not in images or key in gone]
-
-
-def _waited_for(
-    store: Store, images: Mapping[str, str], told: Mapping[str, Told]
-) -> tuple[dict[str, Result], frozenset[str]]:
-    bar, advance = progress(console(stderr=True), "waiting for results", len(images))
-    results: dict[str, Result] = {}
-    gone: list[str] = []
-    with bar:
-        for look in wait_for(store, images, told):
-            results |= {result["image"]["key"]: result for result in look.results}
-            gone += look.gone
-            advance(len(results) + len(gone))
-    return results, frozenset(gone)
+    lost = (set(keys) - images.keys()) | set(gone)
+    return [key for key in keys if key in lost]
