@@ -29,6 +29,18 @@ def bare_page(browser: Browser, page_url: str, origin: str = "") -> Iterator[Pag
         yield page
 
 
+def awaited_status(page: Page) -> str:
+    """The status of the result of ``window.item``, for which the page's own code waits."""
+    status: str = page.evaluate(
+        """async (api) => {
+            const {awaitResult} = await import("/js/results.js");
+            return (await awaitResult(window.item, {api, signal: new AbortController().signal})).status;
+        }""",
+        api_of(page),
+    )
+    return status
+
+
 def api_of(page: Page) -> str:
     """URL of the ingest function, as the page knows it."""
     url: str = page.evaluate("fetch('/config.json').then((answer) => answer.json()).then(({api}) => api)")

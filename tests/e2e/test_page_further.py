@@ -19,7 +19,7 @@ from cosmoformer.storage.facts import ImageFacts
 from cosmoformer.storage.results import ResultsBucket, estimated
 from cosmoformer.storage.store import ObjectInfo
 from tests.conftest import ObjectStore
-from tests.e2e.bare_page import api_of, bare_page
+from tests.e2e.bare_page import api_of, awaited_status, bare_page
 from tests.e2e.browser import card, choose, opened
 from tests.e2e.galaxies import copies
 from tests.e2e.page_stage import Stage, origin, running_stage
@@ -190,11 +190,4 @@ def test_addresses_of_a_reopened_batch_are_renewed(browser: Browser, hasty_pair:
         assert state == "classifying"
         time.sleep(EXPIRY_S + 0.5)
         hasty_pair.classify(image)
-        status = bare.evaluate(
-            """async (api) => {
-                const {awaitResult} = await import("/js/results.js");
-                return (await awaitResult(window.item, {api, signal: new AbortController().signal})).status;
-            }""",
-            api,
-        )
-        assert status == "classified"
+        assert awaited_status(bare) == "classified"

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.conftest import ObjectStore
-from tests.e2e.bare_page import api_of, bare_page
+from tests.e2e.bare_page import api_of, awaited_status, bare_page
 from tests.e2e.browser import card, choose, opened
 from tests.e2e.galaxies import SAMPLES, copies
 from tests.e2e.line import Line
@@ -344,14 +344,7 @@ def test_result_of_a_slow_clock(browser: Browser, hasty: Stage) -> None:
         time.sleep(EXPIRY_S + 0.5)
         hasty.store.write(hasty.store.settings.images_bucket, key, b"picture", "image/jpeg")
         hasty.classify(hasty.stored(1)[0])
-        status = bare.evaluate(
-            """async (api) => {
-                const {awaitResult} = await import("/js/results.js");
-                return (await awaitResult(window.item, {api, signal: new AbortController().signal})).status;
-            }""",
-            api,
-        )
-        assert status == "classified"
+        assert awaited_status(bare) == "classified"
 
 
 def test_server_that_does_not_allow_the_page(browser: Browser, hasty: Stage) -> None:
