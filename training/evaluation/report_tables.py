@@ -67,7 +67,7 @@ def show(report: Report, out: Console) -> None:
 def show_votes(votes: VoteFigures, sample: str, out: Console) -> None:
     """Print figures of vote fractions; ``sample`` says which galaxies they are of."""
     rows: Rows = [(one.name, one.asked, one.rmse, _known(one.chance), one.calibration_error) for one in votes.questions]
-    title = f"Vote fractions of {sample}: RMSE {votes.rmse}, of which {_known(votes.chance)} would be chance"
+    title = f"Vote fractions of {sample}: RMSE {votes.rmse}, by chance alone {_known(votes.chance)}"
     _print(out, title, ("question", ">asked", ">RMSE", ">by chance", ">calibration error"), rows)
 
 

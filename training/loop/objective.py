@@ -44,7 +44,7 @@ class Objective:
             )
         if kind.with_maps is None:
             raise RecipeError(f"{kind.name} has no feature maps that could be guided: set guide_weight to 0")
-        network = kind.with_maps(model)
+        network = kind.with_maps(model).eval()  # the examples are nothing that a batch norm should learn from
         side, device = self._recipe.image_size, self._place.device
         examples = torch.zeros(_EXAMPLES, 3, side, side, device=device)
         with torch.no_grad():

@@ -160,6 +160,23 @@ def test_a_stopped_run_goes_on_with_what_the_guide_learned(tmp_path: Path) -> No
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.usefixtures("student")
+def test_nothing_is_learned_before_the_first_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images that show how large maps are leave a student's running statistics alone."""
+    monkeypatch.setattr(Convolutions, "__init__", _with_statistics)
+    norm = Trainer(guided(tmp_path)).model.get_submodule("first.1")
+    assert isinstance(norm, nn.BatchNorm2d) and norm.num_batches_tracked == 0
+    assert norm.running_mean is not None and not norm.running_mean.any()
+
+
+_plain = Convolutions.__init__
+
+
+def _with_statistics(network: Convolutions, outputs: int) -> None:
+    _plain(network, outputs)
+    network.first = nn.Sequential(network.first, nn.BatchNorm2d(6))
+
+
 @pytest.mark.usefixtures("student", "toy_model")
 def test_what_cannot_be_guided_says_why(tmp_path: Path) -> None:
     """A student without maps, and a teacher that is not asked in every step."""
